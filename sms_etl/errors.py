@@ -1,0 +1,182 @@
+"""Every error the package raises on purpose, each saying what to do next.
+
+SmsEtlError                    exit 1
+├── SettingsError              exit 2: a setting is missing or out of bounds
+├── DataDirError               the data directory cannot be used
+├── ProviderError              the provider answered with, or was reached with, an error
+│   ├── Unauthorised           401: the token is wrong or inactive; asked once, stops everything
+│   ├── AccountNotActive       403: the account or key may not do this
+│   ├── NoFunds                402: not enough balance (sending only)
+│   ├── BadRequest             400, 409, 422 and any other 4xx: our request is wrong
+│   ├── NotFound               404
+│   ├── AuthBlocked            429 after wrong credentials: every request is refused for ten minutes
+│   ├── Throttled              429: too many requests; retried
+│   ├── Unavailable            5xx: retried
+│   ├── Unreachable            no answer: name, connection, TLS, time-out; retried
+│   ├── UnexpectedRedirect     3xx: not followed, the token must not reach another host
+│   └── BadAnswer              200, but not what the documentation describes
+├── SyncError
+│   ├── AlreadyRunning         another sync works on the same data directory
+│   └── WindowUnstable         a window of messages would not hold still while it was read
+├── WarehouseError
+│   ├── WarehouseLocked        another program has it open for writing
+│   ├── WarehouseTooNew        written by a newer version of sms_etl
+│   ├── NotAWarehouse          the file is something else
+│   ├── NoWarehouse            nothing was loaded or published yet
+│   ├── WrongAccount           it holds another account's messages
+│   └── QueryError             an analyst's SQL was refused
+├── ModelError                 a SQL model cannot be read or built; names file and line
+└── ReportError
+    └── NoDataForPeriod        nothing was sent in the period
+"""
+
+
+class SmsEtlError(Exception):
+    """An error a person can act on.
+
+    Args:
+        message: What happened. Never holds a token, a phone number or a message text.
+        hint: What to do next, as a sentence; shown below the message.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}\n{self.hint}" if self.hint else self.message
+
+
+class SettingsError(SmsEtlError):
+    """A setting is missing or out of bounds."""
+
+    exit_code = 2
+
+
+class DataDirError(SmsEtlError):
+    """The data directory cannot be created, read or written."""
+
+
+class ProviderError(SmsEtlError):
+    """The provider answered with, or was reached with, an error.
+
+    Args:
+        message: What happened.
+        hint: What to do next.
+        status: HTTP status, or None if there was no answer.
+        request_id: `X-LOX24-REQUEST-ID` of the answer; the provider's support asks for it.
+        retry_after: Seconds the provider asked to wait, if it did.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        status: int | None = None,
+        request_id: str | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(f"{message} (request id {request_id})" if request_id else message, hint=hint)
+        self.status = status
+        self.request_id = request_id
+        self.retry_after = retry_after
+
+
+class Unauthorised(ProviderError):
+    """401: the token is wrong or inactive."""
+
+
+class AccountNotActive(ProviderError):
+    """403: the account is not activated, or the key may not do this."""
+
+
+class NoFunds(ProviderError):
+    """402: not enough balance to send."""
+
+
+class BadRequest(ProviderError):
+    """400, 409, 422 and any other 4xx: the provider does not accept the request as it is."""
+
+
+class NotFound(ProviderError):
+    """404: for a message, the only sign that it was deleted."""
+
+
+class AuthBlocked(ProviderError):
+    """429 after wrong credentials: every request from this address is refused for ten minutes."""
+
+
+class Throttled(ProviderError):
+    """429: too many requests."""
+
+
+class Unavailable(ProviderError):
+    """5xx: the provider is out of order for the moment."""
+
+
+class Unreachable(ProviderError):
+    """No answer came: name look-up, connection, TLS or a time-out."""
+
+
+class UnexpectedRedirect(ProviderError):
+    """3xx: not followed, since the token must not reach another host."""
+
+
+class BadAnswer(ProviderError):
+    """The answer says 200 but is not what the documentation describes."""
+
+
+class SyncError(SmsEtlError):
+    """A sync could not go on."""
+
+
+class AlreadyRunning(SyncError):
+    """Another sync works on the same data directory."""
+
+
+class WindowUnstable(SyncError):
+    """A window of messages changed each time it was read."""
+
+
+class WarehouseError(SmsEtlError):
+    """The warehouse cannot be used."""
+
+
+class WarehouseLocked(WarehouseError):
+    """Another program has the warehouse open."""
+
+
+class WarehouseTooNew(WarehouseError):
+    """The warehouse was written by a newer version of sms_etl."""
+
+
+class NotAWarehouse(WarehouseError):
+    """The file is not a warehouse of sms_etl."""
+
+
+class NoWarehouse(WarehouseError):
+    """Nothing was loaded or published yet."""
+
+
+class WrongAccount(WarehouseError):
+    """The warehouse holds another account's messages."""
+
+
+class QueryError(WarehouseError):
+    """An analyst's SQL was refused by the database."""
+
+
+class ModelError(SmsEtlError):
+    """A SQL model cannot be read or built; the message names file and line."""
+
+
+class ReportError(SmsEtlError):
+    """A report cannot be written."""
+
+
+class NoDataForPeriod(ReportError):
+    """Nothing was sent in the period."""

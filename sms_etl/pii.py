@@ -1,0 +1,140 @@
+"""What is kept of phone numbers and texts, decided before anything touches the disk.
+
+Under `pseudonymise` a number becomes a keyed hash and a masked form and a text only features; the key stays
+in the data directory, so that the same number always gives the same hash. Under `keep` both are stored too.
+"""
+
+import hmac
+import os
+import re
+import secrets
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+
+from sms_etl.errors import DataDirError
+from sms_etl.gsm import count_parts
+from sms_etl.settings import PiiPolicy, Settings
+from sms_etl.warehouse.store import make_directory
+
+KEY_FILE = "pii.key"
+_HASH_DIGITS = 32
+"""128 bits: two of ten billion numbers share a hash with a chance of 1 in 10^19."""
+_RANGE_DIGITS = 3
+_VARIABLE_WORDS = re.compile(r"\d+|\b[^\W\d_]*[A-ZÄÖÜÀ-ÖØ-Þ][^\W\d_]*\b")
+_CACHE = 4096
+"""A bulk sends one text thousands of times."""
+
+PhoneFields = Mapping[str, str | None]
+TextFields = Mapping[str, str | int | None]
+
+_NO_PHONE: PhoneFields = {"phone_hash": None, "phone_masked": None, "phone_range": None, "phone": None}
+_NO_FEATURES: TextFields = {
+    "text_units": None,
+    "text_parts": None,
+    "text_non_gsm": None,
+    "text_template": None,
+}
+
+
+class Pii:
+    """The policy and its key.
+
+    Args:
+        policy: What is stored.
+        key: Of the hashes.
+    """
+
+    def __init__(self, policy: PiiPolicy, key: bytes) -> None:
+        self.policy = policy
+        self._key = key
+        self.phone_fields = lru_cache(_CACHE)(self._phone_fields)
+        self._features = lru_cache(_CACHE)(self._text_features)
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Pii":
+        """Give the policy of the settings; the key is made at first use.
+
+        Raises:
+            DataDirError: The key's file cannot be read or written.
+        """
+        if settings.pii_key is not None:
+            return cls(settings.pii, settings.pii_key.get_secret_value().encode())
+        return cls(settings.pii, _key_of(settings.data_dir))
+
+    def text_fields(
+        self, text: str | None, *, is_unicode: bool | None, is_deleted: bool | None
+    ) -> TextFields:
+        """Give `text` and its features, all None once the provider has deleted the text."""
+        if text is None or is_deleted:
+            return {**_NO_FEATURES, "text": self._kept(text)}
+        return self._features(text, is_unicode)
+
+    def hash_of(self, value: str) -> str:
+        """Give the keyed hash, 32 hex digits."""
+        return hmac.digest(self._key, value.encode(), "sha256").hex()[:_HASH_DIGITS]
+
+    def _kept(self, value: str | None) -> str | None:
+        return value if self.policy is PiiPolicy.KEEP else None
+
+    def _phone_fields(self, phone: str | None) -> PhoneFields:
+        """Give `phone_hash`, `phone_masked`, `phone_range` and `phone` of a number in E.164."""
+        if not phone:
+            return _NO_PHONE
+        number = normalised(phone)
+        return {
+            "phone_hash": self.hash_of(number),
+            "phone_masked": masked(number),
+            "phone_range": self.hash_of(number[:-_RANGE_DIGITS]),
+            "phone": self._kept(phone),
+        }
+
+    def _text_features(self, text: str, is_unicode: bool | None) -> TextFields:
+        count = count_parts(text, is_unicode=is_unicode)
+        return {
+            "text_units": count.units,
+            "text_parts": count.parts,
+            "text_non_gsm": count.non_gsm,
+            "text_template": self.hash_of(_VARIABLE_WORDS.sub("", text)),
+            "text": self._kept(text),
+        }
+
+
+def normalised(phone: str) -> str:
+    """Give a number as its hash sees it: `+` and digits."""
+    return "+" + "".join(character for character in phone if character.isdigit())
+
+
+def masked(number: str) -> str:
+    """Mask a normalised number but for its first two and last two digits; a short one wholly."""
+    if len(number) < 9:
+        return "+" + "*" * (len(number) - 1)
+    return number[:3] + "*" * (len(number) - 5) + number[-2:]
+
+
+def _key_of(data_dir: Path) -> bytes:
+    path = data_dir / KEY_FILE
+    make_directory(data_dir)
+    try:
+        if not path.exists():
+            _write_key(path)
+        return bytes.fromhex(path.read_text().strip())
+    except (OSError, ValueError) as exc:
+        raise DataDirError(
+            f"The key {path} cannot be read or written.",
+            hint="Restore it from a backup or give SMS_ETL_PII_KEY; with another key hashes do not join.",
+        ) from exc
+
+
+def _write_key(path: Path) -> None:
+    """Write a new key, whole or not at all; of two programs that do it at once, one wins."""
+    aside = path.with_suffix(f".{os.getpid()}")
+    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(secrets.token_hex(32) + "\n")
+    try:
+        os.link(aside, path)
+    except FileExistsError:
+        pass
+    finally:
+        aside.unlink()
