@@ -1,0 +1,1 @@
+"""The warehouse: connections, tables, migrations and the published copy."""

@@ -1,0 +1,65 @@
+"""Brings a warehouse file to the version this code writes, or refuses it; never changes one half-way.
+
+Each step from version N-1 to N is a tuple of SQL statements in `STEPS[N]`; all steps run in the caller's
+transaction, DDL included, so that a failed migration leaves the file as it was. `tables.py` always shows
+the newest version; an empty file gets it at once.
+"""
+
+from collections.abc import Mapping
+
+from sqlalchemy import Connection, MetaData, func, insert, inspect, select, text
+
+from sms_etl.clock import Clock, as_utc
+from sms_etl.errors import NotAWarehouse, WarehouseTooNew
+from sms_etl.warehouse import tables
+
+VERSION = 1
+STEPS: Mapping[int, tuple[str, ...]] = {}
+
+
+def migrate(
+    connection: Connection,
+    clock: Clock,
+    *,
+    version: int = VERSION,
+    steps: Mapping[int, tuple[str, ...]] = STEPS,
+    metadata: MetaData = tables.metadata,
+) -> None:
+    """Bring the file behind `connection` to `version`, in the transaction that is open on it.
+
+    Raises:
+        WarehouseTooNew: It was written by a newer version of this package.
+        NotAWarehouse: It holds tables, but not ours.
+    """
+    found = _found_version(connection)
+    if found == version:
+        return
+    if found is not None and found > version:
+        raise WarehouseTooNew(
+            f"The warehouse has version {found}; this sms_etl writes version {version}.",
+            hint="Upgrade sms_etl, or point SMS_ETL_WAREHOUSE at another file. Nothing was changed.",
+        )
+    if found is None:
+        for schema in sorted({table.schema for table in metadata.tables.values() if table.schema}):
+            connection.execute(text(f"create schema if not exists {schema}"))
+        metadata.create_all(connection)
+    else:
+        for number in range(found + 1, version + 1):
+            for statement in steps[number]:
+                connection.execute(text(statement))
+    connection.execute(insert(tables.schema_version).values(version=version, migrated_at=as_utc(clock())))
+
+
+def _found_version(connection: Connection) -> int | None:
+    """Give the file's version, or None if it is empty."""
+    inspector = inspect(connection)
+    if inspector.has_table("schema_version", schema="ops"):
+        version: int | None = connection.scalar(select(func.max(tables.schema_version.c.version)))
+        return version
+    count = connection.scalar(text("select count(*) from duckdb_tables() where not internal"))
+    if count:
+        raise NotAWarehouse(
+            f"The warehouse file holds {count} tables that sms_etl did not make.",
+            hint="Point SMS_ETL_WAREHOUSE or SMS_ETL_DATA_DIR elsewhere. Nothing was changed.",
+        )
+    return None

@@ -1,0 +1,179 @@
+"""Opens the warehouse for writing, late and briefly, one transaction at a time.
+
+DuckDB lets one process write and locks out every other, readers too. So nothing here stays open: `begin`
+opens the file, gives one transaction and closes it again. Readers use the published copy (`read.py`).
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import TypeVar
+
+import duckdb
+from sqlalchemy import Connection, Engine, create_engine, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.pool import NullPool
+
+from sms_etl.clock import Clock
+from sms_etl.errors import DataDirError, NotAWarehouse, SettingsError, WarehouseError, WarehouseLocked
+from sms_etl.settings import Settings
+from sms_etl.warehouse.migrations import migrate
+
+LOCK_PATIENCE = timedelta(seconds=10)
+_LOCK_POLL_SECONDS = 0.1
+_Opened = TypeVar("_Opened", Connection, duckdb.DuckDBPyConnection)
+
+
+@dataclass(frozen=True)
+class Transaction:
+    """One transaction, seen from both sides: what one does the other sees."""
+
+    sql: Connection
+    """SQLAlchemy, for schema and small state."""
+    native: duckdb.DuckDBPyConnection
+    """DuckDB itself, for bulk."""
+
+
+class Warehouse:
+    """The warehouse file.
+
+    Args:
+        url: `duckdb:///<path>`.
+        clock: Stamps migrations.
+        patience: How long to wait for another program to close the file.
+        sleep: Waits between tries.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        clock: Clock,
+        *,
+        patience: timedelta = LOCK_PATIENCE,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.path = _duckdb_path(url)
+        self._clock = clock
+        self._patience = patience
+        self._sleep = sleep
+        self._engine = _engine(url)
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Warehouse":
+        """Give the warehouse the settings name."""
+        return cls(settings.warehouse_url, settings.clock)
+
+    @property
+    def exists(self) -> bool:
+        """Whether the file is there."""
+        return self.path.exists()
+
+    @contextmanager
+    def begin(self) -> Iterator[Transaction]:
+        """Open the file for one transaction: committed at the end, rolled back on an error.
+
+        Raises:
+            WarehouseLocked: Another program has it open; the message says which.
+            WarehouseError: It cannot be opened or is not ours; see the subclasses.
+            DataDirError: Its folder cannot be written.
+        """
+        make_directory(self.path.parent)
+        try:
+            with self._patiently(self._engine.connect) as connection, connection.begin():
+                migrate(connection, self._clock)
+                yield Transaction(connection, connection.connection.driver_connection)  # type: ignore[arg-type]  # the dialect's wrapper passes every attribute on to DuckDB's connection
+        except DBAPIError as exc:
+            raise WarehouseError(
+                f"The warehouse {self.path} refused: {exc.orig}",
+                hint="Nothing of this step was written. Run `sms-etl doctor`.",
+            ) from exc
+
+    @contextmanager
+    def exclusive(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Hold the file outside of any transaction, for what DuckDB does to the file as a whole.
+
+        Raises:
+            As `begin`.
+        """
+        with self._patiently(lambda: duckdb.connect(str(self.path))) as connection:
+            yield connection
+
+    def _patiently(self, connect: Callable[[], _Opened]) -> _Opened:
+        waited = 0.0
+        while True:
+            try:
+                return connect()
+            except (DBAPIError, duckdb.Error) as exc:
+                refusal = _translate(exc, self.path)
+                if not isinstance(refusal, WarehouseLocked) or waited >= self._patience.total_seconds():
+                    raise refusal from exc
+            self._sleep(_LOCK_POLL_SECONDS)
+            waited += _LOCK_POLL_SECONDS
+
+
+def make_directory(path: Path) -> None:
+    """Make a folder, with those above it.
+
+    Raises:
+        DataDirError: It cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise DataDirError(
+            f"The folder {path} cannot be made: {exc.strerror}.",
+            hint="Give SMS_ETL_DATA_DIR a folder you may write to.",
+        ) from exc
+
+
+def _duckdb_path(url: str) -> Path:
+    try:
+        parsed = make_url(url)
+    except ArgumentError as exc:
+        raise SettingsError(
+            "SMS_ETL_WAREHOUSE: not an address.", hint="Give duckdb:///<path of the file>."
+        ) from exc
+    if parsed.get_backend_name() != "duckdb" or parsed.database in {None, "", ":memory:"}:
+        raise SettingsError(
+            f"SMS_ETL_WAREHOUSE: {parsed.get_backend_name()} is not supported here.",
+            hint="Give duckdb:///<path of the file>.",
+        )
+    return Path(str(parsed.database))
+
+
+def _engine(url: str) -> Engine:
+    return create_engine(url, poolclass=NullPool)
+
+
+def _translate(exc: Exception, path: Path) -> WarehouseError | DataDirError:
+    said = str(getattr(exc, "orig", None) or exc)
+    if "Could not set lock" in said:
+        return WarehouseLocked(
+            f"The warehouse {path} is open in another program: {lock_holder(said)}.",
+            hint="Close it there, or wait until it is done; analysts read the published copy instead.",
+        )
+    if "not a valid DuckDB database file" in said or "Serialization" in said:
+        return NotAWarehouse(
+            f"{path} is not a DuckDB file this version can read.",
+            hint="Point SMS_ETL_WAREHOUSE or SMS_ETL_DATA_DIR elsewhere. Nothing was changed.",
+        )
+    if "Permission denied" in said or "Cannot open file" in said:
+        return DataDirError(
+            f"The warehouse {path} cannot be opened: permission denied, or its folder is missing.",
+            hint="Give SMS_ETL_DATA_DIR a folder you may write to.",
+        )
+    return WarehouseError(f"The warehouse {path} cannot be opened: {said}", hint="Run `sms-etl doctor`.")
+
+
+def lock_holder(said: str) -> str:
+    """Name the program that holds the lock, from what DuckDB says of it."""
+    holder = said.partition("held in ")[2].partition(". See")[0] or "which one is not known"
+    pid = holder.partition("(PID ")[2].partition(")")[0]
+    command_line = Path(f"/proc/{pid}/cmdline")
+    if pid.isdigit() and command_line.exists():
+        words = command_line.read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+        return f"{words[:120]} (PID {pid})"
+    return holder
