@@ -1,0 +1,1 @@
+"""LOX24: client, paging, records and codes."""

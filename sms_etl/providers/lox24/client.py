@@ -1,0 +1,335 @@
+"""Talks to LOX24 over HTTP: one request in, one typed answer or one typed error out.
+
+Retries what may be retried, keeps a ledger of every request, and lets no token, number or body into an
+error. What the answers mean is not known here; see `paging.py` and `records.py`.
+"""
+
+import asyncio
+import random
+import ssl
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from types import TracebackType
+from typing import Self, TypeVar
+from uuid import UUID
+
+import httpx
+import msgspec
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
+
+from sms_etl import __version__
+from sms_etl.clock import Clock, as_utc
+from sms_etl.errors import (
+    AccountNotActive,
+    AuthBlocked,
+    BadAnswer,
+    BadRequest,
+    NoFunds,
+    NotFound,
+    ProviderError,
+    Throttled,
+    Unauthorised,
+    Unavailable,
+    UnexpectedRedirect,
+    Unreachable,
+)
+
+Query = Sequence[tuple[str, str]]
+Read = TypeVar("Read")
+Sleep = Callable[[float], Awaitable[None]]
+
+REQUEST_ID_HEADER = "X-LOX24-REQUEST-ID"
+TOKEN_HEADER = "X-LOX24-AUTH-TOKEN"  # noqa: S105 - the header's name
+MAX_BODY_BYTES = 64 * 1024 * 1024
+"""A page is some hundred kilobytes; what is larger than this is not a page."""
+_TIMEOUT = httpx.Timeout(60, connect=10)
+_MAX_RETRY_AFTER_SECONDS = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How often and how long apart a failed request is tried again."""
+
+    attempts: int = 6
+    """First try included; more rides out longer outages, and makes a wrong address fail later."""
+    first_wait: float = 0.5
+    """Seconds; doubled each time."""
+    longest_wait: float = 30.0
+    """Seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class RequestRecord:
+    """One request, as the ledger `ops.request` keeps it: never a header, token, query or body."""
+
+    requested_at: datetime
+    method: str
+    path: str
+    window_id: UUID | None
+    page: int | None
+    status: int | None
+    retry: int
+    ms: int
+    request_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A successful answer."""
+
+    body: bytes
+    request_id: str | None
+    headers: Mapping[str, str]
+
+
+class Account(msgspec.Struct, frozen=True):
+    """Whose token it is (`GET /me`)."""
+
+    id: int | str
+    currency: str
+    """EUR or CHF: the currency of every price; prices are net of VAT."""
+
+
+class Lox24Client:
+    """An HTTP client for one account; use as an async context manager.
+
+    Args:
+        base_url: Address of the API, without a path.
+        token: `<client_id>:<key>`.
+        clock: Stamps the ledger.
+        concurrency: Most requests in flight.
+        recently_refused: Whether a wrong token was refused in the last ten minutes: a 429 is a block then.
+        retry: How often to try again.
+        sleep: Waits between tries.
+        jitter: Gives a number in [0, 1) that spreads the waits.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        token: str,
+        clock: Clock,
+        *,
+        concurrency: int = 8,
+        recently_refused: bool = False,
+        retry: RetryPolicy | None = None,
+        sleep: Sleep = asyncio.sleep,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self.ledger: list[RequestRecord] = []
+        """Requests not yet written to the warehouse; the engine takes them out."""
+        self.requests = 0
+        self.retries = 0
+        self._clock = clock
+        self._recently_refused = recently_refused
+        self._retry = retry or RetryPolicy()
+        self._sleep = sleep
+        self._jitter = jitter
+        self._slots = asyncio.Semaphore(concurrency)
+        self._refused: ProviderError | None = None
+        self._http = httpx.AsyncClient(
+            base_url=base_url,
+            headers={
+                TOKEN_HEADER: token,
+                "Accept": "application/ld+json",
+                "User-Agent": f"sms_etl/{__version__}",
+            },
+            timeout=_TIMEOUT,
+            limits=httpx.Limits(max_connections=concurrency, max_keepalive_connections=concurrency),
+            follow_redirects=False,
+        )
+
+    async def __aenter__(self) -> Self:
+        """Open the client."""
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close its connections."""
+        await self._http.aclose()
+
+    async def account(self) -> Account:
+        """Ask whose token it is.
+
+        Raises:
+            ProviderError: See its subclasses.
+        """
+        return await self.get("/me", (), read_account)
+
+    async def get(
+        self,
+        path: str,
+        query: Query,
+        read: Callable[[Answer], Read],
+        *,
+        window_id: UUID | None = None,
+        page: int | None = None,
+    ) -> Read:
+        """Get a path and read its answer, trying again where that can help.
+
+        Args:
+            path: Below the base URL.
+            query: Pairs in the order sent.
+            read: Turns the answer into what it means; raises `BadAnswer` for what it does not know, which
+                is tried again like an outage.
+            window_id: For the ledger.
+            page: For the ledger.
+
+        Raises:
+            ProviderError: The last try's error; see its subclasses.
+        """
+        ledger_entry = RequestRecord(as_utc(self._clock()), "GET", path, window_id, page, None, 0, 0, None)
+        async for attempt in AsyncRetrying(
+            stop=stop_after_attempt(self._retry.attempts),
+            wait=self._wait,
+            retry=retry_if_exception(_may_be_retried),
+            sleep=self._sleep,
+            reraise=True,
+        ):
+            with attempt:
+                retry = attempt.retry_state.attempt_number - 1
+                async with self._slots:
+                    return read(await self._once(query, replace(ledger_entry, retry=retry)))
+        raise AssertionError("the last try either returned or raised")  # pragma: no cover
+
+    async def _once(self, query: Query, entry: RequestRecord) -> Answer:
+        if self._refused:
+            raise self._refused  # another worker was refused: not one more request
+        started = time.perf_counter()
+        status, request_id = None, None
+        self.requests += 1
+        self.retries += entry.retry > 0
+        try:
+            async with self._http.stream(entry.method, entry.path, params=list(query)) as response:
+                status, request_id = response.status_code, response.headers.get(REQUEST_ID_HEADER)
+                body = await _bounded_body(response, entry.path)
+        except httpx.TransportError as exc:
+            raise _unreachable(exc, self._http.base_url.host) from exc
+        finally:
+            self.ledger.append(
+                replace(
+                    entry,
+                    requested_at=as_utc(self._clock()),
+                    status=status,
+                    ms=round((time.perf_counter() - started) * 1000),
+                    request_id=request_id,
+                )
+            )
+        if response.status_code == httpx.codes.OK:
+            return Answer(body, request_id, response.headers)
+        error = error_for(response.status_code, entry.path, response.headers, refused=self._recently_refused)
+        if isinstance(error, (Unauthorised, AccountNotActive, AuthBlocked)):
+            self._refused = error
+        raise error
+
+    def _wait(self, state: RetryCallState) -> float:
+        """Double the wait each time, with full jitter in its upper half; obey Retry-After."""
+        error = state.outcome.exception() if state.outcome else None
+        if isinstance(error, ProviderError) and error.retry_after is not None:
+            return min(error.retry_after, _MAX_RETRY_AFTER_SECONDS)
+        longest = min(self._retry.first_wait * 2 ** (state.attempt_number - 1), self._retry.longest_wait)
+        return float(longest * (0.5 + self._jitter() / 2))
+
+
+def error_for(status: int, path: str, headers: Mapping[str, str], *, refused: bool) -> ProviderError:
+    """Give the error a status stands for.
+
+    Args:
+        status: Any but 200.
+        path: For the message.
+        headers: For request id and Retry-After.
+        refused: Whether a wrong token was refused shortly before, which tells an auth block from load.
+    """
+    request_id = headers.get(REQUEST_ID_HEADER)
+    error, hint = _meaning(status, refused=refused)
+    return error(
+        f"LOX24 answered {status} to {path}.",
+        hint=hint,
+        status=status,
+        request_id=request_id,
+        retry_after=_retry_after(headers),
+    )
+
+
+def _meaning(status: int, *, refused: bool) -> tuple[type[ProviderError], str]:
+    if status == 429:
+        if refused:
+            return AuthBlocked, "Wrong tokens were tried before: wait ten minutes, then use a right one."
+        return Throttled, (
+            "Too many requests: lower SMS_ETL_CONCURRENCY. If a wrong token was tried within the last ten "
+            "minutes, every request is refused until they are over."
+        )
+    if status >= 500:
+        return Unavailable, "LOX24 is out of order for the moment; run it again later, nothing is lost."
+    if status < 300:
+        return BadAnswer, "An answer without content is not what is documented here."
+    if status < 400:
+        return UnexpectedRedirect, "Check SMS_ETL_LOX24_BASE_URL; the token is not sent to another address."
+    return _CLIENT_ERRORS.get(status, (BadRequest, "The request is not accepted; report it with its id."))
+
+
+_CLIENT_ERRORS: dict[int, tuple[type[ProviderError], str]] = {
+    401: (
+        Unauthorised,
+        "SMS_ETL_LOX24_TOKEN is wrong or inactive; it was tried once. Check it in LOX24's key settings.",
+    ),
+    402: (NoFunds, "Top up the account."),
+    403: (AccountNotActive, "Activate the account, or give the key the right to read messages."),
+    404: (NotFound, "Check SMS_ETL_LOX24_BASE_URL."),
+}
+
+
+def _may_be_retried(error: BaseException) -> bool:
+    return isinstance(error, (Throttled, Unavailable, Unreachable, BadAnswer))
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """Read Retry-After in seconds; its date form is rare and falls back to our own waits."""
+    value = headers.get("Retry-After", "")
+    return float(value) if value.isdigit() else None
+
+
+async def _bounded_body(response: httpx.Response, path: str) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in response.aiter_bytes():
+        size += len(chunk)
+        if size > MAX_BODY_BYTES:
+            raise BadAnswer(
+                f"The answer to {path} is larger than {MAX_BODY_BYTES // 1024**2} MiB.",
+                hint="Check SMS_ETL_LOX24_BASE_URL.",
+                status=response.status_code,
+                request_id=response.headers.get(REQUEST_ID_HEADER),
+            )
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def _unreachable(exc: httpx.TransportError, host: str) -> Unreachable:
+    cause: BaseException | None = exc
+    while cause is not None and not isinstance(cause, (ssl.SSLError, OSError)):
+        cause = cause.__cause__ or cause.__context__
+    said = getattr(cause, "strerror", None) or str(exc) or type(exc).__name__
+    return Unreachable(
+        f"{host} cannot be reached: {said}.",
+        hint="Check the network and SMS_ETL_LOX24_BASE_URL; `sms-etl doctor` looks closer.",
+    )
+
+
+def read_account(answer: Answer) -> Account:
+    """Read the answer to `GET /me`.
+
+    Raises:
+        BadAnswer: It is something else.
+    """
+    try:
+        return msgspec.json.decode(answer.body, type=Account)
+    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+        raise BadAnswer(
+            "The answer to /me is not an account.",
+            hint="Check SMS_ETL_LOX24_BASE_URL.",
+            request_id=answer.request_id,
+        ) from exc

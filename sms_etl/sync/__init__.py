@@ -1,0 +1,1 @@
+"""Plan, fetch, land, load, settle; `engine.py` puts them in order."""

@@ -1,0 +1,82 @@
+"""Plans which spans of time to read next. Pure: no I/O, no clock; see engine.py.
+
+A span is closed at both ends and counts whole seconds, as the provider does. The provider's own totals
+say how a span is cut: the first page of a span tells how many rows it holds.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+PAGES_PER_WINDOW = 50
+"""Some tens of pages: few enough to read again when it moved, many enough to keep the connections busy."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Span:
+    """Seconds from `since` to `until`, both included; unix time."""
+
+    since: int
+    until: int
+
+    def __post_init__(self) -> None:
+        if self.since > self.until:
+            raise ValueError("a span holds at least one second")
+
+    @property
+    def seconds(self) -> int:
+        """How many seconds it holds."""
+        return self.until - self.since + 1
+
+    def holds(self, second: int) -> bool:
+        """Whether a second lies in it."""
+        return self.since <= second <= self.until
+
+    def split(self, parts: int) -> tuple["Span", ...]:
+        """Cut it into so many spans (fewer if it has fewer seconds) that tile it, the longest first."""
+        count = min(parts, self.seconds)
+        length, longer = divmod(self.seconds, count)
+        spans: list[Span] = []
+        since = self.since
+        for index in range(count):
+            until = since + length - 1 + (index < longer)
+            spans.append(Span(since, until))
+            since = until + 1
+        return tuple(spans)
+
+
+def span_to_read(*, watermark: int | None, overlap: timedelta, start: int | None, now: int) -> Span | None:
+    """Give the span of the next sync: from the watermark, less the overlap, to now.
+
+    Args:
+        watermark: Unix second up to which all was read; None before the first sync.
+        overlap: What is read again, for rows that became visible late.
+        start: Where the first sync begins; None: at the provider's first row. Nothing before it is read.
+        now: The last second to read.
+
+    Returns:
+        None if `start` lies in the future.
+    """
+    earliest = start or 0
+    since = earliest if watermark is None else max(watermark - int(overlap.total_seconds()), earliest)
+    if since > now:
+        return None if watermark is None else Span(min(since, watermark), max(watermark, now))
+    return Span(since, now)
+
+
+def windows_of(span: Span, *, total: int, page_size: int, first_second: int | None) -> tuple[Span, ...]:
+    """Cut a span so that a window holds about `PAGES_PER_WINDOW` pages, if its rows are spread evenly.
+
+    Args:
+        span: What to cut.
+        total: Rows in it, as the provider says.
+        page_size: Rows on its first page.
+        first_second: Time of its first row; what lies before it is empty.
+
+    Returns:
+        The span itself, as its only window, if it is small enough or a single second.
+    """
+    pages = -(-total // max(page_size, 1))
+    if pages <= PAGES_PER_WINDOW or span.seconds == 1:
+        return (span,)
+    since = first_second if first_second is not None and span.holds(first_second) else span.since
+    return Span(since, span.until).split(-(-pages // PAGES_PER_WINDOW) + 1)

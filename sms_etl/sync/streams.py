@@ -1,0 +1,61 @@
+"""What is pulled from the provider: each stream is one listing, read along one of its times."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import msgspec
+from sqlalchemy import Table
+
+from sms_etl.pii import Pii
+from sms_etl.providers.lox24.records import Fields, read_bulk, read_sms
+from sms_etl.warehouse import tables
+
+
+@dataclass(frozen=True)
+class Stream:
+    """One listing, read along one of its times."""
+
+    name: str
+    """Of its watermark and its landing folder."""
+    path: str
+    table: Table
+    cursor: str
+    """The time that windows are cut by."""
+    read: Callable[[msgspec.Raw, Pii], Fields]
+    tracked: tuple[str, ...]
+    """Columns whose change is worth a row in the change log."""
+    change_log: Table | None = None
+
+
+SMS = Stream(
+    name="sms",
+    path="/sms",
+    table=tables.sms,
+    cursor="created_at",
+    read=read_sms,
+    tracked=("status_code", "dlr_code", "is_sent", "gateway_sent_at", "price", "is_text_deleted"),
+    change_log=tables.sms_change,
+)
+
+_BULK_STATE = ("status_code", "processed_at", "msg_total_count", "msg_total_cost", "is_text_deleted")
+
+BULKS = Stream(
+    name="bulks",
+    path="/bulks",
+    table=tables.bulk,
+    cursor="created_at",
+    read=read_bulk,
+    tracked=_BULK_STATE,
+)
+
+BULKS_CHANGED = Stream(
+    name="bulks_changed",
+    path="/bulks",
+    table=tables.bulk,
+    cursor="processed_at",
+    read=read_bulk,
+    tracked=_BULK_STATE,
+)
+"""The same bulks along the time of their last change: what messages have no counterpart to."""
+
+STREAMS = (SMS, BULKS, BULKS_CHANGED)
