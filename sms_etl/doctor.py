@@ -1,0 +1,151 @@
+"""Examines what a sync needs, before it is needed: settings, disk, warehouse, clock, provider, token.
+
+Each finding says what is wrong and what to do. The provider is asked once, with one request.
+"""
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from sms_etl.errors import DataDirError, SmsEtlError, WarehouseError
+from sms_etl.providers.lox24.client import Account, Answer, Lox24Client, RetryPolicy, read_account
+from sms_etl.settings import Settings
+from sms_etl.warehouse.store import Warehouse, make_directory
+
+LEAST_FREE_BYTES = 2 * 1024**3
+MOST_CLOCK_SKEW = timedelta(minutes=5)
+"""Less than the overlap: rows are not missed, but business days shift."""
+_CURRENCIES = {"EUR", "CHF"}
+_ONE_TRY = RetryPolicy(attempts=1)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at."""
+
+    subject: str
+    is_ok: bool
+    says: str
+    do: str = ""
+    """What to do about it; empty if all is well."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Give it as plain JSON values."""
+        return asdict(self)
+
+
+def examine(settings: Settings) -> list[Finding]:
+    """Look at everything a sync needs; nothing is changed but an empty data directory made."""
+    return [
+        _data_dir(settings),
+        _disk(settings),
+        _warehouse(settings),
+        _time_zone(settings),
+        *asyncio.run(_provider(settings)),
+    ]
+
+
+def _data_dir(settings: Settings) -> Finding:
+    path = settings.data_dir
+    try:
+        make_directory(path)
+        with tempfile.TemporaryFile(dir=path):
+            pass
+    except (DataDirError, OSError) as exc:
+        reason = (
+            exc.message if isinstance(exc, DataDirError) else f"{path} cannot be written: {exc.strerror}."
+        )
+        return Finding("data directory", False, reason, "Give SMS_ETL_DATA_DIR a folder you may write to.")
+    return Finding("data directory", True, f"{path.resolve()} can be written.")
+
+
+def _disk(settings: Settings) -> Finding:
+    existing = next(
+        path for path in (settings.data_dir.resolve(), *settings.data_dir.resolve().parents) if path.exists()
+    )
+    free = shutil.disk_usage(existing).free
+    says = f"{free / 1024**3:.1f} GiB free."
+    if free < LEAST_FREE_BYTES:
+        return Finding("disk", False, says, "Free some: the warehouse and its published copy both need room.")
+    return Finding("disk", True, says)
+
+
+def _warehouse(settings: Settings) -> Finding:
+    try:
+        warehouse = Warehouse(settings.warehouse_url, settings.clock, patience=timedelta(0))
+        if not warehouse.exists:
+            return Finding("warehouse", True, f"{warehouse.path} will be made by the first sync.")
+        with warehouse.begin():
+            pass
+    except (WarehouseError, SmsEtlError) as exc:
+        return Finding("warehouse", False, exc.message, exc.hint)
+    return Finding("warehouse", True, f"{warehouse.path} can be written.")
+
+
+def _time_zone(settings: Settings) -> Finding:
+    local = settings.clock().astimezone(settings.zone)
+    return Finding(
+        "time zone", True, f"Business days are those of {settings.timezone}, now {local:%Y-%m-%d %H:%M}."
+    )
+
+
+async def _provider(settings: Settings) -> list[Finding]:
+    if settings.lox24_token is None:
+        return [
+            Finding(
+                "token",
+                False,
+                "SMS_ETL_LOX24_TOKEN is not set.",
+                "Set it to <client_id>:<key>, or try the sandbox: `sms-etl demo`.",
+            )
+        ]
+    async with Lox24Client(
+        settings.lox24_base_url,
+        settings.lox24_token.get_secret_value(),
+        settings.clock,
+        retry=_ONE_TRY,
+    ) as client:
+        try:
+            account, date = await client.get("/me", (), _account_and_date)
+        except SmsEtlError as exc:
+            return [Finding("provider", False, exc.message, exc.hint)]
+    return list(_account_findings(settings, account, date))
+
+
+def _account_findings(settings: Settings, account: Account, date: datetime | None) -> Iterator[Finding]:
+    yield Finding(
+        "provider", True, f"{settings.lox24_base_url} answers; the token is of account {account.id}."
+    )
+    if account.currency in _CURRENCIES:
+        yield Finding("currency", True, f"Prices are in {account.currency}, net of VAT.")
+    else:
+        yield Finding(
+            "currency",
+            False,
+            f"The account's currency is {account.currency!r}; EUR or CHF is documented.",
+            "Ask LOX24 which currency prices are in before you trust a figure.",
+        )
+    if date is None:
+        return
+    skew = abs(settings.clock() - date)
+    if settings.now is not None:
+        yield Finding("clock", True, f"Fixed at {settings.now.isoformat()} by SMS_ETL_NOW.")
+    elif skew > MOST_CLOCK_SKEW:
+        yield Finding(
+            "clock", False, f"This machine's clock differs from LOX24's by {skew}.", "Set it by NTP."
+        )
+    else:
+        yield Finding("clock", True, f"Within {max(skew.seconds, 1)} s of LOX24's.")
+
+
+def _account_and_date(answer: Answer) -> tuple[Account, datetime | None]:
+    try:
+        date = parsedate_to_datetime(answer.headers.get("Date", ""))
+    except ValueError:
+        date = None
+    return read_account(answer), date

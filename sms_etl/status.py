@@ -1,0 +1,94 @@
+"""What is loaded, how fresh it is, what needs a person: read from the warehouse, never from the provider."""
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from sms_etl.settings import Settings
+from sms_etl.warehouse.read import newest
+
+_COUNTS = """
+select
+    (select count(*) from raw.sms) as messages,
+    (select count(*) from raw.bulk) as bulks,
+    (select count(*) from ops.quarantine where replayed_at is null) as quarantined,
+    (select watermark_at from ops.watermark where stream = 'sms') as watermark,
+    (select max(built_at) from ops.build_context) as built_at,
+    (select account_id from ops.account) as account_id,
+    (select currency from ops.account) as currency
+"""
+_LAST_RUN = """
+select started_at, finished_at, stopped_reason, error, rows_new, rows_changed, requests, seconds
+from ops.sync_run order by started_at desc limit 1
+"""
+_FAILED_TESTS = """
+select model || ': ' || test || ' (' || failures || ' rows)', severity
+from ops.model_test where failures > 0 order by severity, model, test
+"""
+_HAS_FACTS = "select count(*) from duckdb_tables() where schema_name = 'marts' and table_name = 'fct_sms'"
+_OPEN = "select count(*) from marts.fct_sms where not is_final and not is_aged_out and not is_gone"
+
+
+@dataclass(frozen=True)
+class Status:
+    """The state of one data directory; times are UTC."""
+
+    warehouse: Path
+    account_id: str | None
+    currency: str | None
+    messages: int
+    open_messages: int | None
+    """Not final and still asked for; None before the first build."""
+    bulks: int
+    watermark: datetime | None
+    built_at: datetime | None
+    quarantined: int
+    """Rows that could not be loaded and wait for a person."""
+    failed_tests: tuple[str, ...]
+    warnings: tuple[str, ...]
+    last_run: dict[str, Any] | None
+
+    def as_json(self) -> dict[str, Any]:
+        """Give it as plain JSON values; times are ISO 8601 with their offset."""
+        return {name: _plain(value) for name, value in asdict(self).items()}
+
+
+def read_status(settings: Settings) -> Status:
+    """Read the state of the data directory.
+
+    Raises:
+        NoWarehouse: Nothing was loaded yet.
+    """
+    with newest(settings) as connection:
+        counts = _one(connection, _COUNTS) or {}
+        failed = connection.execute(_FAILED_TESTS).fetchall()
+        has_facts = connection.execute(_HAS_FACTS).fetchone() != (0,)
+        opened = connection.execute(_OPEN).fetchone() if has_facts else None
+        return Status(
+            warehouse=Path(settings.warehouse_url.removeprefix("duckdb:///")),
+            open_messages=opened[0] if opened else None,
+            failed_tests=tuple(text for text, severity in failed if severity == "error"),
+            warnings=tuple(text for text, severity in failed if severity != "error"),
+            last_run=_one(connection, _LAST_RUN),
+            **counts,
+        )
+
+
+def _one(connection: duckdb.DuckDBPyConnection, sql: str) -> dict[str, Any] | None:
+    answer = connection.execute(sql)
+    names = [column[0] for column in answer.description or ()]
+    row = answer.fetchone()
+    return None if row is None else dict(zip(names, row, strict=True))
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - JSON values of any kind
+    if isinstance(value, datetime):
+        return f"{value.isoformat()}+00:00"
+    if isinstance(value, dict):
+        return {name: _plain(inner) for name, inner in value.items()}
+    if isinstance(value, Path):
+        return str(value)
+    return value
