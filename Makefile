@@ -1,0 +1,66 @@
+# Everything a newcomer needs: `make demo`, `make test`, `make ui`. Each sets up what it needs first.
+
+PYTHON ?= python3
+BIN := .venv/bin
+WORKERS ?= 2
+PORT ?= 3000
+
+.DEFAULT_GOAL := help
+.PHONY: help demo ui test lint format lock system-packages clean
+
+help: ## Show what there is to make
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
+
+demo: .venv/.runtime ## Load a sandbox account, build the analytics, write the finance report
+	@$(BIN)/sms-etl demo
+
+ui: .venv/.runtime ## Open Dagster on 127.0.0.1, with the real account if SMS_ETL_LOX24_TOKEN is set
+	@$(BIN)/sms-etl ui --port $(PORT)
+
+test: .venv/.dev system-packages lint ## Check style and types, and run every test
+	$(BIN)/pytest -n $(WORKERS) --cov --cov-report=term
+
+lint: .venv/.dev ## Check style, types and SQL
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/sqlfluff lint --disable-progress-bar dbt_like_sql sms_etl/finance/sql
+
+format: .venv/.dev ## Format the Python code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+system-packages: ## Install what the tests need of the system (a browser), where that can be done
+	@bash .ci/system-packages
+
+lock: .venv/.uv ## Resolve the dependencies anew; name packages in UPGRADE="--upgrade-package NAME"
+	$(BIN)/uv pip compile $(LOCK_FLAGS) $(UPGRADE) pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile $(LOCK_FLAGS) $(UPGRADE) pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
+	echo "uv" | $(BIN)/uv pip compile $(LOCK_FLAGS) $(UPGRADE) - -o requirements-uv.lock
+
+# No address is written into a lock: names, versions and hashes are enough.
+LOCK_FLAGS := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
+
+clean: ## Remove the environment and what tools left; data/ stays
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage* htmlcov dist build
+
+.venv/.uv: requirements-uv.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "sms_etl needs Python 3.11 or newer; name one: make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -m venv .venv || { echo "Python's venv is missing; on Debian: apt-get install python3-venv" >&2; exit 1; }
+	@$(BIN)/pip install --quiet --require-hashes -r requirements-uv.lock
+	@touch $@
+
+.venv/.runtime: requirements.lock pyproject.toml .venv/.uv
+	@echo "Setting up .venv ..."
+	@$(BIN)/uv pip sync --quiet --python $(BIN)/python requirements.lock
+	@$(INSTALL)
+	@touch $@
+
+.venv/.dev: requirements-dev.lock requirements.lock pyproject.toml .venv/.uv
+	@echo "Setting up .venv for development ..."
+	@$(BIN)/uv pip sync --quiet --python $(BIN)/python requirements-dev.lock
+	@$(INSTALL)
+	@touch $@ .venv/.runtime
+
+INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --build-constraints requirements-dev.lock --editable .
