@@ -1,0 +1,35 @@
+-- One row a country: all of ISO 3166-1, ZZ for none, and whatever else the provider has named.
+with countries as (
+    select * from seeds.countries
+),
+
+sms as (
+    select * from staging.stg_sms
+),
+
+unlisted as (
+    select distinct sms.country_code
+    from sms
+    left join countries on sms.country_code = countries.country_code
+    where countries.country_code is null
+),
+
+final as (
+    select
+        countries.country_code,
+        countries.country_name,
+        countries.calling_code,
+        countries.continent,
+        true as is_known
+    from countries
+    union all
+    select
+        unlisted.country_code,
+        'Unknown (' || unlisted.country_code || ')' as country_name,
+        cast(null as varchar) as calling_code,
+        cast(null as varchar) as continent,
+        false as is_known
+    from unlisted
+)
+
+select * from final
