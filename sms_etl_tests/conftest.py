@@ -1,0 +1,51 @@
+"""What every test stands on: no settings of the machine it runs on, and a data directory of its own."""
+
+import os
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sms_etl.demo import with_sandbox
+from sms_etl.sandbox.account import AccountParameters
+from sms_etl.sandbox.server import SandboxHandle, running_sandbox
+from sms_etl.sandbox.switches import SandboxSwitches
+from sms_etl.settings import Settings, load_settings
+
+SettingsAt = Callable[..., Settings]
+
+
+@pytest.fixture(autouse=True)
+def _only_the_tests_own_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in [name for name in os.environ if name.startswith("SMS_ETL_") and "_TEST_" not in name]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)  # no .env of the checkout is read
+
+
+@pytest.fixture
+def provider() -> Iterator[SandboxHandle]:
+    """An account of some days with three hundred messages; ten rows a page make many pages of them."""
+    account = AccountParameters(messages=300, days=6)
+    with running_sandbox(account=account, switches=SandboxSwitches(page_size=10)) as handle:
+        yield handle
+
+
+@pytest.fixture
+def empty_provider() -> Iterator[SandboxHandle]:
+    """An account without messages, for those a test puts in itself."""
+    account = AccountParameters(messages=0, days=6, days_after=0)
+    with running_sandbox(account=account, switches=SandboxSwitches(page_size=10)) as handle:
+        yield handle
+
+
+@pytest.fixture
+def settings_at(tmp_path: Path) -> SettingsAt:
+    """Settings for a provider, at the moment its clock shows."""
+
+    def settings(provider: SandboxHandle, **overrides: Any) -> Settings:
+        values = {"data_dir": tmp_path / "data", "now": provider.now(), "overlap": timedelta(hours=1)}
+        return with_sandbox(load_settings(**(values | overrides)), provider)
+
+    return settings
