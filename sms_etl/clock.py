@@ -1,5 +1,6 @@
 """The clock, passed in wherever time matters, so that tests and rehearsals can set it."""
 
+from calendar import timegm
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -37,4 +38,4 @@ def from_unix(seconds: int) -> datetime:
 def to_unix(moment: datetime) -> int:
     """Give whole unix seconds, rounded down; a moment without a time zone is UTC."""
     aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return int(aware.timestamp() // 1)
+    return timegm(aware.utctimetuple())

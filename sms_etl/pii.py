@@ -4,10 +4,12 @@ Under `pseudonymise` a number becomes a keyed hash and a masked form and a text 
 in the data directory, so that the same number always gives the same hash. Under `keep` both are stored too.
 """
 
+import contextlib
 import hmac
 import os
 import re
 import secrets
+import tempfile
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -21,7 +23,11 @@ KEY_FILE = "pii.key"
 _HASH_DIGITS = 32
 """128 bits: two of ten billion numbers share a hash with a chance of 1 in 10^19."""
 _RANGE_DIGITS = 3
-_VARIABLE_WORDS = re.compile(r"\d+|\b[^\W\d_]*[A-ZÄÖÜÀ-ÖØ-Þ][^\W\d_]*\b")
+_KEY_TEXT = re.compile("[0-9a-f]{64}")
+_CAPITALS = "".join(chr(code) for code in range(0x0530) if chr(code).isupper())
+"""Of the Latin, Greek and Cyrillic alphabets."""
+_VARIABLE_WORDS = re.compile(rf"\d+|(?<![^\W\d_])[^\W\d_]*[{_CAPITALS}][^\W\d_]*")
+"""Digits, and runs of letters with a capital in them: `XK7P2Q` leaves nothing."""
 _CACHE = 4096
 """A bulk sends one text thousands of times."""
 
@@ -118,7 +124,10 @@ def _key_of(data_dir: Path) -> bytes:
     try:
         if not path.exists():
             _write_key(path)
-        return bytes.fromhex(path.read_text().strip())
+        text = path.read_text(encoding="ascii").strip()
+        if not _KEY_TEXT.fullmatch(text):
+            raise ValueError("not a key: an empty or cut one would hash without a secret")
+        return text.encode()  # the text itself, so that SMS_ETL_PII_KEY=<the file's text> joins
     except (OSError, ValueError) as exc:
         raise DataDirError(
             f"The key {path} cannot be read or written.",
@@ -128,13 +137,14 @@ def _key_of(data_dir: Path) -> bytes:
 
 def _write_key(path: Path) -> None:
     """Write a new key, whole or not at all; of two programs that do it at once, one wins."""
-    aside = path.with_suffix(f".{os.getpid()}")
-    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(secrets.token_hex(32) + "\n")
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.")  # made with mode 0600
+    aside = Path(name)
     try:
-        os.link(aside, path)
-    except FileExistsError:
-        pass
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_hex(32) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        with contextlib.suppress(FileExistsError):
+            os.link(aside, path)
     finally:
         aside.unlink()

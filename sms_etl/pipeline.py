@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, insert
+from sqlalchemy import delete, insert, tuple_
 
 from sms_etl.clock import as_utc, system_clock
 from sms_etl.errors import NoWarehouse
-from sms_etl.models.checks import TestResult, run_tests
+from sms_etl.models.checks import TestResult, checks, run_tests
 from sms_etl.models.project import Project, load_project
 from sms_etl.models.runner import BuildResult, ModelBuild
 from sms_etl.models.runner import build as build_all
@@ -99,7 +99,7 @@ def build_and_check(
         write_build_context(transaction, settings)
         models = build_all(transaction.native, project, on_model=on_model)
         tests = run_tests(transaction.native, project)
-        record_tests(transaction, tests, settings.clock())
+        record_tests(transaction, project, tests, settings.clock())
     return CheckedBuild(models, tests)
 
 
@@ -155,11 +155,14 @@ def write_build_context(transaction: Transaction, settings: Settings) -> None:
     )
 
 
-def record_tests(transaction: Transaction, tests: Sequence[TestResult], now: datetime) -> None:
-    """Replace what is known of these models' tests."""
-    transaction.sql.execute(
-        delete(tables.model_test).where(tables.model_test.c.model.in_({test.model for test in tests}))
-    )
+def record_tests(
+    transaction: Transaction, project: Project, tests: Sequence[TestResult], now: datetime
+) -> None:
+    """Replace what is known of these tests, and forget those the project has no more."""
+    key = tuple_(tables.model_test.c.model, tables.model_test.c.test)
+    run = [(test.model, test.test) for test in tests]
+    known = [(check.model, check.test) for check in checks(project)]
+    transaction.sql.execute(delete(tables.model_test).where(key.in_(run) | key.not_in(known)))
     if tests:
         transaction.sql.execute(
             insert(tables.model_test),

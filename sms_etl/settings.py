@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
@@ -35,7 +36,10 @@ def _duration(value: object) -> object:
     parts = re.findall(r"(\d+)\s*([smhd])", value.strip().lower())
     if not parts or re.sub(r"\d+\s*[smhd]\s*", "", value.strip().lower()):
         raise ValueError("give a duration such as 90s, 15m, 1h or 2d")
-    return timedelta(seconds=sum(int(count) * _DURATION_UNITS[unit] for count, unit in parts))
+    try:
+        return timedelta(seconds=sum(int(count) * _DURATION_UNITS[unit] for count, unit in parts))
+    except OverflowError as exc:
+        raise ValueError("give a shorter duration") from exc
 
 
 def _instant(value: object) -> object:
@@ -44,9 +48,9 @@ def _instant(value: object) -> object:
         return value
     try:
         read = datetime.fromisoformat(value.strip())
-    except ValueError as exc:
+        return read.astimezone(UTC) if read.tzinfo else read.replace(tzinfo=UTC)
+    except (ValueError, OverflowError) as exc:
         raise ValueError("give an ISO date or time such as 2026-01-31 or 2026-01-31T08:00:00+00:00") from exc
-    return read.astimezone(UTC) if read.tzinfo else read.replace(tzinfo=UTC)
 
 
 def _instant_with_offset(value: object) -> object:
@@ -65,16 +69,29 @@ def _known_time_zone(name: str) -> str:
 
 
 def _token_shape(token: SecretStr) -> SecretStr:
-    client_id, separator, key = token.get_secret_value().strip().partition(":")
-    if not (separator and client_id and key):
-        raise ValueError("give it as <client_id>:<key>")
-    return SecretStr(f"{client_id}:{key}")
+    value = token.get_secret_value().strip()
+    if not re.fullmatch(r"[!-9;-~]+:[!-~]+", value):  # what else a header cannot carry, errors would quote
+        raise ValueError("give it as <client_id>:<key>, in one line of plain letters, digits and signs")
+    return SecretStr(value)
 
 
 def _http_url(url: str) -> str:
-    if not re.fullmatch(r"https?://[^\s?#]+", url):
+    if not re.fullmatch(r"https?://[^\s?#@]+", url):
         raise ValueError("give an address that starts with https:// (or http:// on this machine)")
+    try:
+        parts = urlsplit(url)
+        if not parts.hostname or parts.port == 0:
+            raise ValueError
+        parts.hostname.encode("idna")
+    except ValueError as exc:
+        raise ValueError("give an address with a host that can exist, such as https://api.lox24.eu") from exc
     return url.rstrip("/")
+
+
+def _nameable(path: Path) -> Path:
+    if "?" in str(path):
+        raise ValueError("give a folder without a question mark: the warehouse's address would end there")
+    return path
 
 
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
@@ -86,7 +103,13 @@ class Settings(BaseSettings):
     """The settings of one run; names in the environment are these, upper-cased, behind `SMS_ETL_`."""
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True
+        env_prefix=PREFIX,
+        env_file=".env",
+        env_file_encoding="utf-8",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
     )
 
     lox24_token: Annotated[SecretStr, AfterValidator(_token_shape)] | None = None
@@ -98,7 +121,7 @@ class Settings(BaseSettings):
     """How many messages one request asks for by uuid. The provider does not say how long an address may be;
     a larger number needs fewer requests and may be refused."""
 
-    data_dir: Path = Path("data")
+    data_dir: Annotated[Path, AfterValidator(_nameable)] = Path("data")
     """Holds landing files, warehouse, published copy and reports; needs about 1 GB for 5 million messages."""
 
     warehouse: str | None = None
@@ -175,8 +198,11 @@ def load_settings(**overrides: Any) -> Settings:
             "\n".join(_explain(error) for error in exc.errors(include_input=False, include_url=False)),
             hint="Correct it in the environment or in .env; the README lists every setting with its bounds.",
         ) from None
+    except UnicodeDecodeError:
+        raise SettingsError("The file .env is not UTF-8 text.", hint="Save it as UTF-8.") from None
 
 
 def _explain(error: ErrorDetails) -> str:
     name = PREFIX + str(error["loc"][0]).upper() if error["loc"] else "settings"
-    return f"{name}: {str(error['msg']).removeprefix('Value error, ')}"
+    said = re.sub(r"datetime\.timedelta\(days=(\d+)\)", r"\1 days", str(error["msg"]))
+    return f"{name}: {said.removeprefix('Value error, ')}"

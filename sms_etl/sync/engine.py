@@ -221,9 +221,7 @@ class _Run:
     async def _settle(self, client: Lox24Client, currency: str, just_read: Span | None) -> None:
         with self.warehouse.begin() as transaction:
             bulks = open_bulks(transaction)
-            messages = open_messages(
-                transaction, now=self.clock(), settle_days=self.settings.settle_days, just_read=just_read
-            )
+            messages = open_messages(transaction, settle_days=self.settings.settle_days, just_read=just_read)
         for stream, uuids in ((BULKS, bulks), (SMS, messages)):
             await self._load_behind(client, stream, self._asked_again(client, stream, uuids, currency))
 

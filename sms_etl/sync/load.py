@@ -122,19 +122,21 @@ def _merge(transaction: Transaction, stream: Stream, facts: WindowFacts) -> Load
         select {_kept_columns(columns)},
             stored.uuid is null as is_new,
             stored.uuid is not null and (stored.gone_at is not null or {_differs(columns)}) as is_changed,
-            stored.uuid is null or {_differs(stream.tracked)} as is_logged
+            stored.uuid is null or {_differs(stream.tracked)} as is_logged,
+            -- Later than the change before it, even under a clock that stands still.
+            greatest($seen_at, coalesce(stored.changed_at + interval 1 microsecond, $seen_at)) as observed_at
         from batch left join stored on stored.uuid = batch.uuid
-        where stored.uuid is null or stored.last_seen_at <= ?
+        where stored.uuid is null or stored.last_seen_at <= $seen_at
         order by batch.created_at
         """,  # noqa: S608 - column names of our own tables
-        [seen_at],
+        {"seen_at": seen_at},
     )
     if stream.change_log is not None:
         logged = ", ".join(stream.tracked)
         native.execute(
             f"insert into raw.{stream.change_log.name} (uuid, observed_at, observed_by, currency, {logged}) "  # noqa: S608 - as above
-            f"select uuid, ?, ?, ?, {logged} from delta where is_logged",
-            [seen_at, facts.observed_by, facts.currency],
+            f"select uuid, observed_at, ?, ?, {logged} from delta where is_logged",
+            [facts.observed_by, facts.currency],
         )
     native.execute(
         f"""
@@ -145,7 +147,7 @@ def _merge(transaction: Transaction, stream: Stream, facts: WindowFacts) -> Load
             and stored.created_at <= (select max(created_at) from batch)
         when matched and delta.is_changed then update set
             {", ".join(f"{name} = delta.{name}" for name in columns)},
-            last_seen_at = $seen_at, changed_at = $seen_at, gone_at = null
+            last_seen_at = $seen_at, changed_at = delta.observed_at, gone_at = null
         when matched then update set last_seen_at = $seen_at
         when not matched then insert
             ({", ".join(columns)}, currency, first_seen_at, last_seen_at, changed_at)

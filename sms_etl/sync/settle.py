@@ -1,14 +1,14 @@
 """Finds the messages that may still change and asks for them again, exactly these.
 
-The provider has no change time. What is not final, or has no price yet, is open: it is asked for by uuid
-until it is final or ages out. See docs/decisions for why this beats reading days again.
+The provider has no change time. What is not final, or has no price or count of parts yet, is open: it is
+asked for by uuid until it is final or ages out. See docs/decisions for why this beats reading days again.
 """
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import and_, func, not_, or_, select
 
-from sms_etl.clock import as_utc, from_unix
+from sms_etl.clock import from_unix
 from sms_etl.providers.lox24.codes import FINAL_DLR_CODES, FINAL_STATUS_CODES, OPEN_BULK_CODES, SENT
 from sms_etl.sync.plan import Span
 from sms_etl.warehouse.store import Transaction
@@ -18,28 +18,26 @@ UUIDS_PER_WINDOW = 2000
 """So many are landed together: what a kill makes be asked again."""
 
 
-def open_messages(
-    transaction: Transaction, *, now: datetime, settle_days: int, just_read: Span | None
-) -> list[str]:
+def open_messages(transaction: Transaction, *, settle_days: int, just_read: Span | None) -> list[str]:
     """Give the uuids of the messages that may still change, oldest first.
 
     Args:
         transaction: To read in.
-        now: Ages are counted to it, from the creation or the scheduled time, whichever is later.
-        settle_days: Older ones have aged out.
+        settle_days: A message ages out once it was seen this long after its creation or its scheduled time,
+            whichever is later. After a pause of any length each is asked for once more.
         just_read: The span this run has read already.
     """
     final = or_(
         sms.c.status_code.in_(FINAL_STATUS_CODES),
         and_(sms.c.status_code == SENT, sms.c.dlr_code.in_(FINAL_DLR_CODES)),
     )
-    oldest = as_utc(now - timedelta(days=settle_days))
+    sent_at = func.greatest(sms.c.created_at, func.coalesce(sms.c.delivery_at, sms.c.created_at))
     query = (
         select(sms.c.uuid)
         .where(
             sms.c.gone_at.is_(None),
-            func.coalesce(~final, True) | sms.c.price.is_(None),
-            func.greatest(sms.c.created_at, func.coalesce(sms.c.delivery_at, sms.c.created_at)) >= oldest,
+            or_(not_(func.coalesce(final, False)), sms.c.price.is_(None), sms.c.parts_count.is_(None)),
+            sms.c.last_seen_at < sent_at + timedelta(days=settle_days),
         )
         .order_by(sms.c.created_at)
     )

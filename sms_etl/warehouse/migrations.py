@@ -15,6 +15,10 @@ from sms_etl.warehouse import tables
 
 VERSION = 1
 STEPS: Mapping[int, tuple[str, ...]] = {}
+_FOREIGN_RELATIONS = """
+select (select count(*) from duckdb_tables() where not internal)
+    + (select count(*) from duckdb_views() where not internal)
+"""
 
 
 def migrate(
@@ -56,10 +60,10 @@ def _found_version(connection: Connection) -> int | None:
     if inspector.has_table("schema_version", schema="ops"):
         version: int | None = connection.scalar(select(func.max(tables.schema_version.c.version)))
         return version
-    count = connection.scalar(text("select count(*) from duckdb_tables() where not internal"))
+    count = connection.scalar(text(_FOREIGN_RELATIONS))
     if count:
         raise NotAWarehouse(
-            f"The warehouse file holds {count} tables that sms_etl did not make.",
+            f"The warehouse file holds {count} tables or views that sms_etl did not make.",
             hint="Point SMS_ETL_WAREHOUSE or SMS_ETL_DATA_DIR elsewhere. Nothing was changed.",
         )
     return None

@@ -46,7 +46,7 @@ def publish(settings: Settings) -> PublishResult:
         with warehouse.path.open("rb") as source, warehouse.exclusive() as native:
             native.execute("checkpoint")
             _copy(source, aside)
-        aside.replace(target)
+            aside.replace(target)  # under the lock too: another publisher would write to the same `aside`
         _sync_directory(target.parent)
     except OSError as exc:
         aside.unlink(missing_ok=True)
@@ -63,7 +63,7 @@ def _copy(source: BinaryIO, target: Path) -> None:
         shutil.copyfileobj(source, writer, _CHUNK)
         writer.flush()
         os.fsync(writer.fileno())
-    target.chmod(0o444)
+    target.chmod(target.stat().st_mode & 0o444)  # readable to whom the umask lets
 
 
 def _sync_directory(path: Path) -> None:

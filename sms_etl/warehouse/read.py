@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from sms_etl.errors import NoWarehouse, QueryError
+from sms_etl.errors import NoWarehouse, QueryError, WarehouseError
 from sms_etl.settings import Settings, load_settings
-from sms_etl.warehouse.store import Warehouse
+from sms_etl.warehouse.store import Warehouse, why_not_opened
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,7 +46,7 @@ def read_frame(sql: str, settings: Settings | None = None) -> "pd.DataFrame":
 
     with published(settings) as connection:
         try:
-            table = connection.execute(sql).to_arrow_table()
+            table = _relation(connection, sql).to_arrow_table()
         except duckdb.Error as exc:
             raise _refused(exc) from exc
         frame: pd.DataFrame = table.to_pandas(types_mapper=pd.ArrowDtype)
@@ -70,9 +70,8 @@ def query(sql: str, settings: Settings | None = None) -> QueryResult:
     """
     with published(settings) as connection:
         try:
-            answer = connection.execute(sql)
-            columns = tuple(column[0] for column in answer.description or ())
-            return QueryResult(columns, answer.fetchall())
+            answer = _relation(connection, sql)
+            return QueryResult(tuple(answer.columns), answer.fetchall())
         except duckdb.Error as exc:
             raise _refused(exc) from exc
 
@@ -87,7 +86,7 @@ def newest(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
     path = Warehouse.of(settings).path
     try:
         connection = _open(path)
-    except (duckdb.IOException, NoWarehouse):
+    except WarehouseError:
         connection = _open(settings.published_path)
     with connection:
         yield connection
@@ -96,11 +95,21 @@ def newest(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
 def _open(path: Path) -> duckdb.DuckDBPyConnection:
     if not path.exists():
         raise NoWarehouse(f"Nothing is published at {path} yet.", hint="Run `sms-etl sync` first.")
-    return duckdb.connect(str(path), read_only=True)
+    try:
+        return duckdb.connect(str(path), read_only=True)
+    except duckdb.Error as exc:
+        raise why_not_opened(exc, path) from exc
 
 
-def _refused(exc: duckdb.Error) -> QueryError:
+def _relation(connection: duckdb.DuckDBPyConnection, sql: str) -> duckdb.DuckDBPyRelation:
+    relation: duckdb.DuckDBPyRelation | None = connection.sql(sql)
+    if relation is None:
+        raise _refused("there is nothing in it that gives rows")
+    return relation
+
+
+def _refused(reason: object) -> QueryError:
     return QueryError(
-        f"The query was refused: {exc}",
+        f"The query was refused: {reason}",
         hint='`sms-etl query "show all tables"` lists the tables; docs/data-dictionary.md explains them.',
     )

@@ -24,6 +24,12 @@ from sms_etl.warehouse.migrations import migrate
 
 LOCK_PATIENCE = timedelta(seconds=10)
 _LOCK_POLL_SECONDS = 0.1
+_SIGNS_OF_ANOTHER_FILE = (
+    "not a valid DuckDB database file",
+    "Serialization",
+    "Is a directory",
+    "_scanner",  # it took the file for SQLite's or another database's, and missed the extension for it
+)
 _Opened = TypeVar("_Opened", Connection, duckdb.DuckDBPyConnection)
 
 
@@ -85,11 +91,8 @@ class Warehouse:
             with self._patiently(self._engine.connect) as connection, connection.begin():
                 migrate(connection, self._clock)
                 yield Transaction(connection, connection.connection.driver_connection)  # type: ignore[arg-type]  # the dialect's wrapper passes every attribute on to DuckDB's connection
-        except DBAPIError as exc:
-            raise WarehouseError(
-                f"The warehouse {self.path} refused: {exc.orig}",
-                hint="Nothing of this step was written. Run `sms-etl doctor`.",
-            ) from exc
+        except (DBAPIError, duckdb.Error) as exc:
+            raise _refused(exc, self.path) from exc
 
     @contextmanager
     def exclusive(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -98,8 +101,11 @@ class Warehouse:
         Raises:
             As `begin`.
         """
-        with self._patiently(lambda: duckdb.connect(str(self.path))) as connection:
-            yield connection
+        try:
+            with self._patiently(lambda: duckdb.connect(str(self.path))) as connection:
+                yield connection
+        except duckdb.Error as exc:
+            raise _refused(exc, self.path) from exc
 
     def _patiently(self, connect: Callable[[], _Opened]) -> _Opened:
         waited = 0.0
@@ -107,7 +113,7 @@ class Warehouse:
             try:
                 return connect()
             except (DBAPIError, duckdb.Error) as exc:
-                refusal = _translate(exc, self.path)
+                refusal = why_not_opened(exc, self.path)
                 if not isinstance(refusal, WarehouseLocked) or waited >= self._patience.total_seconds():
                     raise refusal from exc
             self._sleep(_LOCK_POLL_SECONDS)
@@ -136,9 +142,14 @@ def _duckdb_path(url: str) -> Path:
         raise SettingsError(
             "SMS_ETL_WAREHOUSE: not an address.", hint="Give duckdb:///<path of the file>."
         ) from exc
-    if parsed.get_backend_name() != "duckdb" or parsed.database in {None, "", ":memory:"}:
+    if parsed.drivername != "duckdb":
         raise SettingsError(
-            f"SMS_ETL_WAREHOUSE: {parsed.get_backend_name()} is not supported here.",
+            f"SMS_ETL_WAREHOUSE: {parsed.drivername} is not supported here.",
+            hint="Give duckdb:///<path of the file>.",
+        )
+    if parsed.database in {None, "", ":memory:"}:
+        raise SettingsError(
+            "SMS_ETL_WAREHOUSE: a warehouse in memory is gone before it can be read.",
             hint="Give duckdb:///<path of the file>.",
         )
     return Path(str(parsed.database))
@@ -148,14 +159,22 @@ def _engine(url: str) -> Engine:
     return create_engine(url, poolclass=NullPool)
 
 
-def _translate(exc: Exception, path: Path) -> WarehouseError | DataDirError:
+def _refused(exc: DBAPIError | duckdb.Error, path: Path) -> WarehouseError:
+    return WarehouseError(
+        f"The warehouse {path} refused: {getattr(exc, 'orig', None) or exc}",
+        hint="Nothing of this step was written. Run `sms-etl doctor`.",
+    )
+
+
+def why_not_opened(exc: Exception, path: Path) -> WarehouseError | DataDirError:
+    """Say what DuckDB's refusal to open a file means, and what to do."""
     said = str(getattr(exc, "orig", None) or exc)
     if "Could not set lock" in said:
         return WarehouseLocked(
             f"The warehouse {path} is open in another program: {lock_holder(said)}.",
             hint="Close it there, or wait until it is done; analysts read the published copy instead.",
         )
-    if "not a valid DuckDB database file" in said or "Serialization" in said:
+    if any(sign in said for sign in _SIGNS_OF_ANOTHER_FILE):
         return NotAWarehouse(
             f"{path} is not a DuckDB file this version can read.",
             hint="Point SMS_ETL_WAREHOUSE or SMS_ETL_DATA_DIR elsewhere. Nothing was changed.",
@@ -173,7 +192,8 @@ def lock_holder(said: str) -> str:
     holder = said.partition("held in ")[2].partition(". See")[0] or "which one is not known"
     pid = holder.partition("(PID ")[2].partition(")")[0]
     command_line = Path(f"/proc/{pid}/cmdline")
-    if pid.isdigit() and command_line.exists():
+    try:
         words = command_line.read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
-        return f"{words[:120]} (PID {pid})"
-    return holder
+    except OSError:  # it has ended, is another user's, or this system has no /proc
+        return holder
+    return f"{words[:120]} (PID {pid})" if words else holder

@@ -5,6 +5,8 @@ error. What the answers mean is not known here; see `paging.py` and `records.py`
 """
 
 import asyncio
+import logging
+import os
 import random
 import ssl
 import time
@@ -35,6 +37,8 @@ from sms_etl.errors import (
     UnexpectedRedirect,
     Unreachable,
 )
+
+_log = logging.getLogger(__name__)
 
 Query = Sequence[tuple[str, str]]
 Read = TypeVar("Read")
@@ -187,6 +191,7 @@ class Lox24Client:
             wait=self._wait,
             retry=retry_if_exception(_may_be_retried),
             sleep=self._sleep,
+            before_sleep=_say_that_it_waits,
             reraise=True,
         ):
             with attempt:
@@ -207,7 +212,14 @@ class Lox24Client:
                 status, request_id = response.status_code, response.headers.get(REQUEST_ID_HEADER)
                 body = await _bounded_body(response, entry.path)
         except httpx.TransportError as exc:
-            raise _unreachable(exc, self._http.base_url.host) from exc
+            raise _unreachable(exc, self._http.base_url.netloc.decode()) from exc
+        except httpx.DecodingError as exc:
+            raise BadAnswer(
+                f"The answer to {entry.path} is not compressed as it says.",
+                hint="Something on the way may change answers: check proxies and SMS_ETL_LOX24_BASE_URL.",
+                status=status,
+                request_id=request_id,
+            ) from exc
         finally:
             self.ledger.append(
                 replace(
@@ -282,6 +294,17 @@ _CLIENT_ERRORS: dict[int, tuple[type[ProviderError], str]] = {
 }
 
 
+def _say_that_it_waits(state: RetryCallState) -> None:
+    error = state.outcome.exception() if state.outcome else None
+    if isinstance(error, ProviderError):
+        _log.warning(
+            "%s Trying again in %.1f s, for the %d. time.",
+            error.message,
+            state.upcoming_sleep,
+            state.attempt_number,
+        )
+
+
 def _may_be_retried(error: BaseException) -> bool:
     return isinstance(error, (Throttled, Unavailable, Unreachable, BadAnswer))
 
@@ -289,7 +312,7 @@ def _may_be_retried(error: BaseException) -> bool:
 def _retry_after(headers: Mapping[str, str]) -> float | None:
     """Read Retry-After in seconds; its date form is rare and falls back to our own waits."""
     value = headers.get("Retry-After", "")
-    return float(value) if value.isdigit() else None
+    return float(value) if value.isdecimal() else None
 
 
 async def _bounded_body(response: httpx.Response, path: str) -> bytes:
@@ -309,14 +332,32 @@ async def _bounded_body(response: httpx.Response, path: str) -> bytes:
 
 
 def _unreachable(exc: httpx.TransportError, host: str) -> Unreachable:
-    cause: BaseException | None = exc
-    while cause is not None and not isinstance(cause, (ssl.SSLError, OSError)):
-        cause = cause.__cause__ or cause.__context__
-    said = getattr(cause, "strerror", None) or str(exc) or type(exc).__name__
     return Unreachable(
-        f"{host} cannot be reached: {said}.",
+        f"{host} cannot be reached: {_said(exc)}.",
         hint="Check the network and SMS_ETL_LOX24_BASE_URL; `sms-etl doctor` looks closer.",
     )
+
+
+def _said(exc: httpx.TransportError) -> str:
+    if isinstance(exc, httpx.ConnectTimeout):
+        return f"no connection within {_TIMEOUT.connect:g} seconds"
+    if isinstance(exc, httpx.TimeoutException):
+        return f"no answer within {_TIMEOUT.read:g} seconds"
+    if isinstance(exc, httpx.RemoteProtocolError):
+        return str(exc).partition(": ")[0].rstrip(".")  # behind the colon it quotes what the other side sent
+    return _deepest_reason(exc) or type(exc).__name__
+
+
+def _deepest_reason(exc: BaseException) -> str | None:
+    """Give the system's own words, from below the layers that say only that something failed."""
+    below = exc.exceptions[0] if isinstance(exc, BaseExceptionGroup) else exc.__cause__ or exc.__context__
+    deeper = _deepest_reason(below) if below else None
+    if deeper or not isinstance(exc, OSError):
+        return deeper
+    number = exc.errno or 0
+    if isinstance(exc, ssl.SSLError) or number <= 0:  # numbers of their own; name look-ups count below zero
+        return exc.strerror
+    return os.strerror(number)  # where asyncio says only "Connect call failed"
 
 
 def read_account(answer: Answer) -> Account:
@@ -327,7 +368,7 @@ def read_account(answer: Answer) -> Account:
     """
     try:
         return msgspec.json.decode(answer.body, type=Account)
-    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
         raise BadAnswer(
             "The answer to /me is not an account.",
             hint="Check SMS_ETL_LOX24_BASE_URL.",

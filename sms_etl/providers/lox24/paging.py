@@ -45,7 +45,7 @@ def read_page(answer: Answer) -> Page:
     """
     try:
         listing = _decode(answer.body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
         raise BadAnswer(
             "An answer of LOX24 is not a listing as documented (hydra:member, hydra:totalItems).",
             hint="Check SMS_ETL_LOX24_BASE_URL; if it is right, report this with the request id.",

@@ -29,7 +29,7 @@ Count = Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
 LargeCount = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 Identifier = Annotated[int, msgspec.Meta(ge=1 - 2**63, le=2**63 - 1)]
 Attempts = Annotated[int, msgspec.Meta(ge=0, lt=2**15)]
-Country = Annotated[str, msgspec.Meta(pattern="^[A-Za-z]{2}$")]
+Country = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z]{2}\Z")]
 
 
 class SmsRow(msgspec.Struct):
@@ -92,6 +92,9 @@ _REDACTED = msgspec.Raw(b'"[redacted]"')
 _SMS_FIELDS = frozenset(SmsRow.__struct_fields__) | _IGNORED
 _BULK_FIELDS = frozenset(BulkRow.__struct_fields__) | _IGNORED_IN_BULKS
 
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding raises; RecursionError for a row nested some thousand levels deep."""
+
 _decode_sms = msgspec.json.Decoder(SmsRow).decode
 _decode_bulk = msgspec.json.Decoder(BulkRow).decode
 _decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -141,7 +144,7 @@ def read_sms(raw: bytes | msgspec.Raw, pii: Pii) -> Fields:
             bulk_id=_uuid(row.bulk_id, "bulk_id") if row.bulk_id else None,
             extra=_unknown_fields(raw, _SMS_FIELDS),
         )
-    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+    except _UNREADABLE as exc:
         raise BadRowError(str(exc)) from exc
     return fields
 
@@ -159,7 +162,7 @@ def read_bulk(raw: bytes | msgspec.Raw, _pii: Pii) -> Fields:
             msg_total_cost=_money(row.msg_total_cost, "msg_total_cost"),
             extra=_unknown_fields(raw, _BULK_FIELDS),
         )
-    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+    except _UNREADABLE as exc:
         raise BadRowError(str(exc)) from exc
     return fields
 
@@ -168,17 +171,23 @@ def describe_bad_row(raw: bytes | msgspec.Raw, reason: str, pii: Pii) -> BadRow:
     """Read of a bad row what can be read; under `pseudonymise` its number and text are blanked."""
     try:
         fields = _decode_fields(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except _UNREADABLE:
         kept = bytes(raw).decode(errors="replace") if pii.policy is PiiPolicy.KEEP else None
         return BadRow(reason, None, None, kept)
     uuid, price = fields.get("uuid"), fields.get("price", fields.get("msg_total_cost"))
     if pii.policy is PiiPolicy.PSEUDONYMISE:
         fields.update(dict.fromkeys(_PERSONAL & fields.keys(), _REDACTED))
-    return BadRow(reason, _text_of(uuid), _text_of(price), msgspec.json.encode(fields).decode())
+    return BadRow(reason, _text_of(uuid), _text_of(price), _json_of(fields))
 
 
 def _text_of(value: msgspec.Raw | None) -> str | None:
-    return None if value is None else bytes(value).decode(errors="replace").strip('"')[:64]
+    if value is None or bytes(value) == b"null":
+        return None
+    return bytes(value).decode(errors="replace").strip('"')[:64]
+
+
+def _json_of(fields: Mapping[str, msgspec.Raw]) -> str:
+    return msgspec.json.encode(fields).decode(errors="replace")
 
 
 def _uuid(value: str, field: str) -> str:
@@ -209,7 +218,7 @@ def _money(raw: msgspec.Raw, field: str) -> Decimal | None:
     exact = amount.quantize(_MICRO)
     if exact != amount:
         raise BadRowError(f"More than six decimals - at `$.{field}`")
-    return exact
+    return abs(exact)  # JSON knows -0
 
 
 def _unknown_fields(raw: bytes | msgspec.Raw, known: frozenset[str]) -> str | None:

@@ -1,0 +1,20 @@
+"""What Dagster loads; nothing else."""
+
+import dagster as dg
+
+from sms_etl.defs.jobs import EXECUTOR, hourly, sms_pipeline
+from sms_etl.defs.models import model_assets
+from sms_etl.defs.publishing import publishing_asset
+from sms_etl.defs.resources import SettingsSource
+from sms_etl.defs.sync import lox24_sync
+from sms_etl.models.project import load_project
+
+_PROJECT = load_project()
+
+defs = dg.Definitions(
+    assets=[lox24_sync, *model_assets(_PROJECT), publishing_asset(_PROJECT)],
+    jobs=[sms_pipeline],
+    schedules=[hourly()],
+    resources={"settings": SettingsSource()},
+    executor=EXECUTOR,
+)
