@@ -9,14 +9,13 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
 from filelock import FileLock, Timeout
-from sqlalchemy import insert, select, update
+from sqlalchemy import select
 
-from sms_etl import __version__
 from sms_etl.clock import as_utc, to_unix
 from sms_etl.errors import AlreadyRunning, SettingsError, SmsEtlError, WrongAccount
 from sms_etl.pii import Pii
@@ -25,6 +24,15 @@ from sms_etl.settings import Settings
 from sms_etl.sync import fetch
 from sms_etl.sync.land import Landed, WindowFacts, land, landed_files
 from sms_etl.sync.load import LoadCounts, load, watermark_of
+from sms_etl.sync.notes import (
+    HeldAccount,
+    held_account,
+    hold_account,
+    note_end,
+    note_start,
+    recently_refused,
+    write_requests,
+)
 from sms_etl.sync.plan import Span, span_to_read
 from sms_etl.sync.settle import UUIDS_PER_WINDOW, open_bulks, open_messages
 from sms_etl.sync.streams import BULKS, BULKS_CHANGED, SMS, STREAMS, Stream
@@ -33,7 +41,6 @@ from sms_etl.warehouse.store import Transaction, Warehouse, make_directory
 
 DONE = "done"
 _LOCK_FILE = "sync.lock"
-_AUTH_BLOCK = timedelta(minutes=10)
 
 Progress = Callable[[str, int, int | None], None]
 """Is told a step's name, how much more of it is done, and of how much (None: not known)."""
@@ -132,7 +139,10 @@ class _Run:
         self.clock = self.settings.clock
         self.warehouse = Warehouse.of(self.settings)
         self.pii = Pii.of(self.settings)
-        self.before: datetime | None = None
+        self.watermarks: dict[str, datetime | None] = {}
+        self.held_account: HeldAccount | None = None
+        self.unloaded: list[tuple[Stream, Landed]] = []
+        self.recently_refused = False
         self.started = time.perf_counter()
 
     def progress(self, step: str, done: int, total: int | None) -> None:
@@ -143,16 +153,16 @@ class _Run:
     async def sync(self) -> SyncResult:
         """Do all steps."""
         with self.warehouse.begin() as transaction:
-            self._note_start(transaction)
-            self.before = watermark_of(transaction, SMS)
-            recently_refused = _recently_refused(transaction, as_utc(self.clock()))
+            note_start(transaction, self.run_id, as_utc(self.clock()))
+            self._recall(transaction)
+        self.before = self.watermarks[SMS.name]
         token = self.settings.lox24_token
         async with Lox24Client(
             self.settings.lox24_base_url,
             token.get_secret_value() if token else "",
             self.clock,
             concurrency=self.settings.concurrency,
-            recently_refused=recently_refused,
+            recently_refused=self.recently_refused,
         ) as client:
             try:
                 await self._steps(client)
@@ -165,28 +175,24 @@ class _Run:
 
     async def _steps(self, client: Lox24Client) -> None:
         account = await client.account()
-        with self.warehouse.begin() as transaction:
-            self._hold_account(transaction, account)
-        self._load_leftovers(client)
+        self._hold_account(account)
+        for stream, landed in self.unloaded:
+            self._load(client, stream, landed)
         messages = await self._poll(client, SMS, account.currency)
         if self.since is None and self.until is None:
             await self._poll(client, BULKS, account.currency)
             await self._poll(client, BULKS_CHANGED, account.currency)
             await self._settle(client, account.currency, messages)
 
-    def _load_leftovers(self, client: Lox24Client) -> None:
-        """Load what an earlier run landed and was killed before it could load."""
+    def _recall(self, transaction: Transaction) -> None:
+        """Read what earlier runs left: watermarks, account, and what was landed but not loaded."""
+        self.recently_refused = recently_refused(transaction, as_utc(self.clock()))
+        self.held_account = held_account(transaction)
+        loaded = set(transaction.sql.scalars(select(tables.fetch_window.c.landed)))
         for stream in STREAMS:
-            with self.warehouse.begin() as transaction:
-                loaded = set(
-                    transaction.sql.scalars(
-                        select(tables.fetch_window.c.landed).where(
-                            tables.fetch_window.c.stream == stream.name
-                        )
-                    )
-                )
+            self.watermarks[stream.name] = watermark_of(transaction, stream)
             for landed in landed_files(self.settings.landing_dir, stream, but_not=loaded):
-                self._load(client, stream, landed)
+                self.unloaded.append((stream, landed))
 
     async def _poll(self, client: Lox24Client, stream: Stream, currency: str) -> Span | None:
         """Read the new rows of a stream; give the span that was read."""
@@ -205,8 +211,7 @@ class _Run:
 
     def _plan(self, stream: Stream) -> tuple[Span | None, bool]:
         """Give the span to read and whether reading it may move the watermark."""
-        with self.warehouse.begin() as transaction:
-            watermark = watermark_of(transaction, stream)
+        watermark = self.watermarks[stream.name]
         now = to_unix(self.clock())
         reached = None if watermark is None else to_unix(watermark)
         start = None if self.settings.start is None else to_unix(self.settings.start)
@@ -267,54 +272,39 @@ class _Run:
     def _load(self, client: Lox24Client, stream: Stream, landed: Landed) -> None:
         with self.warehouse.begin() as transaction:
             counts = load(transaction, stream, landed, run_id=self.run_id, now=self.clock())
-            self._write_ledger(transaction, client)
+            self._write_notes(transaction, client)
+            self.watermarks[stream.name] = watermark_of(transaction, stream)
         self.counts += counts
 
-    def _write_ledger(self, transaction: Transaction, client: Lox24Client) -> None:
+    def _write_notes(self, transaction: Transaction, client: Lox24Client) -> None:
+        """Write the requests made since the last time, and whose messages these are."""
         entries, client.ledger = client.ledger, []
         if entries:
-            transaction.sql.execute(
-                insert(tables.request),
-                [
-                    {"run_id": self.run_id, **{name: getattr(entry, name) for name in entry.__slots__}}
-                    for entry in entries
-                ],
-            )
+            write_requests(transaction, self.run_id, entries)
+        if self.held_account is not None and held_account(transaction) is None:
+            hold_account(transaction, self.held_account, as_utc(self.clock()))
 
-    def _hold_account(self, transaction: Transaction, account: Account) -> None:
+    def _hold_account(self, account: Account) -> None:
         """Keep a warehouse to one account: two accounts' figures in one table help nobody."""
-        known = transaction.sql.execute(select(tables.account)).first()
-        if known is None:
-            transaction.sql.execute(
-                insert(tables.account).values(
-                    account_id=str(account.id),
-                    currency=account.currency,
-                    base_url=self.settings.lox24_base_url,
-                    first_seen_at=as_utc(self.clock()),
-                )
-            )
-        elif known.account_id != str(account.id):
+        held = self.held_account
+        if held is not None and held.account_id != str(account.id):
             raise WrongAccount(
-                f"The warehouse {self.warehouse.path} holds account {known.account_id} of {known.base_url}; "
+                f"The warehouse {self.warehouse.path} holds account {held.account_id} of {held.base_url}; "
                 f"the token is of account {account.id}.",
                 hint="Give each account its own SMS_ETL_DATA_DIR. After a demo, delete its data directory.",
             )
-
-    def _note_start(self, transaction: Transaction) -> None:
-        transaction.sql.execute(
-            insert(tables.sync_run).values(
-                run_id=self.run_id, started_at=as_utc(self.clock()), version=__version__
-            )
+        self.held_account = held or HeldAccount(
+            str(account.id), account.currency, self.settings.lox24_base_url
         )
 
     def _note_end(self, client: Lox24Client, stopped_reason: str, error: str | None) -> SyncResult:
         with self.warehouse.begin() as transaction:
-            self._write_ledger(transaction, client)
+            self._write_notes(transaction, client)
             result = SyncResult(
                 run_id=str(self.run_id),
                 stopped_reason=stopped_reason,
                 watermark_before=self.before,
-                watermark_after=watermark_of(transaction, SMS),
+                watermark_after=self.watermarks[SMS.name],
                 windows=self.counts.windows,
                 pages=self.counts.pages,
                 requests=client.requests,
@@ -326,23 +316,5 @@ class _Run:
                 rows_quarantined=self.counts.quarantined,
                 seconds=round(time.perf_counter() - self.started, 3),
             )
-            kept = {
-                name: value
-                for name, value in asdict(result).items()
-                if name in tables.sync_run.c and name != "run_id"
-            }
-            transaction.sql.execute(
-                update(tables.sync_run)
-                .where(tables.sync_run.c.run_id == self.run_id)
-                .values(**kept, finished_at=as_utc(self.clock()), error=error)
-            )
+            note_end(transaction, asdict(result), error=error, finished_at=as_utc(self.clock()))
         return result
-
-
-def _recently_refused(transaction: Transaction, now: datetime) -> bool:
-    """Whether a wrong token was refused so lately that every request may be blocked."""
-    refused = select(tables.sync_run.c.run_id).where(
-        tables.sync_run.c.stopped_reason.in_(("Unauthorised", "AuthBlocked")),
-        tables.sync_run.c.started_at > now - _AUTH_BLOCK,
-    )
-    return transaction.sql.scalar(refused.limit(1)) is not None

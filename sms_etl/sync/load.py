@@ -156,10 +156,7 @@ def _merge(transaction: Transaction, stream: Stream, facts: WindowFacts) -> Load
         """,  # noqa: S608 - as above
         {"seen_at": seen_at, "currency": facts.currency},
     )
-    found = native.execute(
-        "select count(*) filter (is_new), count(*) filter (is_changed) from delta"
-    ).fetchone()
-    new, changed = found or (0, 0)
+    new, changed = transaction.row("select count(*) filter (is_new), count(*) filter (is_changed) from delta")
     return LoadCounts(new=new, changed=changed)
 
 
@@ -183,15 +180,15 @@ def _kept_columns(columns: Sequence[str]) -> str:
 
 def _mark_gone(transaction: Transaction, stream: Stream, landed: Landed) -> int:
     gone_at = as_utc(landed.facts.fetched_at)
-    marked = transaction.native.execute(
+    (marked,) = transaction.row(
         f"""
         update raw.{stream.table.name} as stored set gone_at = $gone_at, changed_at = $gone_at
         from read_parquet($path) as landed
         where landed.is_gone and stored.uuid = cast(landed.uuid as uuid) and stored.gone_at is null
         """,  # noqa: S608 - as above
         {"gone_at": gone_at, "path": str(landed.path)},
-    ).fetchone()
-    return int(marked[0]) if marked else 0
+    )
+    return int(marked)
 
 
 def _quarantine(transaction: Transaction, landed: Landed, run_id: UUID, now: datetime) -> int:
@@ -204,7 +201,7 @@ def _quarantine(transaction: Transaction, landed: Landed, run_id: UUID, now: dat
         """,
         {"now": as_utc(now)},
     )
-    added = transaction.native.execute(
+    (added,) = transaction.row(
         """
         insert into ops.quarantine
             (quarantine_id, run_id, window_id, stream, quarantined_at, reason, uuid, price, currency, raw)
@@ -227,8 +224,8 @@ def _quarantine(transaction: Transaction, landed: Landed, run_id: UUID, now: dat
             "currency": facts.currency,
             "path": str(landed.path),
         },
-    ).fetchone()
-    return int(added[0]) if added else 0
+    )
+    return int(added)
 
 
 def _log_window(transaction: Transaction, landed: Landed, now: datetime) -> None:
@@ -261,11 +258,11 @@ def _advance_watermark(
     """
     if not facts.advances_watermark:
         return
-    reached = transaction.native.execute(f"select max({stream.cursor}) from batch").fetchone()  # noqa: S608 - as above
+    (reached,) = transaction.row(f"select max({stream.cursor}) from batch")  # noqa: S608 - as above
     before = watermark_of(transaction, stream)
-    if reached is None or reached[0] is None or (before is not None and reached[0] <= before):
+    if reached is None or (before is not None and reached <= before):
         return
-    values = {"watermark_at": reached[0], "run_id": run_id, "updated_at": as_utc(now)}
+    values = {"watermark_at": reached, "run_id": run_id, "updated_at": as_utc(now)}
     if before is None:
         transaction.sql.execute(insert(tables.watermark).values(stream=stream.name, **values))
     else:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import duckdb
 from sqlalchemy import Connection, Engine, create_engine, make_url
@@ -30,6 +30,8 @@ _SIGNS_OF_ANOTHER_FILE = (
     "Is a directory",
     "_scanner",  # it took the file for SQLite's or another database's, and missed the extension for it
 )
+_CONFIG: dict[str, str | bool | int | float | list[str]] = {"autoinstall_known_extensions": False}
+"""Given another program's file, DuckDB would download what reads it."""
 _Opened = TypeVar("_Opened", Connection, duckdb.DuckDBPyConnection)
 
 
@@ -41,6 +43,14 @@ class Transaction:
     """SQLAlchemy, for schema and small state."""
     native: duckdb.DuckDBPyConnection
     """DuckDB itself, for bulk."""
+
+    def row(self, statement: str, parameters: object = None) -> tuple[Any, ...]:
+        """Run a native statement that gives one row, and take its result whole.
+
+        A result that is not taken to its end blocks what else is to be done on the connection.
+        """
+        rows: list[tuple[Any, ...]] = self.native.execute(statement, parameters).fetchall()
+        return rows[0]
 
 
 class Warehouse:
@@ -65,6 +75,7 @@ class Warehouse:
         self._clock = clock
         self._patience = patience
         self._sleep = sleep
+        self._is_current = False
         self._engine = _engine(url)
 
     @classmethod
@@ -87,10 +98,13 @@ class Warehouse:
             DataDirError: Its folder cannot be written.
         """
         make_directory(self.path.parent)
+        is_current = self._is_current and self.exists  # a file that was removed meanwhile is made anew
         try:
             with self._patiently(self._engine.connect) as connection, connection.begin():
-                migrate(connection, self._clock)
+                if not is_current:
+                    migrate(connection, self._clock)
                 yield Transaction(connection, connection.connection.driver_connection)  # type: ignore[arg-type]  # the dialect's wrapper passes every attribute on to DuckDB's connection
+                self._is_current = True
         except (DBAPIError, duckdb.Error) as exc:
             raise _refused(exc, self.path) from exc
 
@@ -102,7 +116,7 @@ class Warehouse:
             As `begin`.
         """
         try:
-            with self._patiently(lambda: duckdb.connect(str(self.path))) as connection:
+            with self._patiently(lambda: duckdb.connect(str(self.path), config=_CONFIG)) as connection:
                 yield connection
         except duckdb.Error as exc:
             raise _refused(exc, self.path) from exc
@@ -156,7 +170,7 @@ def _duckdb_path(url: str) -> Path:
 
 
 def _engine(url: str) -> Engine:
-    return create_engine(url, poolclass=NullPool)
+    return create_engine(url, poolclass=NullPool, connect_args={"config": _CONFIG})
 
 
 def _refused(exc: DBAPIError | duckdb.Error, path: Path) -> WarehouseError:
@@ -191,9 +205,11 @@ def lock_holder(said: str) -> str:
     """Name the program that holds the lock, from what DuckDB says of it."""
     holder = said.partition("held in ")[2].partition(". See")[0] or "which one is not known"
     pid = holder.partition("(PID ")[2].partition(")")[0]
-    command_line = Path(f"/proc/{pid}/cmdline")
+    if not pid.isdigit():
+        return holder
     try:
-        words = command_line.read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+        arguments = Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:  # it has ended, is another user's, or this system has no /proc
         return holder
+    words = arguments.replace(b"\0", b" ").decode(errors="replace").strip()
     return f"{words[:120]} (PID {pid})" if words else holder
