@@ -1,0 +1,177 @@
+"""Writes one table to one sheet of a workbook: typed cells, frozen headings, a filter, totals, a chart.
+
+A cell holds the exact amount; a totals row is a SUM formula, stored with the exact Decimal as its value, so
+programs that do not calculate show it too. Text is written as text: no label becomes a formula or a link.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from io import BytesIO
+
+import xlsxwriter  # type: ignore[import-untyped]  # annotated, but without py.typed up to 3.3
+
+Value = str | int | Decimal | date | datetime | None
+HEADER_ROW = 2
+"""Row of the column headings, counted from 0; above it a title and an empty row."""
+
+
+class Kind(StrEnum):
+    """What a column holds, and so how its cells are written."""
+
+    TEXT = ""
+    COUNT = "#,##0"
+    MONEY = "#,##0.00####"
+    SHARE = "0.00%"
+    DAY = "yyyy-mm-dd"
+    TIME = "yyyy-mm-dd hh:mm"
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a sheet, and what its totals row says."""
+
+    heading: str
+    kind: Kind
+    width: int
+    total: Value = None
+    is_summed: bool = False
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """One table on one sheet."""
+
+    name: str
+    title: str
+    columns: tuple[Column, ...]
+    rows: Sequence[Sequence[Value]]
+
+    @property
+    def totals_row(self) -> int:
+        """Row of the totals, counted from 0."""
+        return HEADER_ROW + 1 + len(self.rows)
+
+
+@dataclass(frozen=True)
+class Series:
+    """One column of a table as a chart draws it."""
+
+    name: str
+    column: int
+    colour: str
+
+
+class Book:
+    """The workbook being written, with its formats."""
+
+    def __init__(self, target: BytesIO) -> None:
+        self.book = xlsxwriter.Workbook(
+            target, {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
+        )
+        self.book.set_calc_mode("auto")
+        self.title = self.book.add_format({"bold": True, "font_size": 14})
+        self.quiet = self.book.add_format({"font_color": "#5B6672"})
+        self.bold = self.book.add_format({"bold": True})
+        self.care = self.book.add_format({"font_color": "#8A5A00"})
+        self.cells = {kind: self._format(kind) for kind in Kind}
+        self.totals = {kind: self._format(kind, bold=True, top=1, bottom=6) for kind in Kind}
+        head = {"bold": True, "bottom": 1, "text_wrap": True, "valign": "bottom"}
+        self.left, self.right = (self.book.add_format({**head, "align": side}) for side in ("left", "right"))
+
+    def _format(self, kind: Kind, **more: object) -> xlsxwriter.format.Format:
+        return self.book.add_format({"num_format": kind.value or "@", **more})
+
+    def write(
+        self,
+        sheet: xlsxwriter.worksheet.Worksheet,
+        row: int,
+        column: int,
+        value: Value,
+        style: xlsxwriter.format.Format,
+    ) -> None:
+        """Write a cell by the type of its value, never by what its text looks like."""
+        if value is None:
+            sheet.write_blank(row, column, None, style)
+        elif isinstance(value, str):
+            sheet.write_string(row, column, value, style)
+        elif isinstance(value, date):  # a datetime is one, too
+            sheet.write_datetime(row, column, value, style)
+        else:
+            sheet.write_number(row, column, value, style)
+
+
+def write_sheet(book: Book, table: Sheet) -> xlsxwriter.worksheet.Worksheet:
+    """Write a table to a new sheet."""
+    sheet = book.book.add_worksheet(table.name)
+    sheet.write_string(0, 0, table.title, book.title)
+    sheet.set_row(HEADER_ROW, 32)  # two lines: not every program makes room for wrapped headings
+    first, last = HEADER_ROW + 1, table.totals_row - 1
+    for index, column in enumerate(table.columns):
+        sheet.set_column(index, index, column.width)
+        heading = book.left if column.kind in {Kind.TEXT, Kind.DAY, Kind.TIME} else book.right
+        sheet.write_string(HEADER_ROW, index, column.heading, heading)
+        for row, values in enumerate(table.rows, start=first):
+            book.write(sheet, row, index, values[index], book.cells[column.kind])
+        style = book.totals[column.kind]
+        if column.is_summed:
+            formula = f"=SUM({xlsxwriter.utility.xl_range(first, index, last, index)})"
+            sheet.write_formula(table.totals_row, index, formula, style, column.total)
+        else:
+            book.write(sheet, table.totals_row, index, column.total, style)
+    sheet.freeze_panes(first, 1)
+    sheet.autofilter(HEADER_ROW, 0, last, len(table.columns) - 1)
+    sheet.repeat_rows(HEADER_ROW)
+    for_print(sheet, table.title)
+    return sheet
+
+
+def add_chart(
+    book: Book,
+    sheet: xlsxwriter.worksheet.Worksheet,
+    table: Sheet,
+    title: str,
+    series: Sequence[Series],
+    shape: dict[str, str],
+) -> None:
+    """Put a chart of some columns to the right of the table.
+
+    Args:
+        book: The workbook.
+        sheet: Where the table was written.
+        table: What is drawn; its first column gives the categories.
+        title: Stands above the chart.
+        series: Columns to draw, with name and colour.
+        shape: Type and subtype as xlsxwriter names them.
+    """
+    chart = book.book.add_chart(shape)
+    first, last = HEADER_ROW + 1, table.totals_row - 1
+    for each in series:
+        chart.add_series(
+            {
+                "name": each.name,
+                "categories": [table.name, first, 0, last, 0],
+                "values": [table.name, first, each.column, last, each.column],
+                "fill": {"color": each.colour},
+                "gap": 40,
+            }
+        )
+    chart.set_title({"name": title, "name_font": {"size": 12, "bold": False}})
+    chart.set_legend({"none": True} if len(series) == 1 else {"position": "top"})
+    is_bar = shape["type"] == "bar"
+    # xlsxwriter names axes by where they are drawn: of bars, the categories stand on the vertical one.
+    along, amounts = (chart.set_y_axis, chart.set_x_axis) if is_bar else (chart.set_x_axis, chart.set_y_axis)
+    along({"num_format": "d" if table.columns[0].kind is Kind.DAY else "@", "reverse": is_bar})
+    amounts({"num_format": "#,##0", "major_gridlines": {"visible": True, "line": {"color": "#E3E7EB"}}})
+    chart.set_size({"width": 760, "height": 90 + 22 * len(table.rows) if is_bar else 340})
+    sheet.insert_chart(HEADER_ROW, len(table.columns) + 1, chart)
+
+
+def for_print(sheet: xlsxwriter.worksheet.Worksheet, title: str) -> None:
+    """Fit the sheet to the width of an A4 page, with its title and page number below."""
+    sheet.set_landscape()
+    sheet.set_paper(9)  # A4
+    sheet.fit_to_pages(1, 0)
+    sheet.set_footer(f"&L{title.replace('&', '&&')}&RPage &P of &N")

@@ -1,0 +1,16 @@
+-- One row a business day of the month and currency.
+select
+    days.business_day,
+    days.currency,
+    cast(sum(days.messages) as bigint) as messages,
+    cast(sum(days.parts) as bigint) as parts,
+    cast(sum(days.unpriced) as bigint) as unpriced,
+    cast(sum(days.priced_parts) as bigint) as priced_parts,
+    sum(days.cost) as cost,
+    sum(days.cost_failed) as cost_failed
+from marts.cost_daily as days
+where
+    days.business_day >= getvariable('report_month')
+    and days.business_day < getvariable('report_month') + interval 1 month
+group by days.business_day, days.currency
+order by days.business_day

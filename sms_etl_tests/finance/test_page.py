@@ -1,0 +1,119 @@
+"""The page shows the marts' figures, says what they rest on, and cannot be made to run or fetch anything."""
+
+import json
+import re
+from base64 import b64encode
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+
+import duckdb
+
+from sms_etl.finance.report import ReportResult, write_report
+from sms_etl_tests.finance.account import DELIVERED, Message, at, write_warehouse
+
+NOON = at("2026-01-15 11:00")
+
+
+def page_of(path: Path, *messages: Message) -> str:
+    write_warehouse(path, messages)
+    with duckdb.connect(str(path), read_only=True) as connection:
+        result = write_report(
+            connection, "2026-01", path.parent, generated_at=datetime(2026, 2, 10, tzinfo=UTC)
+        )
+    return result.html.read_text(encoding="utf-8").split("</main>", maxsplit=1)[0]
+
+
+def total_rows(page: str) -> list[list[str]]:
+    feet = re.findall(r"<tfoot>(.*?)</tfoot>", page, flags=re.DOTALL)
+    return [re.findall(r"<td[^>]*>(.*?)</td>", foot) for foot in feet]
+
+
+def test_the_page_says_period_zone_currency_freshness_and_share_settled(page: str) -> None:
+    stated = dict(re.findall(r"<dt>([^<]*)</dt><dd>([^<]*)</dd>", page))
+    assert stated == {
+        "Period": "1 January 2026 to 31 January 2026",
+        "Time zone": "Europe/Berlin (days and months begin at midnight there)",
+        "Currency": "EUR, net of VAT",
+        "Messages read up to": "2 February 2026, 13:00",
+        "Statuses as of": "2 February 2026, 13:00",
+        "Share settled": "98.05 %",
+        "Report written": "2 February 2026, 14:00",
+    }
+
+
+def test_every_total_on_the_page_is_the_marts_own(marts: duckdb.DuckDBPyConnection, page: str) -> None:
+    row = marts.execute(
+        "select sum(messages)::bigint, sum(parts)::bigint, sum(cost) from marts.cost_monthly "
+        "where business_month = date '2026-01-01'"
+    ).fetchone()
+    assert row is not None
+    messages, parts, cost = f"{row[0]:,}", f"{row[1]:,}", f"{row[2]:,.4f}"
+    *cost_tables, delivery = total_rows(page)
+    assert len(cost_tables) == 4
+    assert all(cells[1:3] == [messages, parts] and cost in cells for cells in cost_tables)
+    assert delivery[1] == messages
+
+
+def test_a_printed_column_adds_up_to_its_printed_total(page: str) -> None:
+    table = re.findall(r"<table>(.*?)</table>", page, flags=re.DOTALL)[0]
+    rows = [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in re.findall(r"<tr[^>]*>(.*?)</tr>", table)[1:]]
+    *lines, total = [round(float(cells[3].replace(",", "")) * 10_000) for cells in rows]
+    assert sum(lines) == total
+
+
+def test_countries_beyond_the_fifteenth_are_one_line(page: str) -> None:
+    assert len(re.findall(r'<tr class="rest"><td class="name">5 other countries</td>', page)) == 1
+
+
+def test_labels_from_outside_are_escaped_wherever_they_stand(page: str) -> None:
+    assert "Bank &amp; &lt;i&gt;Co&lt;/i&gt;" in page
+    assert "<i>" not in page
+
+
+def test_chart_data_is_the_days_of_the_mart(marts: duckdb.DuckDBPyConnection, page: str) -> None:
+    drawn = re.search(r'id="cost-by-day-EUR">(.*?)</script>', page)
+    assert drawn is not None
+    spec = json.loads(drawn[1])
+    values = spec["datasets"][spec["data"]["name"]]
+    days = marts.execute(
+        "select business_day::varchar, sum(cost)::double from marts.cost_daily "
+        "where business_day >= '2026-01-01' group by all order by all"
+    ).fetchall()
+    assert [(row["day"], row["cost"]) for row in values] == days
+
+
+def test_the_policy_lets_only_the_pages_own_scripts_run_and_nothing_be_fetched(report: ReportResult) -> None:
+    text = report.html.read_text(encoding="utf-8")
+    policy = re.search(r'http-equiv="Content-Security-Policy" content="([^"]*)"', text)
+    assert policy is not None
+    rules = dict(rule.strip().split(" ", 1) for rule in policy[1].replace("&#39;", "'").split(";"))
+    scripts = re.findall(r"<script>(.*?)</script>", text, flags=re.DOTALL)
+    hashes = [f"'sha256-{b64encode(sha256(script.encode()).digest()).decode()}'" for script in scripts]
+    assert rules == {
+        "default-src": "'none'",
+        "script-src": " ".join(hashes),
+        "style-src": "'unsafe-inline'",
+        "img-src": "data:",
+        "base-uri": "'none'",
+        "form-action": "'none'",
+    }
+
+
+def test_each_currency_has_its_own_section(warehouse_path: Path) -> None:
+    page = page_of(warehouse_path, Message(NOON, price="0.10"), Message(NOON, price="0.25", currency="CHF"))
+    assert re.findall(r"<h2>(.*?)</h2>", page) == ["Cost in CHF", "Cost in EUR", "Delivery"]
+    assert "0.35" not in page
+
+
+def test_a_month_with_nothing_charged_is_still_a_page(warehouse_path: Path) -> None:
+    page = page_of(warehouse_path, Message(NOON, price=None, status=DELIVERED))
+    assert "1 message has no price yet and is not in the cost." in page
+
+
+def test_without_a_month_before_nothing_is_compared(warehouse_path: Path) -> None:
+    assert "on Dec 2025" not in page_of(warehouse_path, Message(NOON))
+
+
+def test_with_a_month_before_the_figures_are_compared(page: str) -> None:
+    assert len(re.findall(r"[+−][\d.]+ (?:%|points) on Dec 2025", page)) == 5

@@ -1,0 +1,60 @@
+"""The report is written whole or not at all, and says clearly why it cannot be."""
+
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from sms_etl.errors import DataDirError, NoDataForPeriod, ReportError
+from sms_etl.finance.report import ReportResult, first_of_month, write_report
+from sms_etl_tests.finance.conftest import WRITTEN_AT
+
+
+def test_the_result_says_what_was_written_and_its_figures(report: ReportResult) -> None:
+    assert report.html.name == "sms-report-2026-01.html"
+    assert report.xlsx.name == "sms-report-2026-01.xlsx"
+    assert (report.month, report.currencies, report.messages) == (date(2026, 1, 1), ("EUR",), 1493)
+    assert report.cost == {"EUR": Decimal("117.630600")}
+    assert report.is_complete
+    assert report.unpriced == 4
+
+
+def test_the_same_figures_give_the_same_files(
+    marts: duckdb.DuckDBPyConnection, report: ReportResult, tmp_path: Path
+) -> None:
+    again = write_report(marts, date(2026, 1, 31), tmp_path / "new" / "folder", generated_at=WRITTEN_AT)
+    assert again.html.read_bytes() == report.html.read_bytes()
+    assert again.xlsx.read_bytes() == report.xlsx.read_bytes()
+
+
+def test_nothing_is_left_beside_the_two_files(report: ReportResult) -> None:
+    assert sorted(each.name for each in report.html.parent.iterdir()) == [report.html.name, report.xlsx.name]
+
+
+@pytest.mark.parametrize("month", ["2026-13", "2026-1", "01-2026", "2026-01-01", "January", "", "0000-01"])
+def test_what_is_no_month_is_refused(month: str) -> None:
+    with pytest.raises(ReportError, match="such as 2026-01"):
+        first_of_month(month)
+
+
+def test_a_month_without_data_writes_nothing(marts: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    with pytest.raises(NoDataForPeriod):
+        write_report(marts, "2020-01", tmp_path / "reports", generated_at=WRITTEN_AT)
+    assert not (tmp_path / "reports").exists()
+
+
+def test_a_folder_that_cannot_be_made_is_named(marts: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(DataDirError, match="file"):
+        write_report(marts, "2026-01", tmp_path / "file", generated_at=WRITTEN_AT)
+
+
+def test_when_one_file_cannot_be_put_in_place_no_half_written_one_stays(
+    marts: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    (tmp_path / "sms-report-2026-01.html").mkdir()
+    with pytest.raises(DataDirError):
+        write_report(marts, "2026-01", tmp_path, generated_at=WRITTEN_AT)
+    assert [each.name for each in tmp_path.iterdir()] == ["sms-report-2026-01.html"]
