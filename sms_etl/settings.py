@@ -90,7 +90,7 @@ def _http_url(url: str) -> str:
 
 def _nameable(path: Path) -> Path:
     if "?" in str(path):
-        raise ValueError("give a folder without a question mark: the warehouse's address would end there")
+        raise ValueError("give a folder without a question mark: DuckDB misplaces its write-ahead log there")
     return path
 
 
@@ -154,7 +154,8 @@ class Settings(BaseSettings):
     @property
     def warehouse_url(self) -> str:
         """SQLAlchemy URL of the warehouse."""
-        return self.warehouse or f"duckdb:///{self.data_dir / 'warehouse.duckdb'}"
+        path = str(self.data_dir / "warehouse.duckdb")
+        return self.warehouse or "duckdb:///" + path.replace("%", "%25")
 
     @property
     def landing_dir(self) -> Path:

@@ -1,0 +1,90 @@
+"""Holds what is kept of a row that cannot be loaded, and that neither number nor text is."""
+
+import json
+
+import pytest
+
+from sms_etl.pii import Pii
+from sms_etl.providers.lox24.records import BadRow, BadRowError, describe_bad_row, read_bulk, read_sms
+from sms_etl_tests.providers.rows import BULK, BULK_UUID, HIDDEN, KEPT, PHONE, ROW, TEXT, UUID, raw
+
+WRONG_SHAPES = [
+    b"",
+    b"[]",
+    b"[1]",
+    b"17",
+    b'"a"',
+    b"null",
+    b"{",
+    b'{"uuid"}',
+    b"\xff",
+    b"NaN",
+    b"[" * 100_000,
+]
+
+
+@pytest.mark.parametrize("row", WRONG_SHAPES, ids=lambda row: repr(row[:8]))
+def test_what_is_no_row_is_refused_and_told_apart_from_none(row: bytes) -> None:
+    with pytest.raises(BadRowError):
+        read_sms(row, HIDDEN)
+    with pytest.raises(BadRowError):
+        read_bulk(row, HIDDEN)
+    assert describe_bad_row(row, "why", HIDDEN) == BadRow("why", None, None, None)
+    assert describe_bad_row(row, "why", KEPT).raw == row.decode(errors="replace")
+
+
+def test_of_a_bad_row_uuid_and_price_are_kept_and_the_rest_without_number_and_text() -> None:
+    row = raw(ROW, price="-12.50")
+    bad = describe_bad_row(row, "why", HIDDEN)
+    assert (bad.reason, bad.uuid, bad.price) == ("why", UUID, "-12.50")
+    assert bad.raw is not None
+    kept = json.loads(bad.raw)
+    assert (kept["phone"], kept["text"]) == ("[redacted]", "[redacted]")
+    unchanged = kept.keys() - {"phone", "text", "price"}
+    assert {name: kept[name] for name in unchanged} == {name: ROW[name] for name in unchanged}
+
+
+def test_of_a_bad_bulk_its_cost_is_kept_but_neither_text_nor_numbers() -> None:
+    bad = describe_bad_row(raw(BULK, status_code='"x"'), "why", HIDDEN)
+    assert (bad.uuid, bad.price) == (BULK_UUID, "0.168")
+    assert bad.raw is not None
+    assert TEXT not in bad.raw
+    assert PHONE not in bad.raw
+
+
+def test_a_name_written_with_escapes_does_not_slip_through() -> None:
+    row = raw(ROW).replace(b'"phone"', b'"ph\\u006fne"')
+    assert PHONE not in str(describe_bad_row(row, "why", HIDDEN).raw)
+    assert read_sms(row, HIDDEN)["phone_hash"] == HIDDEN.phone_fields(PHONE)["phone_hash"]
+
+
+def test_under_keep_a_bad_row_is_kept_whole() -> None:
+    row = raw(ROW, price="-1")
+    bad = describe_bad_row(row, "why", KEPT)
+    assert bad.raw is not None
+    assert json.loads(bad.raw) == json.loads(row)
+
+
+@pytest.mark.parametrize("pii", [HIDDEN, KEPT], ids=["pseudonymise", "keep"])
+@pytest.mark.parametrize("name", ["text", "sender_id", "new_field"])
+def test_a_row_that_is_not_utf8_can_still_be_described(pii: Pii, name: str) -> None:
+    row = raw(ROW, **{name: '"PLACE"'}).replace(b"PLACE", b"\xff")
+    with pytest.raises(BadRowError):
+        read_sms(row, pii)
+    bad = describe_bad_row(row, "why", pii)
+    assert bad.uuid == UUID
+    assert bad.raw is not None
+    assert json.loads(bad.raw)["status_code"] == 0
+
+
+@pytest.mark.parametrize("literal", ["null", None])
+def test_of_a_row_without_uuid_and_price_neither_is_made_up(literal: str | None) -> None:
+    row = {name: value for name, value in ROW.items() if name not in {"uuid", "price"}}
+    bad = describe_bad_row(
+        raw(row, **({"uuid": literal, "price": literal} if literal else {})), "why", HIDDEN
+    )
+    assert (bad.uuid, bad.price) == (None, None)
+
+
+def test_a_uuid_that_is_none_is_kept_only_so_long() -> None:
+    assert describe_bad_row(raw(ROW, uuid=f'"{"x" * 500}"'), "why", HIDDEN).uuid == "x" * 64

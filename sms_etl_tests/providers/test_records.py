@@ -1,0 +1,260 @@
+"""Holds what becomes of a row: typed fields, or a reason."""
+
+import json
+from datetime import datetime
+from decimal import Decimal
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sms_etl.providers.lox24.records import (
+    BadRowError,
+    BulkRow,
+    Fields,
+    SmsRow,
+    read_bulk,
+    read_sms,
+)
+from sms_etl_tests.providers.rows import BULK, BULK_UUID, HIDDEN, KEPT, PHONE, ROW, TEXT, UUID, raw
+
+
+def read(**literals: str) -> Fields:
+    return read_sms(raw(ROW, **literals), HIDDEN)
+
+
+def reason(row: bytes) -> str:
+    with pytest.raises(BadRowError) as caught:
+        read_sms(row, HIDDEN)
+    return str(caught.value)
+
+
+def test_the_example_of_the_reference_is_read_field_by_field() -> None:
+    fields = dict(read())
+    derived = {
+        **HIDDEN.text_fields(TEXT, is_unicode=False, is_deleted=False),
+        **HIDDEN.phone_fields(PHONE),
+    }
+    assert fields == {
+        **derived,
+        "uuid": UUID,
+        "created_at": datetime(2025, 8, 22, 13, 13, 36),  # noqa: DTZ001 - as stored: UTC without a zone
+        "delivery_at": None,
+        "gateway_sent_at": None,
+        "status_code": 0,
+        "dlr_code": 0,
+        "is_sent": False,
+        "is_text_deleted": False,
+        "is_unicode": False,
+        "iso2": "US",
+        "parts_count": 1,
+        "chars_count": 28,
+        "price": Decimal("0.056"),
+        "service_code": "direct",
+        "voice_lang": None,
+        "sender_id": "+19388888025",
+        "callback_data": None,
+        "bulk_id": None,
+        "key_id": 8291,
+        "source": 0,
+        "ip": "139.59.136.251",
+        "attempts_count_max": None,
+        "extra": None,
+    }
+
+
+def test_a_bulk_is_read_field_by_field_and_its_texts_and_numbers_are_left_out() -> None:
+    assert dict(read_bulk(raw(BULK), HIDDEN)) == {
+        "uuid": BULK_UUID,
+        "created_at": datetime(2025, 8, 22, 13, 13, 36),  # noqa: DTZ001 - as stored: UTC without a zone
+        "delivery_at": None,
+        "processed_at": datetime(2025, 8, 22, 13, 15),  # noqa: DTZ001 - as above
+        "status_code": 10,
+        "msg_total_count": 3,
+        "msg_total_cost": Decimal("0.168"),
+        "service_code": "direct",
+        "voice_lang": None,
+        "key_id": 8291,
+        "source": 0,
+        "ip": "139.59.136.251",
+        "is_unicode": None,
+        "is_dryrun": False,
+        "is_text_deleted": False,
+        "extra": None,
+    }
+
+
+@pytest.mark.parametrize("name", sorted(set(SmsRow.__struct_fields__) - {"uuid", "created_at"}))
+def test_a_field_of_a_message_that_is_missing_or_null_becomes_null(name: str) -> None:
+    row = {key: value for key, value in ROW.items() if key != name}
+    assert read_sms(raw(row), HIDDEN).get(name) is None
+    assert read_sms(raw(ROW, **{name: "null"}), HIDDEN).get(name) is None
+
+
+@pytest.mark.parametrize("name", sorted(set(BulkRow.__struct_fields__) - {"uuid", "created_at"}))
+def test_a_field_of_a_bulk_that_is_missing_or_null_becomes_null(name: str) -> None:
+    row = {key: value for key, value in BULK.items() if key != name}
+    assert read_bulk(raw(row), HIDDEN)[name] is None
+    assert read_bulk(raw(BULK, **{name: "null"}), HIDDEN)[name] is None
+
+
+@pytest.mark.parametrize(
+    ("name", "literal", "value"),
+    [
+        ("uuid", f'"{UUID.upper()}"', UUID),
+        ("bulk_id", f'"{BULK_UUID.upper()}"', BULK_UUID),
+        ("bulk_id", '""', None),
+        ("iso2", '"de"', "DE"),
+        ("delivery_at", "1755868416", datetime(2025, 8, 22, 13, 13, 36)),  # noqa: DTZ001 - as stored
+        ("status_code", "777", 777),
+        ("dlr_code", "-1", -1),
+        ("service_code", '"brand-new"', "brand-new"),
+        ("attempts_count_max", "3", 3),
+        ("key_id", "9223372036854775807", 2**63 - 1),
+        ("sender_id", '"\\u00e9\\ud83d\\ude00"', "é😀"),
+        ("price", "0", Decimal(0)),
+        ("price", "0.056", Decimal("0.056")),
+        ("price", "5.6e-2", Decimal("0.056")),
+        ("price", "1E2", Decimal(100)),
+        ("price", "0.10000000", Decimal("0.1")),
+        ("price", "999999999999.999999", Decimal("999999999999.999999")),
+    ],
+)
+def test_an_unusual_value_that_is_right_is_read(name: str, literal: str, value: object) -> None:
+    assert read(**{name: literal})[name] == value
+
+
+def test_a_price_of_minus_zero_is_zero() -> None:
+    assert str(read(price="-0.0")["price"]) == "0.000000"
+
+
+@pytest.mark.parametrize(
+    ("name", "literal", "said"),
+    [
+        ("uuid", "null", "$.uuid"),
+        ("uuid", "17", "$.uuid"),
+        ("uuid", '""', "$.uuid"),
+        ("uuid", f'"{UUID[:-1]}"', "$.uuid"),
+        ("uuid", f'"{UUID[:-1]}g"', "$.uuid"),
+        ("uuid", f'"{UUID}\\n"', "$.uuid"),
+        ("bulk_id", '"17"', "$.bulk_id"),
+        ("created_at", "null", "$.created_at"),
+        ("created_at", "0", "$.created_at"),
+        ("created_at", "-1", "$.created_at"),
+        ("created_at", '"1755868416"', "$.created_at"),
+        ("created_at", "1755868416.5", "$.created_at"),
+        ("created_at", "253402300800", "$.created_at"),
+        ("created_at", "9" * 6000, "$.created_at"),
+        ("delivery_at", "-1", "$.delivery_at"),
+        ("gateway_sent_at", "true", "$.gateway_sent_at"),
+        ("price", '"0.056"', "Not a number - at `$.price`"),
+        ("price", "true", "Not a number - at `$.price`"),
+        ("price", "{}", "Not a number - at `$.price`"),
+        ("price", "-0.056", "Negative - at `$.price`"),
+        ("price", "1e400", "twelve digits"),
+        ("price", "12345678901234567890", "twelve digits"),
+        ("price", "1000000000000", "twelve digits"),
+        ("price", "0.0000001", "six decimals"),
+        ("price", "1e-400", "six decimals"),
+        ("price", "NaN", ""),
+        ("price", "1.", ""),
+        ("iso2", '"DEU"', "$.iso2"),
+        ("iso2", '"D"', "$.iso2"),
+        ("iso2", '"49"', "$.iso2"),
+        ("iso2", '"DE\\n"', "$.iso2"),
+        ("status_code", "2147483648", "$.status_code"),
+        ("status_code", '"100"', "$.status_code"),
+        ("parts_count", "-1", "$.parts_count"),
+        ("parts_count", "1.5", "$.parts_count"),
+        ("key_id", "9223372036854775808", "$.key_id"),
+        ("attempts_count_max", "32768", "$.attempts_count_max"),
+        ("is_sent", "1", "$.is_sent"),
+        ("is_sent", '"true"', "$.is_sent"),
+        ("phone", "4917612345678", "$.phone"),
+        ("text", "[]", "$.text"),
+        ("sender_id", '"\\ud800"', ""),
+        ("new_field", "[" * 100_000 + "]" * 100_000, "recursion"),
+    ],
+)
+def test_a_wrong_value_is_a_reason_that_names_the_field(name: str, literal: str, said: str) -> None:
+    assert said in reason(raw(ROW, **{name: literal}))
+
+
+@pytest.mark.parametrize("name", ["uuid", "created_at"])
+def test_a_row_without_its_key_or_its_time_is_refused(name: str) -> None:
+    assert name in reason(raw({key: value for key, value in ROW.items() if key != name}))
+
+
+@pytest.mark.parametrize("name", ["text", "phone", "sender_id", "callback_data"])
+def test_no_reason_quotes_a_value(name: str) -> None:
+    row = raw(ROW).replace(json.dumps(ROW[name]).encode(), b'{"personal": "4917612345678"}')
+    assert "4917612345678" not in reason(row)
+    assert "personal" not in reason(row)
+
+
+def test_fields_that_are_not_known_here_are_kept_as_they_came() -> None:
+    extra = read(operator='{"mcc": 262,  "rate": 1.10}', roaming="true")["extra"]
+    assert isinstance(extra, str)
+    assert extra == '{"operator":{"mcc": 262,  "rate": 1.10},"roaming":true}'
+
+
+def test_links_are_not_unknown_fields() -> None:
+    links = {"@id": f'"/sms/{UUID}"', "@type": '"Sms"', "@context": '"/contexts/Sms"'}
+    assert read(**links)["extra"] is None
+    assert read_bulk(raw(BULK, **links), HIDDEN)["extra"] is None
+
+
+def test_unknown_fields_of_a_bulk_are_kept_but_not_its_numbers() -> None:
+    assert read_bulk(raw(BULK, colour='"red"'), HIDDEN)["extra"] == '{"colour":"red"}'
+
+
+def test_a_deleted_text_leaves_no_features() -> None:
+    fields = read(text='""', is_text_deleted="true")
+    assert [fields[name] for name in ("text_units", "text_parts", "text_template")] == [None] * 3
+    assert fields["chars_count"] == 28
+
+
+def test_under_pseudonymise_a_good_row_holds_neither_number_nor_text() -> None:
+    values = repr(dict(read()))
+    assert TEXT not in values
+    assert PHONE.removeprefix("+") not in values
+    kept = read_sms(raw(ROW), KEPT)
+    assert (kept["phone"], kept["text"]) == (PHONE, TEXT)
+
+
+money_texts = st.tuples(
+    st.integers(min_value=0, max_value=10**12 - 1),
+    st.one_of(st.just(""), st.from_regex(r"\.[0-9]{1,6}", fullmatch=True)),
+).map(lambda parts: f"{parts[0]}{parts[1]}")
+
+
+@given(money_texts)
+def test_a_price_is_exact_from_its_text(text: str) -> None:
+    price = read(price=text)["price"]
+    assert isinstance(price, Decimal)
+    assert price == Decimal(text)
+    assert str(price) == str(Decimal(text).quantize(Decimal("0.000001")))
+    assert read_bulk(raw(BULK, msg_total_cost=text), HIDDEN)["msg_total_cost"] == price
+
+
+@given(st.lists(money_texts, max_size=20))
+def test_a_sum_of_prices_is_the_sum_of_their_texts(texts: list[str]) -> None:
+    prices = [read(price=text)["price"] for text in texts]
+    assert sum((price for price in prices if isinstance(price, Decimal)), Decimal(0)) == sum(
+        map(Decimal, texts), Decimal(0)
+    )
+
+
+@given(st.decimals(min_value=0, allow_nan=False, allow_infinity=False))
+def test_any_amount_is_read_exactly_or_refused(amount: Decimal) -> None:
+    try:
+        price = read(price=f"{amount}")["price"]
+    except BadRowError:
+        assert amount >= 10**12 or amount.as_tuple().exponent != 0
+    else:
+        assert price == amount
+
+
+def test_rows_are_read_as_they_lie_in_their_page() -> None:
+    assert read_sms(msgspec.Raw(raw(ROW)), HIDDEN) == read_sms(raw(ROW), HIDDEN)

@@ -1,0 +1,242 @@
+"""Holds what is kept of numbers and texts: stable keyed hashes, masks, and nothing else."""
+
+import hashlib
+import hmac
+import stat
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sms_etl.errors import DataDirError
+from sms_etl.pii import KEY_FILE, Pii, masked, normalised
+from sms_etl.settings import PiiPolicy, Settings, load_settings
+
+PHONE = "+4917612345678"
+HIDDEN = Pii(PiiPolicy.PSEUDONYMISE, b"a key")
+KEPT = Pii(PiiPolicy.KEEP, b"a key")
+OTHER_KEY = Pii(PiiPolicy.PSEUDONYMISE, b"another key")
+
+
+def template(text: str) -> object:
+    return HIDDEN.text_fields(text, is_unicode=None, is_deleted=False)["text_template"]
+
+
+def settings_in(folder: Path, **more: str) -> Settings:
+    return load_settings(data_dir=folder, **more)
+
+
+def test_a_hash_is_128_bits_of_hmac_sha256_under_the_key() -> None:
+    expected = hmac.new(b"a key", PHONE.encode(), hashlib.sha256).hexdigest()[:32]
+    assert HIDDEN.phone_fields(PHONE)["phone_hash"] == expected
+    assert HIDDEN.hash_of(PHONE) == expected
+
+
+def test_the_same_number_gives_the_same_hash_under_either_policy() -> None:
+    assert HIDDEN.phone_fields(PHONE)["phone_hash"] == KEPT.phone_fields(PHONE)["phone_hash"]
+
+
+def test_another_key_gives_other_hashes() -> None:
+    ours, theirs = HIDDEN.phone_fields(PHONE), OTHER_KEY.phone_fields(PHONE)
+    assert ours["phone_hash"] != theirs["phone_hash"]
+    assert ours["phone_range"] != theirs["phone_range"]
+
+
+@pytest.mark.parametrize("phone", [PHONE, "4917612345678", "+49 176 123-456-78", "(+49)17612345678"])
+def test_ways_of_writing_a_number_hash_the_same(phone: str) -> None:
+    assert HIDDEN.phone_fields(phone)["phone_hash"] == HIDDEN.phone_fields(PHONE)["phone_hash"]
+
+
+@pytest.mark.parametrize("phone", [None, ""])
+def test_no_number_leaves_every_field_null(phone: str | None) -> None:
+    assert set(HIDDEN.phone_fields(phone).values()) == {None}
+
+
+def test_numbers_that_differ_in_the_last_three_digits_share_a_range() -> None:
+    near, far = HIDDEN.phone_fields("+4917612345999"), HIDDEN.phone_fields("+4917612346678")
+    assert near["phone_range"] == HIDDEN.phone_fields(PHONE)["phone_range"]
+    assert far["phone_range"] != near["phone_range"]
+    assert near["phone_range"] != near["phone_hash"]
+
+
+@pytest.mark.parametrize(
+    ("number", "mask"),
+    [
+        (PHONE, "+49*********78"),
+        ("+12345678", "+12****78"),
+        ("+1234567", "+*******"),
+        ("+1", "+*"),
+        ("+", "+"),
+    ],
+)
+def test_a_mask_shows_two_digits_at_either_end_of_a_long_number_only(number: str, mask: str) -> None:
+    assert masked(number) == mask
+
+
+@given(st.from_regex(r"\+[1-9][0-9]{6,14}", fullmatch=True))
+def test_at_least_half_of_a_number_stays_hidden(number: str) -> None:
+    mask = masked(number)
+    assert len(mask) == len(number)
+    assert mask.count("*") * 2 >= len(number) - 1
+    assert normalised(number) == number
+
+
+@given(st.from_regex(r"\+[1-9][0-9]{6,14}", fullmatch=True))
+def test_under_pseudonymise_no_field_holds_the_number(number: str) -> None:
+    values = [value for value in HIDDEN.phone_fields(number).values() if value]
+    assert not any(number.removeprefix("+") in value for value in values)
+
+
+def test_under_keep_number_and_text_are_stored_as_they_came() -> None:
+    assert KEPT.phone_fields("0049 176 1")["phone"] == "0049 176 1"
+    assert KEPT.text_fields("Hi Ann", is_unicode=None, is_deleted=False)["text"] == "Hi Ann"
+
+
+def test_under_pseudonymise_neither_is() -> None:
+    assert HIDDEN.phone_fields(PHONE)["phone"] is None
+    assert HIDDEN.text_fields("Hi Ann", is_unicode=None, is_deleted=False)["text"] is None
+
+
+def test_of_a_text_its_units_parts_and_strange_characters_are_kept() -> None:
+    fields = HIDDEN.text_fields("5 € für Łukasz", is_unicode=True, is_deleted=False)
+    assert (fields["text_units"], fields["text_parts"], fields["text_non_gsm"]) == (14, 1, "Ł")
+
+
+@pytest.mark.parametrize("text", ["", "not yet blanked", None])
+def test_of_a_deleted_text_nothing_is_derived(text: str | None) -> None:
+    fields = HIDDEN.text_fields(text, is_unicode=None, is_deleted=True)
+    assert set(fields.values()) == {None}
+    assert set(fields) == set(HIDDEN.text_fields("a", is_unicode=None, is_deleted=False))
+
+
+def test_no_text_at_all_is_treated_alike() -> None:
+    assert set(HIDDEN.text_fields(None, is_unicode=None, is_deleted=None).values()) == {None}
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("your code is 123456", "your code is 9"),
+        ("dear Ann, your parcel", "dear Bob, your parcel"),
+        ("dear Ångström, hello", "dear Łukasz, hello"),
+        ("dear Šimon, hello", "dear Ann, hello"),
+        ("дорогой Иван, привет", "дорогой Пётр, привет"),
+        ("γεια Γιώργο", "γεια Ελένη"),
+        ("booking XK7P2Q is ready", "booking AB12CD is ready"),
+        ("see eBay", "see YouTube"),
+        ("pay 5min", "pay 10min"),
+        ("hi Mary-Jane", "hi Mary-Ann"),
+    ],
+)
+def test_texts_that_differ_in_digits_and_capitalised_words_share_a_template(one: str, other: str) -> None:
+    assert template(one) == template(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("your code is 1", "your pin is 1"),
+        ("dear Ann, hello", "dear Ann hello"),
+        ("sale ends today", "sale ends soon"),
+        ("5min", "5sec"),
+    ],
+)
+def test_texts_that_differ_in_other_words_do_not(one: str, other: str) -> None:
+    assert template(one) != template(other)
+
+
+def test_a_template_is_keyed_too() -> None:
+    theirs = OTHER_KEY.text_fields("hello", is_unicode=None, is_deleted=False)["text_template"]
+    assert template("hello") != theirs
+
+
+def test_one_number_more_does_not_change_what_was_given_for_another() -> None:
+    before = dict(HIDDEN.phone_fields(PHONE))
+    HIDDEN.phone_fields("+4917699999999")
+    assert dict(HIDDEN.phone_fields(PHONE)) == before
+
+
+def test_the_key_is_made_once_for_its_owner_only(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path / "new" / "data")
+    first = Pii.of(settings).hash_of(PHONE)
+    key = settings.data_dir / KEY_FILE
+    text = key.read_text()
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    assert len(bytes.fromhex(text)) == 32
+    assert Pii.of(settings).hash_of(PHONE) == first
+    assert key.read_text() == text
+    assert [path.name for path in settings.data_dir.iterdir()] == [KEY_FILE]
+
+
+def test_two_data_folders_have_two_keys(tmp_path: Path) -> None:
+    hashes = {Pii.of(settings_in(tmp_path / name)).hash_of(PHONE) for name in ("one", "two")}
+    assert len(hashes) == 2
+
+
+def test_the_text_of_the_key_file_joins_when_given_as_a_setting(tmp_path: Path) -> None:
+    made = Pii.of(settings_in(tmp_path / "first")).hash_of(PHONE)
+    key = (tmp_path / "first" / KEY_FILE).read_text().strip()
+    assert Pii.of(settings_in(tmp_path / "second", pii_key=key)).hash_of(PHONE) == made
+
+
+def test_with_a_key_given_no_file_is_made(tmp_path: Path) -> None:
+    Pii.of(settings_in(tmp_path, pii_key="given"))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("text", ["", "abc", "00" * 31, "zz" * 32, "é" * 64])
+def test_a_damaged_key_is_refused_rather_than_replaced(tmp_path: Path, text: str) -> None:
+    (tmp_path / KEY_FILE).write_text(text, encoding="utf-8")
+    with pytest.raises(DataDirError, match="backup") as caught:
+        Pii.of(settings_in(tmp_path))
+    assert (tmp_path / KEY_FILE).read_text(encoding="utf-8") == text
+    assert text == "" or text not in str(caught.value)
+
+
+def test_a_key_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    (tmp_path / KEY_FILE).mkdir()
+    with pytest.raises(DataDirError, match="cannot be read"):
+        Pii.of(settings_in(tmp_path))
+
+
+def test_a_data_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DataDirError, match="SMS_ETL_DATA_DIR"):
+        Pii.of(settings_in(tmp_path / "file" / "data"))
+
+
+PRINT_A_HASH = """
+import sys
+from sms_etl.pii import Pii
+from sms_etl.settings import load_settings
+sys.stdin.readline()
+print(Pii.of(load_settings(data_dir=sys.argv[1])).hash_of("+49"))
+"""
+
+
+def test_processes_that_make_the_key_at_the_same_time_get_the_same(tmp_path: Path) -> None:
+    racers = [
+        subprocess.Popen(
+            [sys.executable, "-c", PRINT_A_HASH, str(tmp_path / "data")],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    with ThreadPoolExecutor(len(racers)) as pool:
+        answers = list(pool.map(lambda racer: racer.communicate("go\n", timeout=30)[0], racers))
+    assert len(set(answers)) == 1
+    assert answers[0].strip()
+    assert [path.name for path in (tmp_path / "data").iterdir()] == [KEY_FILE]
+
+
+def test_threads_that_do_so_get_the_same_too(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path)
+    with ThreadPoolExecutor(8) as pool:
+        hashes = list(pool.map(lambda _: Pii.of(settings).hash_of(PHONE), range(8)))
+    assert len(set(hashes)) == 1

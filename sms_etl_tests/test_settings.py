@@ -1,0 +1,238 @@
+"""Holds each setting to its default, its bounds and an error that names the variable and no secret."""
+
+import os
+import traceback
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from sms_etl.errors import SettingsError
+from sms_etl.settings import PREFIX, PiiPolicy, Settings, load_settings
+
+TOKEN = "4711:dont-tell-anybody"
+
+
+@pytest.fixture(autouse=True)
+def empty_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Leave no setting in the environment, and no `.env` in the working folder."""
+    for name in [name for name in os.environ if name.upper().startswith(PREFIX)]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+
+
+DEFAULTS: dict[str, Any] = {
+    "lox24_token": None,
+    "lox24_base_url": "https://api.lox24.eu",
+    "lox24_uuids_per_request": 50,
+    "data_dir": Path("data"),
+    "warehouse": None,
+    "start": None,
+    "overlap": timedelta(hours=1),
+    "settle_days": 5,
+    "concurrency": 8,
+    "pii": PiiPolicy.PSEUDONYMISE,
+    "pii_key": None,
+    "timezone": "Europe/Berlin",
+    "now": None,
+}
+
+
+@pytest.mark.parametrize("name", DEFAULTS)
+def test_a_setting_that_is_not_given_has_its_default(name: str) -> None:
+    assert getattr(load_settings(), name) == DEFAULTS[name]
+
+
+def test_no_setting_is_without_a_default_in_this_test() -> None:
+    assert set(DEFAULTS) == set(Settings.model_fields)
+
+
+@pytest.mark.parametrize("name", DEFAULTS)
+def test_an_empty_setting_is_not_set(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(PREFIX + name.upper(), "")
+    assert getattr(load_settings(), name) == DEFAULTS[name]
+
+
+@pytest.mark.parametrize("name", DEFAULTS)
+def test_an_empty_line_of_the_env_file_is_not_set_either(tmp_path: Path, name: str) -> None:
+    (tmp_path / ".env").write_text(f"{PREFIX}{name.upper()}=\n")
+    assert getattr(load_settings(), name) == DEFAULTS[name]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("lox24_base_url", "http://127.0.0.1:8024", "http://127.0.0.1:8024"),
+        ("lox24_base_url", "https://api.lox24.eu/", "https://api.lox24.eu"),
+        ("lox24_base_url", "http://[::1]:8024", "http://[::1]:8024"),
+        ("lox24_uuids_per_request", "1", 1),
+        ("lox24_uuids_per_request", "500", 500),
+        ("data_dir", "/srv/sms etl", Path("/srv/sms etl")),
+        ("start", "2026-01-31", datetime(2026, 1, 31, tzinfo=UTC)),
+        ("start", "2026-01-31T08:00:00", datetime(2026, 1, 31, 8, tzinfo=UTC)),
+        ("start", "2026-01-31T08:00:00+02:00", datetime(2026, 1, 31, 6, tzinfo=UTC)),
+        ("start", "2026-01-31T08:00:00Z", datetime(2026, 1, 31, 8, tzinfo=UTC)),
+        ("overlap", "0s", timedelta(0)),
+        ("overlap", "90s", timedelta(seconds=90)),
+        ("overlap", "15m", timedelta(minutes=15)),
+        ("overlap", "1h30m", timedelta(minutes=90)),
+        ("overlap", " 2 D ", timedelta(days=2)),
+        ("overlap", "7d", timedelta(days=7)),
+        ("settle_days", "0", 0),
+        ("settle_days", "60", 60),
+        ("concurrency", "1", 1),
+        ("concurrency", "64", 64),
+        ("pii", "keep", PiiPolicy.KEEP),
+        ("timezone", "America/New_York", "America/New_York"),
+        ("now", "2026-01-31T08:00:00+01:00", datetime(2026, 1, 31, 7, tzinfo=UTC)),
+    ],
+)
+def test_a_good_value_is_read(monkeypatch: pytest.MonkeyPatch, name: str, text: str, value: object) -> None:
+    monkeypatch.setenv(PREFIX + name.upper(), text)
+    assert getattr(load_settings(), name) == value
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("lox24_token", "no-colon", "<client_id>:<key>"),
+        ("lox24_token", ":key", "<client_id>:<key>"),
+        ("lox24_token", "4711:", "<client_id>:<key>"),
+        ("lox24_token", "4711:two words", "<client_id>:<key>"),
+        ("lox24_token", "4711:two\nlines", "<client_id>:<key>"),
+        ("lox24_token", "4711:schlüssel", "<client_id>:<key>"),
+        ("lox24_base_url", "api.lox24.eu", "https://"),
+        ("lox24_base_url", "ftp://api.lox24.eu", "https://"),
+        ("lox24_base_url", "https://api.lox24.eu?a=b", "https://"),
+        ("lox24_base_url", "https://me:secret@api.lox24.eu", "https://"),
+        ("lox24_base_url", "https://", "https://"),
+        ("lox24_base_url", "https://[", "host"),
+        ("lox24_base_url", "https://:443", "host"),
+        ("lox24_base_url", "https://api..lox24.eu", "host"),
+        ("lox24_base_url", "https://api.lox24.eu:99999", "host"),
+        ("lox24_uuids_per_request", "0", "greater than or equal to 1"),
+        ("lox24_uuids_per_request", "501", "less than or equal to 500"),
+        ("data_dir", "what?", "question mark"),
+        ("start", "yesterday", "ISO date"),
+        ("start", "2026-02-30", "ISO date"),
+        ("start", "0001-01-01T00:00:00+10:00", "ISO date"),
+        ("overlap", "1", "90s, 15m, 1h or 2d"),
+        ("overlap", "-1h", "90s, 15m, 1h or 2d"),
+        ("overlap", "1 week", "90s, 15m, 1h or 2d"),
+        ("overlap", "1.5h", "90s, 15m, 1h or 2d"),
+        ("overlap", "8d", "less than or equal to 7 days"),
+        ("overlap", "99999999999999d", "shorter"),
+        ("settle_days", "-1", "greater than or equal to 0"),
+        ("settle_days", "61", "less than or equal to 60"),
+        ("settle_days", "five", "integer"),
+        ("concurrency", "0", "greater than or equal to 1"),
+        ("concurrency", "65", "less than or equal to 64"),
+        ("pii", "forget", "'pseudonymise' or 'keep'"),
+        ("timezone", "Europe/Atlantis", "Europe/Berlin"),
+        ("timezone", "../../etc/passwd", "Europe/Berlin"),
+        ("now", "2026-01-31T08:00:00", "offset"),
+        ("now", "2026-01-31", "offset"),
+        ("now", "noon", "ISO date"),
+    ],
+)
+def test_a_bad_value_is_refused_by_the_name_of_its_variable(
+    monkeypatch: pytest.MonkeyPatch, name: str, text: str, said: str
+) -> None:
+    monkeypatch.setenv(PREFIX + name.upper(), text)
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    assert caught.value.message.startswith(f"{PREFIX}{name.upper()}: ")
+    assert said in caught.value.message
+    assert "SMS_ETL_" in caught.value.message
+    assert caught.value.hint
+    assert caught.value.exit_code == 2
+
+
+def test_all_bad_values_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SMS_ETL_CONCURRENCY", "0")
+    monkeypatch.setenv("SMS_ETL_SETTLE_DAYS", "61")
+    with pytest.raises(SettingsError, match=r"SMS_ETL_SETTLE_DAYS: .*\nSMS_ETL_CONCURRENCY: "):
+        load_settings()
+
+
+def test_a_bad_token_is_quoted_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SMS_ETL_LOX24_TOKEN", "dont-tell-anybody")
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    assert "dont-tell" not in "".join(traceback.format_exception(caught.value))
+    assert "dont-tell" not in str(caught.value.__context__)
+
+
+def test_secrets_are_masked_wherever_settings_are_printed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SMS_ETL_LOX24_TOKEN", TOKEN)
+    monkeypatch.setenv("SMS_ETL_PII_KEY", "dont-tell-anybody-either")
+    settings = load_settings()
+    for printed in (repr(settings), str(settings), settings.model_dump_json(), repr(settings.model_dump())):
+        assert "dont-tell" not in printed
+    assert settings.lox24_token is not None
+    assert settings.lox24_token.get_secret_value() == TOKEN
+
+
+def test_blanks_around_a_token_do_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SMS_ETL_LOX24_TOKEN", f" {TOKEN}\n")
+    token = load_settings().lox24_token
+    assert token is not None
+    assert token.get_secret_value() == TOKEN
+
+
+def test_a_key_may_itself_hold_a_colon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SMS_ETL_LOX24_TOKEN", "4711:a:b")
+    token = load_settings().lox24_token
+    assert token is not None
+    assert token.get_secret_value() == "4711:a:b"
+
+
+def test_the_env_file_is_read_and_the_environment_wins(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / ".env").write_text("SMS_ETL_SETTLE_DAYS=3\nSMS_ETL_CONCURRENCY=3\nOTHER=1\n")
+    monkeypatch.setenv("SMS_ETL_CONCURRENCY", "4")
+    assert (load_settings().settle_days, load_settings().concurrency) == (3, 4)
+
+
+def test_an_argument_wins_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SMS_ETL_CONCURRENCY", "4")
+    assert load_settings(concurrency=5).concurrency == 5
+
+
+def test_an_env_file_in_another_encoding_is_refused(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes("# Schlüssel von Jörg\n".encode("latin-1"))
+    with pytest.raises(SettingsError, match=r"\.env is not UTF-8"):
+        load_settings()
+
+
+def test_settings_cannot_be_changed() -> None:
+    settings = load_settings()
+    with pytest.raises(ValidationError, match="frozen"):
+        settings.concurrency = 9  # type: ignore[misc]  # what is tested
+
+
+def test_everything_a_run_writes_lies_below_the_data_folder() -> None:
+    settings = load_settings(data_dir="/srv/sms")
+    assert settings.warehouse_url == "duckdb:////srv/sms/warehouse.duckdb"
+    assert settings.landing_dir == Path("/srv/sms/landing")
+    assert settings.published_path == Path("/srv/sms/published/warehouse.duckdb")
+    assert settings.reports_dir == Path("/srv/sms/reports")
+
+
+def test_a_warehouse_elsewhere_is_used_as_given() -> None:
+    assert load_settings(warehouse="duckdb:///x.duckdb").warehouse_url == "duckdb:///x.duckdb"
+
+
+def test_a_fixed_clock_is_given_to_every_step() -> None:
+    assert load_settings(now="2026-01-31T08:00:00+00:00").clock() == datetime(2026, 1, 31, 8, tzinfo=UTC)
+
+
+def test_without_one_the_systems_clock_is() -> None:
+    assert abs(load_settings().clock() - datetime.now(tz=UTC)) < timedelta(minutes=1)
+
+
+def test_the_zone_is_the_one_of_its_name() -> None:
+    assert load_settings(timezone="Asia/Kathmandu").zone.key == "Asia/Kathmandu"

@@ -1,0 +1,126 @@
+"""Holds what happens while another program has the warehouse open: real programs, real locks."""
+
+import os
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from sms_etl.errors import WarehouseLocked
+from sms_etl.settings import Settings
+from sms_etl.warehouse.publish import publish
+from sms_etl.warehouse.read import newest, query
+from sms_etl.warehouse.store import Warehouse, lock_holder
+from sms_etl_tests.warehouse.conftest import (
+    CLOCK,
+    Hold,
+    add_message,
+    count_of,
+    is_locked_for_others,
+    let_go,
+)
+
+
+@pytest.fixture(autouse=True)
+def made(warehouse: Warehouse) -> None:
+    with warehouse.begin() as transaction:
+        add_message(transaction, 1)
+
+
+@pytest.mark.parametrize("how", ["writing", "reading"])
+def test_a_warehouse_that_another_program_has_open_is_refused_by_its_name_and_number(
+    warehouse: Warehouse, hold: Hold, how: str
+) -> None:
+    with hold(warehouse.path, how) as program:
+        with pytest.raises(WarehouseLocked) as caught, warehouse.begin():
+            pytest.fail("the transaction must not begin")
+        assert f"(PID {program.pid})" in caught.value.message
+        assert "python" in caught.value.message
+        assert str(warehouse.path) in caught.value.message
+        assert "published copy" in caught.value.hint
+
+
+def test_the_file_as_a_whole_is_refused_likewise(warehouse: Warehouse, hold: Hold) -> None:
+    with (
+        hold(warehouse.path) as program,
+        pytest.raises(WarehouseLocked, match=f"PID {program.pid}"),
+        warehouse.exclusive(),
+    ):
+        pytest.fail("it must not be opened")
+
+
+def test_once_the_other_program_lets_go_the_warehouse_opens(settings: Settings, hold: Hold) -> None:
+    with hold(settings.data_dir / "warehouse.duckdb") as program:
+        naps: list[float] = []
+
+        def nap(seconds: float) -> None:
+            naps.append(seconds)
+            if len(naps) == 3:
+                let_go(program)
+
+        patient = Warehouse(settings.warehouse_url, CLOCK, patience=timedelta(seconds=10), sleep=nap)
+        with patient.begin() as transaction:
+            assert count_of(transaction) == 1
+    assert len(naps) == 3
+
+
+def test_it_is_waited_for_only_so_long(settings: Settings, hold: Hold) -> None:
+    naps: list[float] = []
+    patient = Warehouse(
+        settings.warehouse_url,
+        CLOCK,
+        patience=timedelta(seconds=0.5),
+        sleep=naps.append,
+    )
+    with hold(patient.path), pytest.raises(WarehouseLocked), patient.begin():
+        pytest.fail("the transaction must not begin")
+    assert sum(naps) == pytest.approx(0.5)
+
+
+def test_others_are_kept_out_during_a_transaction_and_let_in_after_it(warehouse: Warehouse) -> None:
+    with warehouse.begin():
+        assert is_locked_for_others(warehouse.path)
+    assert not is_locked_for_others(warehouse.path)
+
+
+def test_the_newest_state_is_read_from_the_warehouse_while_nobody_writes(settings: Settings) -> None:
+    with newest(settings) as connection:
+        assert connection.execute("select count(*) from raw.sms").fetchall() == [(1,)]
+
+
+def test_and_from_the_published_copy_while_somebody_does(
+    settings: Settings, warehouse: Warehouse, hold: Hold
+) -> None:
+    publish(settings)
+    with warehouse.begin() as transaction:
+        add_message(transaction, 2)
+    with hold(warehouse.path), newest(settings) as connection:
+        assert connection.execute("select count(*) from raw.sms").fetchall() == [(1,)]
+
+
+def test_analysts_read_while_the_warehouse_is_written(settings: Settings, warehouse: Warehouse) -> None:
+    publish(settings)
+    with warehouse.begin() as transaction:
+        add_message(transaction, 2)
+        assert query("select count(*) as n from raw.sms", settings).rows == [(1,)]
+
+
+SAID = "IO Error: Could not set lock on file: Conflicting lock is held in {} (PID {}). See also https://x"
+
+
+def test_a_lock_holder_is_named_by_its_command_line() -> None:
+    named = lock_holder(SAID.format("/usr/bin/python3", os.getpid()))
+    assert named.endswith(f" (PID {os.getpid()})")
+    assert Path(named.split()[0]).name in Path("/proc/self/cmdline").read_text()
+
+
+@pytest.mark.parametrize(
+    ("said", "named"),
+    [
+        (SAID.format("/usr/bin/python3", 2**22 + 1), f"/usr/bin/python3 (PID {2**22 + 1})"),
+        (SAID.format("python3", "unknown"), "python3 (PID unknown)"),
+        ("Could not set lock", "which one is not known"),
+    ],
+)
+def test_a_lock_holder_that_cannot_be_looked_up_is_named_as_the_database_says(said: str, named: str) -> None:
+    assert lock_holder(said) == named

@@ -1,0 +1,113 @@
+"""Holds that a warehouse is brought to this version whole, or refused and left as it was."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import duckdb
+import pytest
+from sqlalchemy.exc import DBAPIError
+
+from sms_etl.errors import NotAWarehouse, WarehouseError, WarehouseTooNew
+from sms_etl.warehouse.migrations import STEPS, VERSION, migrate
+from sms_etl.warehouse.store import Warehouse
+from sms_etl.warehouse.tables import metadata
+from sms_etl_tests.warehouse.conftest import CLOCK, STORED_NOW, add_message, count_of
+
+STEP_TO_2 = {
+    VERSION + 1: (
+        "alter table raw.sms add column colour varchar",
+        "create table raw.paint (colour varchar)",
+        "update raw.sms set colour = 'red'",
+    )
+}
+BROKEN_STEP = {VERSION + 1: (*STEP_TO_2[VERSION + 1], "insert into raw.nowhere values (1)")}
+
+
+def versions(warehouse: Warehouse) -> list[tuple[object, ...]]:
+    with duckdb.connect(str(warehouse.path), read_only=True) as connection:
+        return connection.execute("select version, migrated_at from ops.schema_version").fetchall()
+
+
+def relations(path: Path) -> set[str]:
+    with duckdb.connect(str(path), read_only=True) as connection:
+        rows = connection.execute("select table_schema || '.' || table_name from information_schema.tables")
+        return {row[0] for row in rows.fetchall()}
+
+
+def migrate_further(warehouse: Warehouse, steps: Mapping[int, tuple[str, ...]]) -> None:
+    with warehouse.begin() as transaction:
+        migrate(transaction.sql, CLOCK, version=VERSION + len(steps), steps=steps)
+
+
+def test_an_empty_file_gets_the_newest_version_at_once(warehouse: Warehouse) -> None:
+    with warehouse.begin():
+        pass
+    assert relations(warehouse.path) == set(metadata.tables)
+    assert versions(warehouse) == [(VERSION, STORED_NOW)]
+
+
+def test_a_file_of_this_version_is_left_as_it_is(warehouse: Warehouse) -> None:
+    for _ in range(3):
+        with warehouse.begin():
+            pass
+    assert len(versions(warehouse)) == 1
+
+
+def test_there_is_a_step_to_every_version_after_the_first() -> None:
+    assert set(STEPS) == set(range(2, VERSION + 1))
+
+
+def test_an_older_file_goes_through_every_step_and_keeps_its_rows(warehouse: Warehouse) -> None:
+    with warehouse.begin() as transaction:
+        uuid = add_message(transaction, 1)
+    migrate_further(warehouse, {**STEP_TO_2, VERSION + 2: ("update raw.sms set colour = colour || 'dish'",)})
+    with duckdb.connect(str(warehouse.path), read_only=True) as connection:
+        assert connection.execute("select uuid, colour from raw.sms").fetchall() == [(uuid, "reddish")]
+    assert [version for version, _ in versions(warehouse)] == [VERSION, VERSION + 2]
+
+
+def test_a_newer_file_is_refused_and_not_touched(warehouse: Warehouse) -> None:
+    migrate_further(warehouse, STEP_TO_2)
+    before = warehouse.path.read_bytes()
+    older = Warehouse(f"duckdb:///{warehouse.path}", CLOCK)
+    with (
+        pytest.raises(WarehouseTooNew, match=rf"version {VERSION + 1};.* writes version {VERSION}") as caught,
+        older.begin(),
+    ):
+        pytest.fail("the transaction must not begin")
+    assert "Upgrade sms_etl" in caught.value.hint
+    assert warehouse.path.read_bytes() == before
+
+
+def test_a_migration_that_fails_leaves_the_file_as_it_was(warehouse: Warehouse) -> None:
+    with warehouse.begin() as transaction:
+        add_message(transaction, 1)
+    with pytest.raises(WarehouseError, match="nowhere") as caught:
+        migrate_further(warehouse, BROKEN_STEP)
+    assert isinstance(caught.value.__cause__, DBAPIError)
+    assert relations(warehouse.path) == set(metadata.tables)
+    assert [version for version, _ in versions(warehouse)] == [VERSION]
+    with warehouse.begin() as transaction:
+        assert count_of(transaction) == 1
+        names = {row[0] for row in transaction.native.execute("describe raw.sms").fetchall()}
+    assert "colour" not in names
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["create table theirs (a integer)", "create view theirs as select 1", "create table raw_sms (a int)"],
+)
+def test_a_database_of_another_program_is_refused_and_not_touched(
+    warehouse: Warehouse, statement: str
+) -> None:
+    warehouse.path.parent.mkdir(parents=True)
+    with duckdb.connect(str(warehouse.path)) as connection:
+        connection.execute(statement)
+    before = warehouse.path.read_bytes()
+    with (
+        pytest.raises(NotAWarehouse, match="1 tables or views") as caught,
+        warehouse.begin(),
+    ):
+        pytest.fail("the transaction must not begin")
+    assert "SMS_ETL_DATA_DIR" in caught.value.hint
+    assert warehouse.path.read_bytes() == before
