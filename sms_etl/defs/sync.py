@@ -1,0 +1,108 @@
+"""The assets `lox24/sms` and `lox24/bulks`: one sync of the provider's account makes both."""
+
+import logging
+from collections.abc import Iterator
+
+import dagster as dg
+
+from sms_etl.defs.failures import told_plainly
+from sms_etl.defs.relations import BULKS, SMS, columns_of
+from sms_etl.defs.resources import WRITER_POOL, SettingsParam
+from sms_etl.models.runner import count_rows
+from sms_etl.pipeline import writable_warehouse
+from sms_etl.sync.engine import SyncResult, run_sync
+from sms_etl.warehouse import tables
+
+RETRY_POLICY = dg.RetryPolicy(
+    max_retries=2,
+    delay=60,  # the client has tried for a while itself; what it gave up on takes longer
+    backoff=dg.Backoff.EXPONENTIAL,
+    jitter=dg.Jitter.PLUS_MINUS,
+)
+QUARANTINE_CHECK = "nothing_quarantined"
+
+_SPECS = [
+    dg.AssetSpec(
+        SMS,
+        description=(
+            "One row a message, newest state, as the provider has it (`raw.sms`), and the log of its changes "
+            "(`raw.sms_change`). Under the PII policy: by default without number and text."
+        ),
+        group_name="lox24",
+        owners=["team:messaging"],
+        kinds={"python", "duckdb"},
+        metadata={
+            "dagster/table_name": "raw.sms",
+            "dagster/column_schema": columns_of(tables.sms),
+            "grain": "uuid",
+        },
+    ),
+    dg.AssetSpec(
+        BULKS,
+        description="One row a bulk, newest state, as the provider has it (`raw.bulk`).",
+        group_name="lox24",
+        owners=["team:messaging"],
+        kinds={"python", "duckdb"},
+        metadata={
+            "dagster/table_name": "raw.bulk",
+            "dagster/column_schema": columns_of(tables.bulk),
+            "grain": "uuid",
+        },
+    ),
+]
+
+
+@dg.multi_asset(
+    name="lox24_sync",
+    specs=_SPECS,
+    check_specs=[
+        dg.AssetCheckSpec(
+            QUARANTINE_CHECK,
+            asset=SMS,
+            description="Every row of this run could be loaded; the others wait in `ops.quarantine`.",
+        )
+    ],
+    pool=WRITER_POOL,
+    retry_policy=RETRY_POLICY,
+)
+def lox24_sync(
+    context: dg.AssetExecutionContext, settings: SettingsParam
+) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
+    """Bring `raw.*` up to date with the provider."""
+    # They log addresses with their filters, and headers; none of it may reach Dagster's log.
+    for name in ("httpx", "httpcore"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    with told_plainly():
+        loaded = settings.load()
+        result = run_sync(loaded, progress=_ProgressLog(context))
+        with writable_warehouse(loaded).begin() as transaction:
+            messages = count_rows(transaction.native, "raw.sms")
+            bulks = count_rows(transaction.native, "raw.bulk")
+    yield dg.MaterializeResult(asset_key=SMS, metadata={"dagster/row_count": messages, **_facts(result)})
+    yield dg.MaterializeResult(
+        asset_key=BULKS, metadata={"dagster/row_count": bulks, "run_id": result.run_id}
+    )
+    yield dg.AssetCheckResult(
+        asset_key=SMS,
+        check_name=QUARANTINE_CHECK,
+        passed=result.rows_quarantined == 0,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"rows": result.rows_quarantined},
+    )
+
+
+def _facts(result: SyncResult) -> dict[str, str | int | float | None]:
+    """Give a run's counts, over both assets, and its watermarks; nothing of any message."""
+    return {name: value for name, value in result.as_json().items() if value is not None}
+
+
+class _ProgressLog:
+    """Logs how far each step is."""
+
+    def __init__(self, context: dg.AssetExecutionContext) -> None:
+        self._context = context
+        self._done: dict[str, int] = {}
+
+    def __call__(self, step: str, done: int, total: int | None) -> None:
+        self._done[step] = self._done.get(step, 0) + done
+        self._context.log.info(f"{step}: {self._done[step]}{'' if total is None else f' of {total}'}")

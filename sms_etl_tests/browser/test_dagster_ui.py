@@ -1,0 +1,118 @@
+"""Dagster's pages in a browser, served by `dagster dev` as people start it, after a run of the whole job."""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from importlib.resources import files
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.sync_api import expect
+
+from sms_etl.sandbox.account import AccountParameters
+from sms_etl.sandbox.server import running_sandbox
+from sms_etl.settings import PREFIX
+from sms_etl_tests.browser.conftest import Watched
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+DAGSTER = Path(sys.executable).with_name("dagster")
+MODULE = ["-m", "sms_etl.definitions"]
+STARTS_WITHIN_S = 90
+PAGE_WITHIN_MS = 30_000
+EXPANDED = ",".join(f"global@global:{group}" for group in ("lox24", "marts", "published"))
+MESSAGES = 300
+
+
+@pytest.fixture(scope="module")
+def dagster_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Where Dagster's pages are, with every asset materialised once."""
+    directory = tmp_path_factory.mktemp("dagster")
+    (directory / "home").mkdir()
+    shutil.copy(str(files("sms_etl.defs") / "dagster.yaml"), directory / "home")
+    with running_sandbox(account=AccountParameters(messages=MESSAGES, days=10)) as sandbox:
+        environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith(PREFIX)},
+            "DAGSTER_HOME": str(directory / "home"),
+            "SMS_ETL_LOX24_TOKEN": sandbox.token,
+            "SMS_ETL_LOX24_BASE_URL": sandbox.url,
+            "SMS_ETL_DATA_DIR": str(directory / "data"),
+            "SMS_ETL_NOW": sandbox.now().isoformat(),
+        }
+        subprocess.run(
+            [DAGSTER, "job", "execute", *MODULE, "-j", "sms_pipeline"],
+            cwd=directory,
+            env=environment,
+            check=True,
+            capture_output=True,
+            timeout=180,
+        )
+        port = free_port()
+        served = subprocess.Popen(
+            [DAGSTER, "dev", "-h", "127.0.0.1", "-p", str(port), *MODULE],
+            cwd=directory,
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,  # it starts four more processes, which end as one group
+        )
+        try:
+            wait_until_it_answers(f"http://127.0.0.1:{port}", served)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            os.killpg(served.pid, signal.SIGKILL)
+            served.wait()
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def wait_until_it_answers(url: str, served: subprocess.Popen[bytes]) -> None:
+    until = time.monotonic() + STARTS_WITHIN_S
+    while time.monotonic() < until and served.poll() is None:
+        try:
+            httpx.get(f"{url}/server_info", trust_env=False).raise_for_status()
+        except httpx.HTTPError:
+            time.sleep(0.5)
+        else:
+            return
+    pytest.fail("Dagster did not start")
+
+
+def test_the_asset_graph_shows_every_group_and_what_is_materialised(
+    dagster_url: str, browser_page: Watched
+) -> None:
+    page = browser_page.page
+    page.set_viewport_size({"width": 2700, "height": 1800})  # as large as nodes show their state
+    page.goto(f"{dagster_url}/asset-groups?expanded={EXPANDED}")
+    for name in ("fct_sms", "cost_monthly", "delivery_daily", "sms", "bulks", "published"):
+        expect(page.get_by_text(name, exact=True).first).to_be_visible(timeout=PAGE_WITHIN_MS)
+    for group in ("seeds", "ops", "staging", "intermediate"):
+        expect(page.get_by_text(group, exact=True).last).to_be_visible()
+    materialised = page.get_by_text("Materialized", exact=True)
+    expect(materialised).to_have_count(10, timeout=PAGE_WITHIN_MS)
+    assert browser_page.complaints == []
+    assert {url for url in browser_page.requests if not at_home(url, dagster_url)} == set()
+
+
+def test_an_asset_shows_its_rows_its_checks_and_its_columns(dagster_url: str, browser_page: Watched) -> None:
+    page = browser_page.page
+    page.goto(f"{dagster_url}/assets/marts/fct_sms")
+    expect(page.get_by_text(str(MESSAGES), exact=True).first).to_be_visible(timeout=PAGE_WITHIN_MS)
+    expect(page.get_by_text("Latest check results")).to_be_visible()
+    expect(page.get_by_text("decimal(18,6)").first).to_be_attached()
+    expect(page.get_by_text(re.compile("net of VAT")).first).to_be_attached()
+    assert browser_page.complaints == []
+
+
+def at_home(url: str, dagster_url: str) -> bool:
+    return url.startswith((dagster_url, "data:", "blob:"))
