@@ -173,9 +173,15 @@ def _engine(url: str) -> Engine:
     return create_engine(url, poolclass=NullPool, connect_args={"config": _CONFIG})
 
 
+# What these say may quote a value of a row, which must not reach a log.
+_MAY_QUOTE_ROWS = (duckdb.ConversionException, duckdb.ConstraintException, duckdb.DataError)
+
+
 def _refused(exc: DBAPIError | duckdb.Error, path: Path) -> WarehouseError:
+    said = getattr(exc, "orig", None) or exc
     return WarehouseError(
-        f"The warehouse {path} refused: {getattr(exc, 'orig', None) or exc}",
+        f"The warehouse {path} refused: "
+        f"{type(said).__name__ if isinstance(said, _MAY_QUOTE_ROWS) else said}",
         hint="Nothing of this step was written. Run `sms-etl doctor`.",
     )
 
