@@ -180,8 +180,7 @@ _MAY_QUOTE_ROWS = (duckdb.ConversionException, duckdb.ConstraintException, duckd
 def _refused(exc: DBAPIError | duckdb.Error, path: Path) -> WarehouseError:
     said = getattr(exc, "orig", None) or exc
     return WarehouseError(
-        f"The warehouse {path} refused: "
-        f"{type(said).__name__ if isinstance(said, _MAY_QUOTE_ROWS) else said}",
+        f"The warehouse {path} refused: {type(said).__name__ if isinstance(said, _MAY_QUOTE_ROWS) else said}",
         hint="Nothing of this step was written. Run `sms-etl doctor`.",
     )
 
