@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from sms_etl.sync.engine import Progress
 
 NEEDS_A_PERSON = 3
+_RECONCILED_DAYS = 30
 _DAY = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"])
 
 
@@ -82,21 +83,41 @@ _as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON 
 @click.option(
     "--until", type=_DAY, help="Read messages up to here (UTC), inclusive; a date is its last second."
 )
+@click.option(
+    "--reconcile", is_flag=True, help="Compare with the provider's totals, and repair what differs."
+)
+@click.option("--days", type=click.IntRange(1, 3660), help="How many days to reconcile (30).")
+@click.option("--replay-quarantine", is_flag=True, help="Only ask again for rows that could not be loaded.")
 @click.option("--no-build", is_flag=True, help="Stop after the load.")
 @_as_json
-def sync(since: datetime | None, until: datetime | None, no_build: bool, as_json: bool) -> None:
+def sync(
+    since: datetime | None,
+    until: datetime | None,
+    reconcile: bool,
+    days: int | None,
+    replay_quarantine: bool,
+    no_build: bool,
+    as_json: bool,
+) -> None:
     """Load what is new or has changed, then build, check and publish it."""
     from sms_etl.pipeline import sync_build_publish
+    from sms_etl.sync.engine import Task
 
+    if days is not None and not reconcile:
+        raise click.UsageError("--days goes with --reconcile.")
+    if replay_quarantine and (reconcile or since or until):
+        raise click.UsageError("--replay-quarantine goes alone.")
+    if reconcile and (since or until):
+        raise click.UsageError("--reconcile goes without --since and --until.")
+    task = Task(
+        since=_utc(since),
+        until=_end_of_day(until),
+        reconcile_days=(days or _RECONCILED_DAYS) if reconcile else None,
+        is_replaying_quarantine=replay_quarantine,
+    )
     settings = _settings()
     with _progress() as progress:
-        result = sync_build_publish(
-            settings,
-            since=_utc(since),
-            until=_end_of_day(until),
-            is_building=not no_build,
-            progress=progress,
-        )
+        result = sync_build_publish(settings, task, is_building=not no_build, progress=progress)
     if as_json:
         _print_json(result.as_json())
     else:

@@ -57,6 +57,10 @@ def show_pipeline(result: "PipelineResult") -> None:
     out.print(f"Read up to {_moment(sync.watermark_after)}.")
     if sync.rows_gone:
         out.print(f"{sync.rows_gone:,} messages are deleted at the provider; their rows stay.")
+    if sync.differences:
+        out.print(f"{sync.differences:,} spans differed from the provider's totals and were read again.")
+    if sync.unknown_fields:
+        out.print(f"[yellow]New fields of the provider:[/] {escape(', '.join(sync.unknown_fields))}.")
     if sync.rows_quarantined:
         out.print(
             f"[yellow]{sync.rows_quarantined:,} rows could not be loaded.[/] They are in ops.quarantine, "

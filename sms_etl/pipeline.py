@@ -17,7 +17,7 @@ from sms_etl.models.project import Project, load_project
 from sms_etl.models.runner import BuildResult, ModelBuild
 from sms_etl.models.runner import build as build_all
 from sms_etl.settings import Settings
-from sms_etl.sync.engine import Progress, SyncResult, run_sync
+from sms_etl.sync.engine import Progress, SyncResult, Task, run_sync
 from sms_etl.warehouse import tables
 from sms_etl.warehouse.publish import PublishResult, publish
 from sms_etl.warehouse.store import Transaction, Warehouse
@@ -105,9 +105,8 @@ def build_and_check(
 
 def sync_build_publish(
     settings: Settings,
+    task: Task | None = None,
     *,
-    since: datetime | None = None,
-    until: datetime | None = None,
     is_building: bool = True,
     progress: Progress | None = None,
 ) -> PipelineResult:
@@ -115,15 +114,14 @@ def sync_build_publish(
 
     Args:
         settings: With a token.
-        since: Begin of a backfill.
-        until: End of a backfill.
+        task: What the sync is to do.
         is_building: False stops after the load.
         progress: Is told how far it is.
 
     Raises:
         SmsEtlError: See `run_sync` and `build_and_check`.
     """
-    sync = run_sync(settings, since=since, until=until, progress=progress)
+    sync = run_sync(settings, task, progress=progress)
     if not is_building:
         return PipelineResult(sync, None, None)
     build = build_and_check(settings, on_model=_model_progress(progress))

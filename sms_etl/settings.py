@@ -121,6 +121,14 @@ class Settings(BaseSettings):
     """How many messages one request asks for by uuid. The provider does not say how long an address may be;
     a larger number needs fewer requests and may be refused."""
 
+    lox24_timeout: Annotated[Duration, Field(ge=timedelta(seconds=1), le=timedelta(minutes=10))] = timedelta(
+        seconds=60
+    )
+    """An answer without a byte for so long counts as lost; smaller gives up on a slow provider too early."""
+
+    lox24_requests_per_second: int | None = Field(default=None, ge=1, le=1000)
+    """A ceiling, if the provider asks for one; smaller is slower."""
+
     data_dir: Annotated[Path, AfterValidator(_nameable)] = Path("data")
     """Holds landing files, warehouse, published copy and reports; needs about 1 GB for 5 million messages."""
 

@@ -1,4 +1,4 @@
-"""Puts plan, fetch, land, load and settle in order for one run, and tells how it went.
+"""Puts plan, fetch, land, load, settle and reconcile in order for one run, and tells how it went.
 
 Every step can be run again: what is landed is loaded first, the watermark commits with its rows, and a run
 that is killed leaves nothing half done.
@@ -9,38 +9,52 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 from filelock import FileLock, Timeout
-from sqlalchemy import select
 
-from sms_etl.clock import as_utc, to_unix
+from sms_etl.clock import to_unix
 from sms_etl.errors import AlreadyRunning, SettingsError, SmsEtlError, WrongAccount
 from sms_etl.pii import Pii
-from sms_etl.providers.lox24.client import Account, Lox24Client
+from sms_etl.providers.lox24.client import Account, Limits, Lox24Client
 from sms_etl.settings import Settings
 from sms_etl.sync import fetch
-from sms_etl.sync.land import Landed, WindowFacts, land, landed_files
-from sms_etl.sync.load import LoadCounts, load, watermark_of
+from sms_etl.sync.ahead import ahead, ahead_in_groups, each_in_a_thread
+from sms_etl.sync.fetch import FetchedWindow
+from sms_etl.sync.land import Landed, WindowFacts, land
+from sms_etl.sync.load import LoadCounts, batches, load
 from sms_etl.sync.notes import (
     HeldAccount,
+    Memory,
     held_account,
     hold_account,
     note_end,
     note_start,
-    recently_refused,
+    open_quarantine,
+    recall,
     write_requests,
 )
-from sms_etl.sync.plan import Span, span_to_read
-from sms_etl.sync.settle import UUIDS_PER_WINDOW, open_bulks, open_messages
-from sms_etl.sync.streams import BULKS, BULKS_CHANGED, SMS, STREAMS, Stream
-from sms_etl.warehouse import tables
+from sms_etl.sync.plan import Span, resume_at, span_to_read
+from sms_etl.sync.reconcile import differences
+from sms_etl.sync.settle import (
+    UUIDS_PER_WINDOW,
+    open_bulks,
+    open_messages,
+    plan_settlement,
+    stored_uuids,
+)
+from sms_etl.sync.streams import BULKS, BULKS_CHANGED, SMS, Stream
 from sms_etl.warehouse.store import Transaction, Warehouse, make_directory
 
 DONE = "done"
 _LOCK_FILE = "sync.lock"
+_WINDOWS_AHEAD = 2
+"""Windows that may wait to be landed, and again to be loaded: enough to overlap, little enough to hold."""
+_WINDOWS_PER_LOAD = 10
+_ROWS_PER_LOAD = 50_000
+"""A merge of so many rows costs little more than one of a tenth; a larger one holds the writer too long."""
 
 Progress = Callable[[str, int, int | None], None]
 """Is told a step's name, how much more of it is done, and of how much (None: not known)."""
@@ -64,6 +78,16 @@ class SyncResult:
     rows_changed: int
     rows_gone: int
     rows_quarantined: int
+    rows_late: int
+    """New messages created before the watermark: they became visible late."""
+    settled_by_uuid: int
+    """Open messages that were asked for by uuid."""
+    settled_by_window: int
+    """Spans of open messages that were read again, because that cost fewer requests."""
+    differences: int
+    """Spans that a reconciliation found to differ, and read again."""
+    unknown_fields: tuple[str, ...]
+    """Fields of the provider that were seen for the first time."""
     seconds: float
 
     def as_json(self) -> dict[str, Any]:
@@ -75,19 +99,31 @@ class SyncResult:
         return values
 
 
-def run_sync(
-    settings: Settings,
-    *,
-    since: datetime | None = None,
-    until: datetime | None = None,
-    progress: Progress | None = None,
-) -> SyncResult:
-    """Bring the warehouse up to date with the provider: plan, fetch, land, load, settle.
+@dataclass(frozen=True)
+class Task:
+    """What a sync is asked to do; nothing given: read what is new, and settle what is open."""
+
+    since: datetime | None = None
+    """Read messages from here, whatever the watermark says (a backfill)."""
+    until: datetime | None = None
+    """Read messages up to here."""
+    reconcile_days: int | None = None
+    """Compare so many days with the provider's totals, and repair what differs."""
+    is_replaying_quarantine: bool = False
+    """Ask again for the rows that could not be loaded."""
+
+    @property
+    def is_backfill(self) -> bool:
+        """Whether days are read again."""
+        return self.since is not None or self.until is not None
+
+
+def run_sync(settings: Settings, task: Task | None = None, *, progress: Progress | None = None) -> SyncResult:
+    """Bring the warehouse up to date with the provider.
 
     Args:
         settings: With a token.
-        since: Read messages from here, whatever the watermark says (a backfill).
-        until: Read messages up to here.
+        task: What to do beside or instead of reading what is new.
         progress: Is told how far it is.
 
     Raises:
@@ -96,15 +132,16 @@ def run_sync(
         ProviderError: The provider could not be read; all before it is loaded.
         WarehouseError: The warehouse could not be written.
     """
+    task = task or Task()
     if settings.lox24_token is None:
         raise SettingsError(
             "SMS_ETL_LOX24_TOKEN is not set.",
             hint="Set it to <client_id>:<key>, or try the sandbox: `sms-etl demo`.",
         )
-    if since and until and since > until:
+    if task.since and task.until and task.since > task.until:
         raise SettingsError("--since lies after --until.", hint="Exchange them.")
     with _only_one(settings):
-        return asyncio.run(_Run(settings, since, until, progress).sync())
+        return asyncio.run(_Run(settings, task, progress).sync())
 
 
 @contextmanager
@@ -129,131 +166,177 @@ class _Run:
     """One run: its name, its counts, and the steps in their order."""
 
     settings: Settings
-    since: datetime | None
-    until: datetime | None
+    task: Task
     on_progress: Progress | None
     run_id: UUID = field(default_factory=uuid4)
     counts: LoadCounts = field(default_factory=LoadCounts)
+    settled_by_uuid: int = 0
+    settled_by_window: int = 0
+    differences: int = 0
+    page_size: int = 1
+    """Rows on the fullest page seen."""
 
     def __post_init__(self) -> None:
         self.clock = self.settings.clock
         self.warehouse = Warehouse.of(self.settings)
         self.pii = Pii.of(self.settings)
-        self.watermarks: dict[str, datetime | None] = {}
-        self.held_account: HeldAccount | None = None
-        self.unloaded: list[tuple[Stream, Landed]] = []
-        self.recently_refused = False
+        self.memory = Memory()
+        self.account: HeldAccount | None = None
+        self.client = _client(self.settings)
         self.started = time.perf_counter()
-
-    def progress(self, step: str, done: int, total: int | None) -> None:
-        """Tell how much more of a step is done."""
-        if self.on_progress:
-            self.on_progress(step, done, total)
 
     async def sync(self) -> SyncResult:
         """Do all steps."""
         with self.warehouse.begin() as transaction:
-            note_start(transaction, self.run_id, as_utc(self.clock()))
-            self._recall(transaction)
-        self.before = self.watermarks[SMS.name]
-        token = self.settings.lox24_token
-        async with Lox24Client(
-            self.settings.lox24_base_url,
-            token.get_secret_value() if token else "",
-            self.clock,
-            concurrency=self.settings.concurrency,
-            recently_refused=self.recently_refused,
-        ) as client:
+            note_start(transaction, self.run_id, self.clock())
+            self.memory = recall(transaction, self.settings.landing_dir, self.clock())
+        before = self.memory.watermarks[SMS.name]
+        self.client.recently_refused = self.memory.recently_refused
+        async with self.client:
             try:
-                await self._steps(client)
+                await self._steps()
             except BaseException as exc:
                 self._note_end(
-                    client, type(exc).__name__, exc.message if isinstance(exc, SmsEtlError) else ""
+                    before, type(exc).__name__, exc.message if isinstance(exc, SmsEtlError) else ""
                 )
                 raise
-            return self._note_end(client, DONE, None)
+            return self._note_end(before, DONE, None)
 
-    async def _steps(self, client: Lox24Client) -> None:
-        account = await client.account()
-        self._hold_account(account)
-        for stream, landed in self.unloaded:
-            self._load(client, stream, landed)
-        messages = await self._poll(client, SMS, account.currency)
-        if self.since is None and self.until is None:
-            await self._poll(client, BULKS, account.currency)
-            await self._poll(client, BULKS_CHANGED, account.currency)
-            await self._settle(client, account.currency, messages)
+    async def _steps(self) -> None:
+        self._hold_account(await self.client.account())
+        for stream, landed in self.memory.not_loaded:
+            for batch in batches(landed, most_rows=_ROWS_PER_LOAD):
+                self._load(stream, batch)
+        if self.task.is_replaying_quarantine:
+            await self._replay_quarantine()
+            return
+        polled = await self._poll(SMS)
+        if self.task.is_backfill:
+            return
+        await self._poll(BULKS)
+        await self._poll(BULKS_CHANGED)
+        await self._settle(polled)
+        if self.task.reconcile_days is not None:
+            await self._reconcile(self.task.reconcile_days)
 
-    def _recall(self, transaction: Transaction) -> None:
-        """Read what earlier runs left: watermarks, account, and what was landed but not loaded."""
-        self.recently_refused = recently_refused(transaction, as_utc(self.clock()))
-        self.held_account = held_account(transaction)
-        loaded = set(transaction.sql.scalars(select(tables.fetch_window.c.landed)))
-        for stream in STREAMS:
-            self.watermarks[stream.name] = watermark_of(transaction, stream)
-            for landed in landed_files(self.settings.landing_dir, stream, but_not=loaded):
-                self.unloaded.append((stream, landed))
-
-    async def _poll(self, client: Lox24Client, stream: Stream, currency: str) -> Span | None:
+    async def _poll(self, stream: Stream) -> Span | None:
         """Read the new rows of a stream; give the span that was read."""
         span, advances = self._plan(stream)
-        if span is None:
-            return None
-
-        async def landed_windows() -> AsyncIterator[Landed]:
-            total: list[int] = []
-            async for window in fetch.windows(client, stream, span, on_total=total.append):
-                yield await asyncio.to_thread(self._land, stream, window, "poll", currency, advances)
-                self.progress(f"reading {stream.name}", len(window.rows), total[0])
-
-        await self._load_behind(client, stream, landed_windows())
+        if span is not None:
+            await self._read_span(stream, span, "poll", advances=advances)
         return span
 
     def _plan(self, stream: Stream) -> tuple[Span | None, bool]:
         """Give the span to read and whether reading it may move the watermark."""
-        watermark = self.watermarks[stream.name]
-        now = to_unix(self.clock())
-        reached = None if watermark is None else to_unix(watermark)
-        start = None if self.settings.start is None else to_unix(self.settings.start)
-        if self.since is None and self.until is None:
-            return span_to_read(watermark=reached, overlap=self.settings.overlap, start=start, now=now), True
-        span = Span(
-            to_unix(self.since) if self.since else start or 0, to_unix(self.until) if self.until else now
-        )
-        # A backfill that begins after the watermark would leave a gap behind it.
-        return span, reached is not None and span.since <= reached
+        watermark = _second(self.memory.watermarks[stream.name])
+        now, start = to_unix(self.clock()), _second(self.settings.start)
+        if self.task.is_backfill:
+            since = _second(self.task.since)
+            span = Span(start or 0 if since is None else since, _second(self.task.until) or now)
+            # A backfill that begins after the watermark would leave a gap behind it.
+            return span, watermark is not None and span.since <= watermark
+        if self.memory.is_resuming and watermark is not None:
+            read_at = _second(self.memory.read_at[stream.name]) or watermark
+            since = resume_at(watermark, read_at, self.settings.overlap)
+            return Span(max(since, start or 0), max(now, since, start or 0)), True
+        overlap = max(self.settings.overlap, self.memory.learnt_overlap)
+        return span_to_read(watermark=watermark, overlap=overlap, start=start, now=now), True
 
-    async def _settle(self, client: Lox24Client, currency: str, just_read: Span | None) -> None:
+    async def _read_span(self, stream: Stream, span: Span, observed_by: str, *, advances: bool) -> set[str]:
+        """Read a span, window by window, and load it; give the uuids that were read."""
+        totals: list[int] = []
+        seen: set[str] = set()
+        step = f"{_DOING[observed_by]} {stream.name}"
+
+        async def fetched() -> AsyncIterator[FetchedWindow]:
+            async for window in fetch.windows(self.client, stream, span, on_total=totals.append):
+                self.page_size = max(self.page_size, window.page_size)
+                if observed_by != "poll":
+                    seen.update(fetch.uuids_of(window.rows))
+                yield window
+                self._progress(step, len(window.rows), totals[0])
+
+        await self._take_in(stream, fetched(), observed_by, advances=advances)
+        return seen
+
+    async def _settle(self, just_read: Span | None) -> None:
+        """Ask again for what may still have changed."""
         with self.warehouse.begin() as transaction:
             bulks = open_bulks(transaction)
-            messages = open_messages(transaction, settle_days=self.settings.settle_days, just_read=just_read)
-        for stream, uuids in ((BULKS, bulks), (SMS, messages)):
-            await self._load_behind(client, stream, self._asked_again(client, stream, uuids, currency))
+            messages = open_messages(
+                transaction,
+                now=self.clock(),
+                settle_days=self.settings.settle_days,
+                just_read=just_read,
+            )
+        await self._ask_by_uuid(BULKS, bulks, "settle")
+        plan = plan_settlement(
+            messages, page_size=self.page_size, batch=self.settings.lox24_uuids_per_request
+        )
+        self.settled_by_uuid += len(plan.uuids)
+        self.settled_by_window += len(plan.spans)
+        await self._ask_by_uuid(SMS, plan.uuids, "settle")
+        for span in plan.spans:
+            await self._read_again(span, "settle")
 
-    async def _asked_again(
-        self, client: Lox24Client, stream: Stream, uuids: Sequence[str], currency: str
-    ) -> AsyncIterator[Landed]:
-        for start in range(0, len(uuids), UUIDS_PER_WINDOW):
-            part = uuids[start : start + UUIDS_PER_WINDOW]
-            window = await fetch.by_uuid(client, stream, part, self.settings.lox24_uuids_per_request)
-            yield await asyncio.to_thread(self._land, stream, window, "settle", currency, False)
-            self.progress(f"settling {stream.name}", len(part), len(uuids))
+    async def _read_again(self, span: Span, observed_by: str) -> None:
+        """Read a span of messages again, and confirm those that are stored there but were not answered."""
+        seen = await self._read_span(SMS, span, observed_by, advances=False)
+        with self.warehouse.begin() as transaction:
+            missing = sorted(stored_uuids(transaction, span) - seen)
+        await self._ask_by_uuid(SMS, missing, observed_by)
 
-    async def _load_behind(self, client: Lox24Client, stream: Stream, landed: AsyncIterator[Landed]) -> None:
-        """Load each window while the next one is fetched."""
-        loading: asyncio.Task[None] | None = None
-        try:
-            async for window in landed:
-                if loading is not None:
-                    await loading
-                loading = asyncio.create_task(asyncio.to_thread(self._load, client, stream, window))
-        finally:
-            if loading is not None:
-                await loading
+    async def _reconcile(self, days: int) -> None:
+        """Compare the last days with the provider's totals and read again what differs."""
+        until = to_unix(self.clock())
+        since = until - int(timedelta(days=days).total_seconds()) + 1
+        start = _second(self.settings.start)
+        if start is not None:
+            since = max(since, min(start, until))
 
-    def _land(
-        self, stream: Stream, window: fetch.FetchedWindow, observed_by: str, currency: str, advances: bool
-    ) -> Landed:
+        async def at_provider(span: Span) -> int:
+            return (await fetch.first_page(self.client, SMS, span)).total
+
+        async def stored(span: Span) -> int:
+            with self.warehouse.begin() as transaction:
+                return len(stored_uuids(transaction, span))
+
+        async for difference in differences(Span(since, until), at_provider=at_provider, stored=stored):
+            self.differences += 1
+            await self._read_again(difference.span, "reconcile")
+
+    async def _replay_quarantine(self) -> None:
+        """Ask again for the rows that could not be loaded: the provider or this code may do better now."""
+        with self.warehouse.begin() as transaction:
+            messages = open_quarantine(transaction, SMS.name)
+            bulks = open_quarantine(transaction, BULKS.name, BULKS_CHANGED.name)
+        await self._ask_by_uuid(SMS, messages, "poll")
+        await self._ask_by_uuid(BULKS, bulks, "poll")
+
+    async def _ask_by_uuid(self, stream: Stream, uuids: Sequence[str], observed_by: str) -> None:
+        async def answered() -> AsyncIterator[FetchedWindow]:
+            for start in range(0, len(uuids), UUIDS_PER_WINDOW):
+                part = uuids[start : start + UUIDS_PER_WINDOW]
+                yield await fetch.by_uuid(self.client, stream, part, self.settings.lox24_uuids_per_request)
+                self._progress(f"{_DOING[observed_by]} {stream.name}", len(part), len(uuids))
+
+        if uuids:
+            await self._take_in(stream, answered(), observed_by, advances=False)
+
+    async def _take_in(
+        self, stream: Stream, fetched: AsyncIterator[FetchedWindow], observed_by: str, *, advances: bool
+    ) -> None:
+        """Land each window and load what is landed, while the next ones are fetched."""
+
+        def land_it(window: FetchedWindow) -> Landed:
+            return self._land(stream, window, observed_by, advances)
+
+        landed = each_in_a_thread(ahead(fetched, _WINDOWS_AHEAD), land_it)
+        async for group in ahead_in_groups(landed, _WINDOWS_PER_LOAD):
+            for batch in batches(group, most_rows=_ROWS_PER_LOAD):
+                await asyncio.to_thread(self._load, stream, batch)
+
+    def _land(self, stream: Stream, window: FetchedWindow, observed_by: str, advances: bool) -> Landed:
         facts = WindowFacts(
             window_id=window.window_id,
             run_id=self.run_id,
@@ -262,59 +345,87 @@ class _Run:
             since=window.span.since if window.span else None,
             until=window.span.until if window.span else None,
             advances_watermark=advances,
-            currency=currency,
+            currency=self.account.currency if self.account else "",
             fetched_at=self.clock(),
             pages=window.pages,
             attempts=window.attempts,
         )
         return land(self.settings.landing_dir, stream, facts, window.rows, window.gone, self.pii)
 
-    def _load(self, client: Lox24Client, stream: Stream, landed: Landed) -> None:
+    def _load(self, stream: Stream, landed: Sequence[Landed]) -> None:
         with self.warehouse.begin() as transaction:
             counts = load(transaction, stream, landed, run_id=self.run_id, now=self.clock())
-            self._write_notes(transaction, client)
-            self.watermarks[stream.name] = watermark_of(transaction, stream)
+            self._write_notes(transaction)
+            self.memory.remember(transaction, stream)
         self.counts += counts
 
-    def _write_notes(self, transaction: Transaction, client: Lox24Client) -> None:
+    def _write_notes(self, transaction: Transaction) -> None:
         """Write the requests made since the last time, and whose messages these are."""
-        entries, client.ledger = client.ledger, []
-        if entries:
-            write_requests(transaction, self.run_id, entries)
-        if self.held_account is not None and held_account(transaction) is None:
-            hold_account(transaction, self.held_account, as_utc(self.clock()))
+        write_requests(transaction, self.run_id, self.client.take_ledger())
+        if self.account is not None and held_account(transaction) is None:
+            hold_account(transaction, self.account, self.clock())
 
     def _hold_account(self, account: Account) -> None:
         """Keep a warehouse to one account: two accounts' figures in one table help nobody."""
-        held = self.held_account
+        held = self.memory.account
         if held is not None and held.account_id != str(account.id):
             raise WrongAccount(
                 f"The warehouse {self.warehouse.path} holds account {held.account_id} of {held.base_url}; "
                 f"the token is of account {account.id}.",
                 hint="Give each account its own SMS_ETL_DATA_DIR. After a demo, delete its data directory.",
             )
-        self.held_account = held or HeldAccount(
-            str(account.id), account.currency, self.settings.lox24_base_url
+        self.account = HeldAccount(str(account.id), account.currency, self.settings.lox24_base_url)
+
+    def _progress(self, step: str, done: int, total: int | None) -> None:
+        if self.on_progress:
+            self.on_progress(step, done, total)
+
+    def _note_end(self, before: datetime | None, stopped_reason: str, error: str | None) -> SyncResult:
+        with self.warehouse.begin() as transaction:
+            self._write_notes(transaction)
+            result = self._result(before, stopped_reason)
+            note_end(transaction, asdict(result), error=error, finished_at=self.clock())
+        return result
+
+    def _result(self, before: datetime | None, stopped_reason: str) -> SyncResult:
+        return SyncResult(
+            run_id=str(self.run_id),
+            stopped_reason=stopped_reason,
+            watermark_before=before,
+            watermark_after=self.memory.watermarks[SMS.name],
+            windows=self.counts.windows,
+            pages=self.counts.pages,
+            requests=self.client.requests,
+            retries=self.client.retries,
+            rows_seen=self.counts.seen,
+            rows_new=self.counts.new,
+            rows_changed=self.counts.changed,
+            rows_gone=self.counts.gone,
+            rows_quarantined=self.counts.quarantined,
+            rows_late=self.counts.late,
+            settled_by_uuid=self.settled_by_uuid,
+            settled_by_window=self.settled_by_window,
+            differences=self.differences,
+            unknown_fields=self.counts.unknown_fields,
+            seconds=round(time.perf_counter() - self.started, 3),
         )
 
-    def _note_end(self, client: Lox24Client, stopped_reason: str, error: str | None) -> SyncResult:
-        with self.warehouse.begin() as transaction:
-            self._write_notes(transaction, client)
-            result = SyncResult(
-                run_id=str(self.run_id),
-                stopped_reason=stopped_reason,
-                watermark_before=self.before,
-                watermark_after=self.watermarks[SMS.name],
-                windows=self.counts.windows,
-                pages=self.counts.pages,
-                requests=client.requests,
-                retries=client.retries,
-                rows_seen=self.counts.seen,
-                rows_new=self.counts.new,
-                rows_changed=self.counts.changed,
-                rows_gone=self.counts.gone,
-                rows_quarantined=self.counts.quarantined,
-                seconds=round(time.perf_counter() - self.started, 3),
-            )
-            note_end(transaction, asdict(result), error=error, finished_at=as_utc(self.clock()))
-        return result
+
+_DOING = {"poll": "reading", "settle": "settling", "reconcile": "reconciling"}
+
+
+def _client(settings: Settings) -> Lox24Client:
+    return Lox24Client(
+        settings.lox24_base_url,
+        settings.lox24_token.get_secret_value() if settings.lox24_token else "",
+        settings.clock,
+        limits=Limits(
+            settings.concurrency,
+            settings.lox24_requests_per_second,
+            settings.lox24_timeout.total_seconds(),
+        ),
+    )
+
+
+def _second(moment: datetime | None) -> int | None:
+    return None if moment is None else to_unix(moment)

@@ -1,12 +1,15 @@
 """Reads a window of rows completely, or says that it would not hold still.
 
 A window is complete when the distinct rows read are as many as the provider says there are, it said the
-same number on every page, and every row lies inside. Otherwise it is read again.
+same number on every page, and every row lies inside. Otherwise it is read again; what moves too often is
+cut in two, down to a second.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -19,7 +22,11 @@ from sms_etl.sync.plan import Span, windows_of
 from sms_etl.sync.streams import Stream
 
 ATTEMPTS = 5
-"""How often a window is read before it counts as unstable."""
+"""How often a window is read before it is cut in two, or counts as unstable if it is a single second."""
+_MOST_EXTRA_PAGES = 1000
+"""A provider whose pages grow smaller is followed for so many pages beyond those its total promised."""
+
+_Answered = TypeVar("_Answered")
 
 _decode_key = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
@@ -34,22 +41,29 @@ class FetchedWindow:
     rows: Sequence[msgspec.Raw]
     pages: int
     attempts: int
+    page_size: int
+    """Rows on the fullest page."""
     gone: Sequence[str] = ()
     """Uuids that were asked for and that the provider says are deleted."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """A span whose first page was read."""
+
+    span: Span
+    window_id: UUID
+    first: Page
 
 
 class _MovedError(Exception):
     """The window changed while it was read."""
 
 
-class _Key(msgspec.Struct):
-    uuid: str
-
-
 async def windows(
     client: Lox24Client, stream: Stream, span: Span, *, on_total: Callable[[int], None]
 ) -> AsyncIterator[FetchedWindow]:
-    """Read a span, window by window, oldest first.
+    """Read a span, window by window, oldest first; the next one's first page is asked for meanwhile.
 
     Args:
         client: Of the provider.
@@ -58,25 +72,37 @@ async def windows(
         on_total: Is told how many rows the whole span holds, once.
 
     Raises:
-        WindowUnstable: A window changed each time it was read.
+        WindowUnstable: A second changed each time it was read.
         ProviderError: See its subclasses.
     """
-    to_read = [span]
-    first_look = True
-    while to_read:
-        window = to_read.pop(0)
-        window_id = new_window_id()
-        first = await _page(client, stream, window, window_id, 1)
-        if first_look:
-            on_total(first.total)
-            first_look = False
-        parts = windows_of(
-            window, total=first.total, page_size=len(first.rows), first_second=_first_second(stream, first)
-        )
+    reader = _Reader(client, stream)
+    looked = await reader.look(span)
+    on_total(looked.first.total)
+    to_read: list[Span] = []
+    while True:
+        parts = reader.cut(looked)
         if len(parts) > 1:
             to_read[:0] = parts
         else:
-            yield await _whole_window(client, stream, window, window_id, first)
+            ahead = asyncio.ensure_future(reader.look(to_read.pop(0))) if to_read else None
+            try:
+                async for window in reader.whole(looked):
+                    yield window
+                if ahead is None:
+                    return
+                looked = await ahead
+                continue
+            finally:
+                if ahead is not None and not ahead.done():
+                    ahead.cancel()
+                    with suppress(asyncio.CancelledError):
+                        await ahead
+        looked = await reader.look(to_read.pop(0))
+
+
+async def first_page(client: Lox24Client, stream: Stream, span: Span) -> Page:
+    """Ask for the first page of a span: it tells how many rows the whole span holds."""
+    return (await _Reader(client, stream).look(span)).first
 
 
 async def by_uuid(client: Lox24Client, stream: Stream, uuids: Sequence[str], batch: int) -> FetchedWindow:
@@ -90,57 +116,124 @@ async def by_uuid(client: Lox24Client, stream: Stream, uuids: Sequence[str], bat
     """
     window_id = new_window_id()
     batches = [uuids[start : start + batch] for start in range(0, len(uuids), batch)]
-    answers = await asyncio.gather(*(_batch(client, stream, part, window_id) for part in batches))
+    answers = await _together(*(_batch(client, stream, part, window_id) for part in batches))
+    asked = {uuid.encode() for uuid in uuids}
     rows = {_identity(raw): raw for pages in answers for page in pages for raw in page.rows}
+    if not rows.keys() <= asked:
+        raise BadAnswer(
+            f"LOX24 answered rows of {stream.path} that were not asked for.",
+            hint="It does not obey the filter uuid; the answer was not loaded.",
+        )
     missing = [uuid for uuid in uuids if uuid.encode() not in rows]
-    singles = await asyncio.gather(*(_single(client, stream, uuid, window_id) for uuid in missing))
-    gone = [uuid for uuid, found in zip(missing, singles, strict=True) if found is None]
-    found = [raw for raw in singles if raw is not None]
-    pages = sum(len(answer) for answer in answers)
-    return FetchedWindow(window_id, None, [*rows.values(), *found], pages, 1, gone)
-
-
-async def _whole_window(
-    client: Lox24Client, stream: Stream, window: Span, window_id: UUID, first: Page
-) -> FetchedWindow:
-    for attempt in range(1, ATTEMPTS + 1):
-        try:
-            pages = [first, *await _further_pages(client, stream, window, window_id, first)]
-            rows = _distinct_rows(stream, window, pages)
-            return FetchedWindow(window_id, window, rows, len(pages), attempt)
-        except _MovedError:
-            first = await _page(client, stream, window, window_id, 1)
-    raise WindowUnstable(
-        f"The {first.total} rows of {stream.path} between {window.since} and {window.until} (unix seconds) "
-        f"changed each of the {ATTEMPTS} times they were read.",
-        hint="All before them is loaded and the watermark stands there. Run `sms-etl sync` again.",
+    found, gone = await confirm(client, stream, missing, window_id)
+    return FetchedWindow(
+        window_id=window_id,
+        span=None,
+        rows=[*rows.values(), *found],
+        pages=sum(len(answer) for answer in answers),
+        attempts=1,
+        page_size=max((len(page.rows) for pages in answers for page in pages), default=0),
+        gone=gone,
     )
 
 
-async def _further_pages(
-    client: Lox24Client, stream: Stream, window: Span, window_id: UUID, first: Page
-) -> list[Page]:
-    if not first.rows:
-        return []
-    count = -(-first.total // len(first.rows))
-    return await asyncio.gather(
-        *(_page(client, stream, window, window_id, page) for page in range(2, count + 1))
-    )
+async def confirm(
+    client: Lox24Client, stream: Stream, uuids: Sequence[str], window_id: UUID
+) -> tuple[list[msgspec.Raw], list[str]]:
+    """Ask one by one for rows a listing did not give; give those there are, and the uuids of the rest."""
+    singles = await _together(*(_single(client, stream, uuid, window_id) for uuid in uuids))
+    gone = [uuid for uuid, found in zip(uuids, singles, strict=True) if found is None]
+    return [raw for raw in singles if raw is not None], gone
 
 
-def _distinct_rows(stream: Stream, window: Span, pages: Sequence[Page]) -> list[msgspec.Raw]:
-    total = pages[0].total
-    rows = {_identity(raw): raw for page in pages for raw in page.rows}
-    if len(rows) != total or any(page.total != total for page in pages):
-        raise _MovedError
-    for raw in rows.values():
-        second = _second_of(stream, raw)
-        if second is not None and not window.holds(second):
-            raise BadAnswer(
-                f"LOX24 answered a row of {stream.path} outside the time asked for.",
-                hint=f"It does not obey the filter {stream.cursor}; nothing of this window was loaded.",
+def uuids_of(rows: Sequence[msgspec.Raw]) -> set[str]:
+    """Give the uuids of rows, where they have one."""
+    return {_identity(raw).decode(errors="replace") for raw in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Reads one stream."""
+
+    client: Lox24Client
+    stream: Stream
+
+    async def look(self, span: Span) -> _Looked:
+        window_id = new_window_id()
+        return _Looked(span, window_id, await self.page(span, window_id, 1))
+
+    def cut(self, looked: _Looked) -> tuple[Span, ...]:
+        first = looked.first
+        return windows_of(
+            looked.span, total=first.total, page_size=len(first.rows), first_second=self.first_second(first)
+        )
+
+    def first_second(self, first: Page) -> int | None:
+        return _second_of(self.stream, first.rows[0]) if first.rows else None
+
+    async def whole(self, looked: _Looked) -> AsyncIterator[FetchedWindow]:
+        """Read a window until it holds still; one that does not is cut in two."""
+        first = looked.first
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                pages = await self.pages(looked, first)
+                rows = self.distinct(looked.span, pages)
+            except _MovedError:
+                first = await self.page(looked.span, looked.window_id, 1)
+                continue
+            page_size = max(len(page.rows) for page in pages)
+            yield FetchedWindow(looked.window_id, looked.span, rows, len(pages), attempt, page_size)
+            return
+        if looked.span.seconds == 1:
+            raise WindowUnstable(
+                f"The {first.total} rows of {self.stream.path} in the second {looked.span.since} (unix) "
+                f"changed each of the {ATTEMPTS} times they were read.",
+                hint="All before them is loaded and the watermark stands there. Run `sms-etl sync` again.",
             )
-    return list(rows.values())
+        first_second = self.first_second(first)
+        inhabited = looked.span.beginning_at(first_second) if first_second is not None else looked.span
+        for part in inhabited.split(2):
+            async for window in self.whole(await self.look(part)):
+                yield window
+
+    async def pages(self, looked: _Looked, first: Page) -> list[Page]:
+        """Read the pages behind the first: as many as the total promises, and more if they are smaller."""
+        if not first.rows:
+            return [first]
+        promised = -(-first.total // len(first.rows))
+        numbers = range(2, promised + 1)
+        pages = [
+            first,
+            *await _together(*(self.page(looked.span, looked.window_id, number) for number in numbers)),
+        ]
+        while sum(len(page.rows) for page in pages) < first.total and pages[-1].rows:
+            if len(pages) > promised + _MOST_EXTRA_PAGES or any(page.total != first.total for page in pages):
+                break
+            pages.append(await self.page(looked.span, looked.window_id, len(pages) + 1))
+        return pages
+
+    def distinct(self, span: Span, pages: Sequence[Page]) -> list[msgspec.Raw]:
+        """Give the rows of a window, each once, if they are all there."""
+        total = pages[0].total
+        rows = {_identity(raw): raw for page in pages for raw in page.rows}
+        if len(rows) != total or any(page.total != total for page in pages):
+            raise _MovedError
+        for raw in rows.values():
+            second = _second_of(self.stream, raw)
+            if second is not None and not span.holds(second):
+                raise BadAnswer(
+                    f"LOX24 answered a row of {self.stream.path} outside the time asked for.",
+                    hint=f"It does not obey the filter {self.stream.cursor}; the window was not loaded.",
+                )
+        return list(rows.values())
+
+    async def page(self, span: Span, window_id: UUID, number: int) -> Page:
+        query = window_query(self.stream.cursor, span.since, span.until, number)
+        return await self.client.get(self.stream.path, query, read_page, window_id=window_id, page=number)
+
+
+class _Key(msgspec.Struct):
+    uuid: str
 
 
 def _identity(raw: msgspec.Raw) -> bytes:
@@ -151,10 +244,6 @@ def _identity(raw: msgspec.Raw) -> bytes:
         return bytes(raw)
 
 
-def _first_second(stream: Stream, page: Page) -> int | None:
-    return _second_of(stream, page.rows[0]) if page.rows else None
-
-
 def _second_of(stream: Stream, raw: msgspec.Raw) -> int | None:
     try:
         value = _decode_key(raw).get(stream.cursor)
@@ -163,9 +252,16 @@ def _second_of(stream: Stream, raw: msgspec.Raw) -> int | None:
         return None
 
 
-async def _page(client: Lox24Client, stream: Stream, window: Span, window_id: UUID, page: int) -> Page:
-    query = window_query(stream.cursor, window.since, window.until, page)
-    return await client.get(stream.path, query, read_page, window_id=window_id, page=page)
+async def _together(*requests: Coroutine[Any, Any, _Answered]) -> list[_Answered]:
+    """Wait for requests made at once; after the first that fails, none of the others goes on."""
+    tasks = [asyncio.ensure_future(request) for request in requests]
+    try:
+        return await asyncio.gather(*tasks)
+    except BaseException:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        raise
 
 
 async def _batch(client: Lox24Client, stream: Stream, uuids: Sequence[str], window_id: UUID) -> list[Page]:
@@ -177,7 +273,7 @@ async def _batch(client: Lox24Client, stream: Stream, uuids: Sequence[str], wind
     if not first.rows:
         return [first]
     count = -(-min(first.total, len(uuids)) // len(first.rows))
-    return [first, *await asyncio.gather(*(page_of(number) for number in range(2, count + 1)))]
+    return [first, *await _together(*(page_of(number) for number in range(2, count + 1)))]
 
 
 async def _single(client: Lox24Client, stream: Stream, uuid: str, window_id: UUID) -> msgspec.Raw | None:

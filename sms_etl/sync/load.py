@@ -1,10 +1,10 @@
-"""Loads one landed file in one transaction: rows, change log, quarantine, window, watermark, or nothing.
+"""Loads landed files in one transaction: rows, change log, quarantine, windows, watermark, or nothing.
 
 Loading a file twice changes nothing. An observation older than what is stored never overwrites it. The
 SQL is made from the table's own columns, so that a column is named once, in `warehouse/tables.py`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -32,6 +32,10 @@ class LoadCounts:
     changed: int = 0
     gone: int = 0
     quarantined: int = 0
+    late: int = 0
+    """New rows created before the watermark: they became visible late."""
+    unknown_fields: tuple[str, ...] = ()
+    """Fields seen for the first time that are not known here."""
 
     def __add__(self, other: "LoadCounts") -> "LoadCounts":
         return LoadCounts(
@@ -42,31 +46,57 @@ class LoadCounts:
             self.changed + other.changed,
             self.gone + other.gone,
             self.quarantined + other.quarantined,
+            self.late + other.late,
+            self.unknown_fields + other.unknown_fields,
         )
 
 
 def load(
-    transaction: Transaction, stream: Stream, landed: Landed, *, run_id: UUID, now: datetime
+    transaction: Transaction, stream: Stream, landed: Sequence[Landed], *, run_id: UUID, now: datetime
 ) -> LoadCounts:
-    """Load one landed file.
+    """Load landed files of one stream, together: a merge of many rows costs little more than one of few.
 
     Args:
         transaction: Everything happens in it.
-        stream: The file's.
-        landed: The file.
-        run_id: The run that loads it; another one may have fetched it.
+        stream: The files'.
+        landed: Oldest first, all observed in the same way and in one currency; see `batches`.
+        run_id: The run that loads them; another one may have fetched them.
         now: Stamps the load.
     """
-    facts = landed.facts
-    if _is_loaded(transaction, facts):
+    files = _not_loaded(transaction, landed)
+    if not files:
         return LoadCounts()
-    _read_batch(transaction, stream, landed)
+    facts = files[0].facts
+    _read_batch(transaction, stream, files)
+    late = _note_late_rows(transaction, stream, facts)
     counts = _merge(transaction, stream, facts)
-    gone = _mark_gone(transaction, stream, landed)
-    quarantined = _quarantine(transaction, landed, run_id, now)
-    _log_window(transaction, landed, now)
-    _advance_watermark(transaction, stream, facts, run_id, now)
-    return counts + LoadCounts(1, facts.pages, facts.rows + facts.rows_bad, 0, 0, gone, quarantined)
+    gone = _mark_gone(transaction, stream, files)
+    quarantined = _quarantine(transaction, files, run_id, now)
+    unknown_fields = _note_unknown_fields(transaction, stream, now)
+    _log_windows(transaction, files, now)
+    _advance_watermark(transaction, stream, files, run_id, now)
+    return counts + LoadCounts(
+        windows=len(files),
+        pages=sum(file.facts.pages for file in files),
+        seen=sum(file.facts.rows + file.facts.rows_bad for file in files),
+        gone=gone,
+        quarantined=quarantined,
+        late=late,
+        unknown_fields=unknown_fields,
+    )
+
+
+def batches(landed: Iterable[Landed], *, most_rows: int) -> Iterator[list[Landed]]:
+    """Group landed files into what can be loaded together: observed alike, and of so many rows at most."""
+    batch: list[Landed] = []
+    for file in landed:
+        rows = sum(each.facts.rows for each in batch)
+        if batch and (_kind(file) != _kind(batch[0]) or rows + file.facts.rows > most_rows):
+            yield batch
+            batch = []
+        batch.append(file)
+    if batch:
+        yield batch
 
 
 def watermark_of(transaction: Transaction, stream: Stream) -> datetime | None:
@@ -77,39 +107,54 @@ def watermark_of(transaction: Transaction, stream: Stream) -> datetime | None:
     return found
 
 
-def _is_loaded(transaction: Transaction, facts: WindowFacts) -> bool:
-    known = select(tables.fetch_window.c.window_id).where(tables.fetch_window.c.window_id == facts.window_id)
-    return transaction.sql.scalar(known) is not None
+def _kind(landed: Landed) -> tuple[str, str, bool]:
+    return landed.facts.observed_by, landed.facts.currency, landed.facts.advances_watermark
+
+
+def _not_loaded(transaction: Transaction, landed: Sequence[Landed]) -> list[Landed]:
+    known = select(tables.fetch_window.c.window_id).where(
+        tables.fetch_window.c.window_id.in_([file.facts.window_id for file in landed])
+    )
+    loaded = set(transaction.sql.scalars(known))
+    return [file for file in landed if file.facts.window_id not in loaded]
 
 
 def _provider_columns(stream: Stream) -> list[str]:
     return [column.name for column in stream.table.columns if column.name not in WAREHOUSE_COLUMNS]
 
 
-def _read_batch(transaction: Transaction, stream: Stream, landed: Landed) -> None:
+def _read_batch(transaction: Transaction, stream: Stream, files: Sequence[Landed]) -> None:
     """Put the good rows in `batch`, one a uuid, sorted: unsorted, the merge was many times slower."""
     columns = ", ".join(
-        f"cast({column.name} as {column.type.compile(transaction.sql.dialect)}) as {column.name}"
+        f"cast(landed.{column.name} as {column.type.compile(transaction.sql.dialect)}) as {column.name}"
         for column in stream.table.columns
         if column.name not in WAREHOUSE_COLUMNS
     )
     transaction.native.execute(
         f"""
         create or replace temp table batch as
-        select {columns}
-        from read_parquet(?)
-        where bad_reason is null and not is_gone
-        qualify row_number() over (partition by uuid order by created_at) = 1
-        order by created_at
+        with files as (
+            select
+                unnest(cast($paths as varchar[])) as filename,
+                unnest(cast($seen as timestamp[])) as seen_at
+        )
+        select {columns}, files.seen_at
+        from read_parquet($paths, filename = true) as landed
+        join files on landed.filename = files.filename
+        where landed.bad_reason is null and not landed.is_gone
+        qualify row_number() over (partition by landed.uuid order by files.seen_at desc) = 1
+        order by landed.created_at
         """,  # noqa: S608 - column names of our own tables
-        [str(landed.path)],
+        {
+            "paths": [str(file.path) for file in files],
+            "seen": [as_utc(file.facts.fetched_at) for file in files],
+        },
     )
 
 
 def _merge(transaction: Transaction, stream: Stream, facts: WindowFacts) -> LoadCounts:
     columns = _provider_columns(stream)
     table = f"raw.{stream.table.name}"
-    seen_at = as_utc(facts.fetched_at)
     native = transaction.native
     native.execute(
         f"""
@@ -119,17 +164,18 @@ def _merge(transaction: Transaction, stream: Stream, facts: WindowFacts) -> Load
             where created_at >= (select min(created_at) from batch)
                 and created_at <= (select max(created_at) from batch)
         )
-        select {_kept_columns(columns)},
+        select {_kept_columns(columns)}, batch.seen_at,
             stored.uuid is null as is_new,
             stored.uuid is not null and (stored.gone_at is not null or {_differs(columns)}) as is_changed,
             stored.uuid is null or {_differs(stream.tracked)} as is_logged,
             -- Later than the change before it, even under a clock that stands still.
-            greatest($seen_at, coalesce(stored.changed_at + interval 1 microsecond, $seen_at)) as observed_at
+            greatest(
+                batch.seen_at, coalesce(stored.changed_at + interval 1 microsecond, batch.seen_at)
+            ) as observed_at
         from batch left join stored on stored.uuid = batch.uuid
-        where stored.uuid is null or stored.last_seen_at <= $seen_at
+        where stored.uuid is null or stored.last_seen_at <= batch.seen_at
         order by batch.created_at
-        """,  # noqa: S608 - column names of our own tables
-        {"seen_at": seen_at},
+        """  # noqa: S608 - column names of our own tables
     )
     if stream.change_log is not None:
         logged = ", ".join(stream.tracked)
@@ -147,14 +193,14 @@ def _merge(transaction: Transaction, stream: Stream, facts: WindowFacts) -> Load
             and stored.created_at <= (select max(created_at) from batch)
         when matched and delta.is_changed then update set
             {", ".join(f"{name} = delta.{name}" for name in columns)},
-            last_seen_at = $seen_at, changed_at = delta.observed_at, gone_at = null
-        when matched then update set last_seen_at = $seen_at
+            last_seen_at = delta.seen_at, changed_at = delta.observed_at, gone_at = null
+        when matched then update set last_seen_at = delta.seen_at
         when not matched then insert
             ({", ".join(columns)}, currency, first_seen_at, last_seen_at, changed_at)
             values ({", ".join(f"delta.{name}" for name in columns)},
-                $currency, $seen_at, $seen_at, $seen_at)
+                $currency, delta.seen_at, delta.seen_at, delta.seen_at)
         """,  # noqa: S608 - as above
-        {"seen_at": seen_at, "currency": facts.currency},
+        {"currency": facts.currency},
     )
     new, changed = transaction.row("select count(*) filter (is_new), count(*) filter (is_changed) from delta")
     return LoadCounts(new=new, changed=changed)
@@ -178,22 +224,59 @@ def _kept_columns(columns: Sequence[str]) -> str:
     )
 
 
-def _mark_gone(transaction: Transaction, stream: Stream, landed: Landed) -> int:
-    gone_at = as_utc(landed.facts.fetched_at)
+def _note_late_rows(transaction: Transaction, stream: Stream, facts: WindowFacts) -> int:
+    """Keep the new rows that lie before the watermark: how far is what the overlap must cover."""
+    watermark = watermark_of(transaction, stream)
+    if watermark is None or stream.change_log is None or facts.observed_by == "settle":
+        return 0
+    (late,) = transaction.row(
+        f"""
+        insert into ops.late_row (uuid, created_at, watermark_at, observed_by, first_seen_at)
+        select batch.uuid, batch.created_at, $watermark, $observed_by, batch.seen_at
+        from batch
+        where batch.created_at < $watermark
+            and not exists (
+                select 1 from raw.{stream.table.name} as stored
+                where stored.uuid = batch.uuid
+                    and stored.created_at >= (select min(created_at) from batch)
+                    and stored.created_at <= (select max(created_at) from batch)
+            )
+        """,  # noqa: S608 - column names of our own tables
+        {"watermark": watermark, "observed_by": facts.observed_by},
+    )
+    return int(late)
+
+
+def _note_unknown_fields(transaction: Transaction, stream: Stream, now: datetime) -> tuple[str, ...]:
+    """Keep the first sight of every field that is not known here."""
+    rows = transaction.native.execute(
+        """
+        insert into ops.unknown_field (stream, field, first_seen_at)
+        select distinct $table, field, cast($now as timestamp)
+        from (select unnest(json_keys(extra)) as field from batch where extra is not null) as fields
+        where field not in (select known.field from ops.unknown_field as known where known.stream = $table)
+        returning field
+        """,
+        {"table": stream.table.name, "now": as_utc(now)},
+    ).fetchall()
+    return tuple(sorted(field for (field,) in rows))
+
+
+def _mark_gone(transaction: Transaction, stream: Stream, files: Sequence[Landed]) -> int:
     (marked,) = transaction.row(
         f"""
         update raw.{stream.table.name} as stored set gone_at = $gone_at, changed_at = $gone_at
-        from read_parquet($path) as landed
+        from read_parquet($paths) as landed
         where landed.is_gone and stored.uuid = cast(landed.uuid as uuid) and stored.gone_at is null
         """,  # noqa: S608 - as above
-        {"gone_at": gone_at, "path": str(landed.path)},
+        {"gone_at": as_utc(files[-1].facts.fetched_at), "paths": [str(file.path) for file in files]},
     )
     return int(marked)
 
 
-def _quarantine(transaction: Transaction, landed: Landed, run_id: UUID, now: datetime) -> int:
+def _quarantine(transaction: Transaction, files: Sequence[Landed], run_id: UUID, now: datetime) -> int:
     """Keep the bad rows, each once; one that has since been loaded is marked."""
-    facts = landed.facts
+    facts = files[0].facts
     transaction.native.execute(
         """
         update ops.quarantine set replayed_at = $now
@@ -201,13 +284,15 @@ def _quarantine(transaction: Transaction, landed: Landed, run_id: UUID, now: dat
         """,
         {"now": as_utc(now)},
     )
+    if not any(file.facts.rows_bad for file in files):
+        return 0
     (added,) = transaction.row(
         """
         insert into ops.quarantine
             (quarantine_id, run_id, window_id, stream, quarantined_at, reason, uuid, price, currency, raw)
         select uuid(), $run_id, $window_id, $stream, $now, bad_reason, bad_uuid, bad_price, $currency, bad_raw
-        from read_parquet($path) as landed
-        where bad_reason is not null
+        from read_parquet($paths) as landed
+        where landed.bad_reason is not null
             and not exists (
                 select 1 from ops.quarantine as known
                 where known.replayed_at is null and known.stream = $stream
@@ -222,47 +307,54 @@ def _quarantine(transaction: Transaction, landed: Landed, run_id: UUID, now: dat
             "stream": facts.stream,
             "now": as_utc(now),
             "currency": facts.currency,
-            "path": str(landed.path),
+            "paths": [str(file.path) for file in files],
         },
     )
     return int(added)
 
 
-def _log_window(transaction: Transaction, landed: Landed, now: datetime) -> None:
-    facts = landed.facts
-    transaction.sql.execute(
-        insert(tables.fetch_window).values(
-            window_id=facts.window_id,
-            run_id=facts.run_id,
-            stream=facts.stream,
-            observed_by=facts.observed_by,
-            since_at=None if facts.since is None else from_unix(facts.since),
-            until_at=None if facts.until is None else from_unix(facts.until),
-            rows=facts.rows,
-            rows_quarantined=facts.rows_bad,
-            pages=facts.pages,
-            attempts=facts.attempts,
-            landed=landed.path.name,
-            fetched_at=as_utc(facts.fetched_at),
-            loaded_at=as_utc(now),
-        )
-    )
+def _log_windows(transaction: Transaction, files: Sequence[Landed], now: datetime) -> None:
+    transaction.sql.execute(insert(tables.fetch_window), [_window_row(file, now) for file in files])
+
+
+def _window_row(file: Landed, now: datetime) -> dict[str, object]:
+    facts = file.facts
+    return {
+        "window_id": facts.window_id,
+        "run_id": facts.run_id,
+        "stream": facts.stream,
+        "observed_by": facts.observed_by,
+        "since_at": None if facts.since is None else from_unix(facts.since),
+        "until_at": None if facts.until is None else from_unix(facts.until),
+        "rows": facts.rows,
+        "rows_quarantined": facts.rows_bad,
+        "pages": facts.pages,
+        "attempts": facts.attempts,
+        "landed": file.path.name,
+        "fetched_at": as_utc(facts.fetched_at),
+        "loaded_at": as_utc(now),
+    }
 
 
 def _advance_watermark(
-    transaction: Transaction, stream: Stream, facts: WindowFacts, run_id: UUID, now: datetime
+    transaction: Transaction, stream: Stream, files: Sequence[Landed], run_id: UUID, now: datetime
 ) -> None:
-    """Move the watermark to the newest row of the window, never back.
+    """Move the watermark to the newest row of the windows, never back.
 
-    Not to the window's end: that is this machine's time, and a clock that ran ahead would skip rows.
+    Not to the last window's end: that is this machine's time, and a clock that ran ahead would skip rows.
     """
-    if not facts.advances_watermark:
+    if not files[0].facts.advances_watermark:
         return
     (reached,) = transaction.row(f"select max({stream.cursor}) from batch")  # noqa: S608 - as above
     before = watermark_of(transaction, stream)
-    if reached is None or (before is not None and reached <= before):
+    if reached is None or (before is not None and reached < before):
         return
-    values = {"watermark_at": reached, "run_id": run_id, "updated_at": as_utc(now)}
+    values = {
+        "watermark_at": reached,
+        "run_id": run_id,
+        "updated_at": as_utc(now),
+        "read_at": as_utc(files[-1].facts.fetched_at),
+    }
     if before is None:
         transaction.sql.execute(insert(tables.watermark).values(stream=stream.name, **values))
     else:

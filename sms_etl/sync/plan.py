@@ -31,6 +31,10 @@ class Span:
         """Whether a second lies in it."""
         return self.since <= second <= self.until
 
+    def beginning_at(self, second: int) -> "Span":
+        """Leave out what lies before a second, if the second lies in it."""
+        return Span(second, self.until) if self.holds(second) else self
+
     def split(self, parts: int) -> tuple["Span", ...]:
         """Cut it into so many spans (fewer if it has fewer seconds) that tile it, the longest first."""
         count = min(parts, self.seconds)
@@ -63,6 +67,17 @@ def span_to_read(*, watermark: int | None, overlap: timedelta, start: int | None
     return Span(since, now)
 
 
+def resume_at(watermark: int, read_at: int, overlap: timedelta) -> int:
+    """Give where to go on after a run that was killed: nothing that was read late enough is read again.
+
+    Args:
+        watermark: Unix second up to which all was read.
+        read_at: When it was read; rows could still become visible an overlap before that.
+        overlap: How late a row may become visible.
+    """
+    return min(watermark, max(watermark, read_at) - int(overlap.total_seconds()))
+
+
 def windows_of(span: Span, *, total: int, page_size: int, first_second: int | None) -> tuple[Span, ...]:
     """Cut a span so that a window holds about `PAGES_PER_WINDOW` pages, if its rows are spread evenly.
 
@@ -78,5 +93,5 @@ def windows_of(span: Span, *, total: int, page_size: int, first_second: int | No
     pages = -(-total // max(page_size, 1))
     if pages <= PAGES_PER_WINDOW or span.seconds == 1:
         return (span,)
-    since = first_second if first_second is not None and span.holds(first_second) else span.since
-    return Span(since, span.until).split(-(-pages // PAGES_PER_WINDOW) + 1)
+    inhabited = span if first_second is None else span.beginning_at(first_second)
+    return inhabited.split(-(-pages // PAGES_PER_WINDOW) + 1)

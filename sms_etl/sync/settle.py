@@ -1,14 +1,17 @@
-"""Finds the messages that may still change and asks for them again, exactly these.
+"""Finds the messages that may still change, and plans how to ask for them again with the fewest requests.
 
-The provider has no change time. What is not final, or has no price or count of parts yet, is open: it is
-asked for by uuid until it is final or ages out. See docs/decisions for why this beats reading days again.
+The provider has no change time. What is not final, or has no price or count of parts yet, is open. It is
+asked for by uuid, or by reading its seconds again where that costs fewer requests, until it is final or ages
+out. The planner is pure; see docs/decisions for why this beats reading days again.
 """
 
-from datetime import timedelta
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
-from sqlalchemy import and_, func, not_, or_, select
+from sqlalchemy import Integer, and_, func, not_, or_, select
 
-from sms_etl.clock import from_unix
+from sms_etl.clock import as_utc, from_unix, to_unix
 from sms_etl.providers.lox24.codes import FINAL_DLR_CODES, FINAL_STATUS_CODES, OPEN_BULK_CODES, SENT
 from sms_etl.sync.plan import Span
 from sms_etl.warehouse.store import Transaction
@@ -16,13 +19,85 @@ from sms_etl.warehouse.tables import bulk, sms
 
 UUIDS_PER_WINDOW = 2000
 """So many are landed together: what a kill makes be asked again."""
+SILENCE_SHARE = 0.5
+"""A message is asked for again after half the time again that it has been silent: an operator's
+acknowledgement that never changes is asked for a dozen times in five days, not a hundred and twenty."""
+LONGEST_PAUSE = timedelta(hours=12)
 
 
-def open_messages(transaction: Transaction, *, settle_days: int, just_read: Span | None) -> list[str]:
-    """Give the uuids of the messages that may still change, oldest first.
+@dataclass(frozen=True, slots=True)
+class OpenMessage:
+    """A message that may still change."""
+
+    uuid: str
+    second: int
+    """Of its creation, unix."""
+    rank: int
+    """How many messages were created before it, counted from any fixed one."""
+
+
+@dataclass(frozen=True, slots=True)
+class SettlementPlan:
+    """How the open messages are asked for."""
+
+    spans: tuple[Span, ...]
+    """Seconds that are read again, oldest first; they do not overlap."""
+    uuids: tuple[str, ...]
+    """What is asked for by uuid."""
+    requests: int
+    """What the plan costs, as far as can be told before."""
+    requests_by_uuid: int
+    """What asking for everything by uuid would cost."""
+
+
+def plan_settlement(messages: Sequence[OpenMessage], *, page_size: int, batch: int) -> SettlementPlan:
+    """Choose, stretch by stretch, the cheaper of two ways to ask for open messages.
+
+    Args:
+        messages: Sorted by rank.
+        page_size: Rows on a page of the provider.
+        batch: Most uuids in one request.
+    """
+    spans: list[Span] = []
+    uuids: list[str] = []
+    requests = 0
+    for start in range(0, len(messages), batch):
+        stretch = messages[start : start + batch]
+        by_window = _pages(stretch[-1].rank - stretch[0].rank + 1, page_size)
+        by_uuid = _pages(len(stretch), page_size)
+        # A stretch may share its first and last second with others: a page more, and only if it still pays.
+        if len(stretch) == batch and by_window + 1 <= by_uuid:
+            _extend(spans, Span(stretch[0].second, stretch[-1].second))
+            requests += by_window + 1
+        else:
+            uuids.extend(message.uuid for message in stretch)
+            requests += by_uuid
+    everything = sum(
+        _pages(min(batch, len(messages) - start), page_size) for start in range(0, len(messages), batch)
+    )
+    return SettlementPlan(tuple(spans), tuple(uuids), requests, everything)
+
+
+def _pages(rows: int, page_size: int) -> int:
+    return -(-rows // max(page_size, 1))
+
+
+def _extend(spans: list[Span], span: Span) -> None:
+    """Add a span, joined with the last one where they touch."""
+    if spans and span.since <= spans[-1].until + 1:
+        spans[-1] = Span(spans[-1].since, max(spans[-1].until, span.until))
+    else:
+        spans.append(span)
+
+
+def open_messages(
+    transaction: Transaction, *, now: datetime, settle_days: int, just_read: Span | None
+) -> list[OpenMessage]:
+    """Give the messages that may still change and are due to be asked for, oldest first.
 
     Args:
         transaction: To read in.
+        now: The present moment.
         settle_days: A message ages out once it was seen this long after its creation or its scheduled time,
             whichever is later. After a pause of any length each is asked for once more.
         just_read: The span this run has read already.
@@ -32,18 +107,37 @@ def open_messages(transaction: Transaction, *, settle_days: int, just_read: Span
         and_(sms.c.status_code == SENT, sms.c.dlr_code.in_(FINAL_DLR_CODES)),
     )
     sent_at = func.greatest(sms.c.created_at, func.coalesce(sms.c.delivery_at, sms.c.created_at))
-    query = (
-        select(sms.c.uuid)
-        .where(
-            sms.c.gone_at.is_(None),
-            or_(not_(func.coalesce(final, False)), sms.c.price.is_(None), sms.c.parts_count.is_(None)),
-            sms.c.last_seen_at < sent_at + timedelta(days=settle_days),
-        )
-        .order_by(sms.c.created_at)
+    silent_seconds = func.date_diff("second", sms.c.changed_at, sms.c.last_seen_at, type_=Integer)
+    since_asked = func.date_diff("second", sms.c.last_seen_at, as_utc(now), type_=Integer)
+    is_open = and_(
+        sms.c.gone_at.is_(None),
+        or_(not_(func.coalesce(final, False)), sms.c.price.is_(None), sms.c.parts_count.is_(None)),
+        sms.c.last_seen_at < sent_at + timedelta(days=settle_days),
+        since_asked >= func.least(silent_seconds * SILENCE_SHARE, LONGEST_PAUSE.total_seconds()),
     )
     if just_read is not None:
-        query = query.where(~sms.c.created_at.between(from_unix(just_read.since), from_unix(just_read.until)))
-    return [str(uuid) for uuid in transaction.sql.scalars(query)]
+        is_open = and_(
+            is_open, ~sms.c.created_at.between(from_unix(just_read.since), from_unix(just_read.until))
+        )
+    oldest = transaction.sql.scalar(select(func.min(sms.c.created_at)).where(is_open))
+    if oldest is None:
+        return []
+    ranked = (
+        select(
+            sms.c.uuid,
+            sms.c.created_at,
+            is_open.label("is_open"),
+            func.row_number().over(order_by=(sms.c.created_at, sms.c.uuid)).label("rank"),
+        )
+        .where(sms.c.created_at >= oldest, sms.c.gone_at.is_(None))
+        .subquery()
+    )
+    rows = transaction.sql.execute(
+        select(ranked.c.uuid, ranked.c.created_at, ranked.c.rank)
+        .where(ranked.c.is_open)
+        .order_by(ranked.c.rank)
+    )
+    return [OpenMessage(str(row.uuid), to_unix(row.created_at), row.rank) for row in rows]
 
 
 def open_bulks(transaction: Transaction) -> list[str]:
@@ -54,3 +148,11 @@ def open_bulks(transaction: Transaction) -> list[str]:
         .order_by(bulk.c.created_at)
     )
     return [str(uuid) for uuid in transaction.sql.scalars(query)]
+
+
+def stored_uuids(transaction: Transaction, span: Span) -> set[str]:
+    """Give the uuids of the messages stored within a span and not known to be gone."""
+    query = select(sms.c.uuid).where(
+        sms.c.gone_at.is_(None), sms.c.created_at.between(from_unix(span.since), from_unix(span.until))
+    )
+    return {str(uuid) for uuid in transaction.sql.scalars(query)}

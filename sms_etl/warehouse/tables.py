@@ -143,6 +143,9 @@ sync_run = Table(
     Column("rows_changed", BigInteger),
     Column("rows_gone", BigInteger),
     Column("rows_quarantined", BigInteger),
+    Column("rows_late", BigInteger, comment="new rows created before the watermark"),
+    Column("settled_by_uuid", BigInteger, comment="open messages asked for by uuid"),
+    Column("settled_by_window", BigInteger, comment="spans of open messages read again"),
     Column("seconds", Double),
     schema="ops",
     comment="One row a sync.",
@@ -210,8 +213,31 @@ watermark = Table(
     Column("watermark_at", DateTime, nullable=False, comment="all up to here was read"),
     Column("run_id", Uuid, nullable=False),
     Column("updated_at", DateTime, nullable=False),
+    Column("read_at", DateTime, nullable=False, comment="when the provider was asked for the newest row"),
     schema="ops",
     comment="One row a stream.",
+)
+
+late_row = Table(
+    "late_row",
+    metadata,
+    Column("uuid", Uuid, nullable=False),
+    Column("created_at", DateTime, nullable=False),
+    Column("watermark_at", DateTime, nullable=False, comment="all up to here had been read without it"),
+    Column("observed_by", String, nullable=False, comment="poll: within the overlap; reconcile: beyond it"),
+    Column("first_seen_at", DateTime, nullable=False),
+    schema="ops",
+    comment="One row a message that became visible after its time had been read.",
+)
+
+unknown_field = Table(
+    "unknown_field",
+    metadata,
+    Column("stream", String, nullable=False),
+    Column("field", String, nullable=False),
+    Column("first_seen_at", DateTime, nullable=False),
+    schema="ops",
+    comment="One row a field the provider sent that is not known here; its values are in `extra`.",
 )
 
 build_context = Table(

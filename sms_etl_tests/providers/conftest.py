@@ -8,7 +8,7 @@ from typing import Protocol
 import pytest
 
 from sms_etl.clock import fixed_clock
-from sms_etl.providers.lox24.client import Lox24Client, RetryPolicy
+from sms_etl.providers.lox24.client import Limits, Lox24Client, RetryPolicy
 from sms_etl_tests.providers.server import Provider
 
 TOKEN = "4711:dont-tell-anybody"
@@ -53,6 +53,7 @@ async def connect(provider: Provider, waits: list[float]) -> AsyncIterator[Conne
             url: str | None = None,
             attempts: int = 6,
             concurrency: int = 8,
+            timeout: float = 60,
             recently_refused: bool = False,
             jitter: Callable[[], float] = lambda: 1.0,
         ) -> Lox24Client:
@@ -60,7 +61,7 @@ async def connect(provider: Provider, waits: list[float]) -> AsyncIterator[Conne
                 url or provider.url,
                 TOKEN,
                 fixed_clock(NOW),
-                concurrency=concurrency,
+                limits=Limits(concurrency=concurrency, timeout=timeout),
                 recently_refused=recently_refused,
                 retry=RetryPolicy(attempts=attempts),
                 sleep=note,

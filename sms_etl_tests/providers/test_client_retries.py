@@ -231,9 +231,9 @@ async def test_a_connection_that_breaks_off_says_how(
 async def test_silence_is_waited_for_only_so_long(
     connect: Connect, provider: Provider, monkeypatch: pytest.MonkeyPatch, scheme: str, said: str
 ) -> None:
-    monkeypatch.setattr(client_module, "_TIMEOUT", httpx.Timeout(0.05, connect=0.04))
+    monkeypatch.setattr(client_module, "_CONNECT_SECONDS", 0.04)
     provider.otherwise = Reply(is_silent=True)
-    client = await connect(url=provider.url.replace("http", scheme), attempts=1)
+    client = await connect(url=provider.url.replace("http", scheme), attempts=1, timeout=0.05)
     assert said in await unreachable(client)
 
 

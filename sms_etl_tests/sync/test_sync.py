@@ -22,7 +22,7 @@ from sms_etl.providers.lox24.client import Lox24Client
 from sms_etl.sandbox.server import SandboxHandle
 from sms_etl.settings import PiiPolicy, Settings
 from sms_etl.sync import engine, fetch
-from sms_etl.sync.engine import SyncResult, run_sync
+from sms_etl.sync.engine import SyncResult, Task, run_sync
 from sms_etl_tests.conftest import SettingsAt
 from sms_etl_tests.provider_truth import assert_bulks_equal, assert_messages_equal, rows_of
 
@@ -311,7 +311,7 @@ def test_a_backfill_before_the_watermark_does_not_move_it(
     settings = settings_at(provider)
     first = run_sync(settings)
     since = provider.now() - timedelta(days=4)
-    again = run_sync(settings, since=since, until=since + timedelta(days=1))
+    again = run_sync(settings, Task(since=since, until=since + timedelta(days=1)))
     assert again.watermark_before == again.watermark_after == first.watermark_after
     assert again.rows_new == 0
     assert again.rows_seen > 0
@@ -321,7 +321,7 @@ def test_a_backfill_into_an_empty_warehouse_sets_no_watermark_and_the_next_sync_
     provider: SandboxHandle, settings_at: SettingsAt
 ) -> None:
     settings = settings_at(provider)
-    backfill = run_sync(settings, since=provider.now() - timedelta(days=1))
+    backfill = run_sync(settings, Task(since=provider.now() - timedelta(days=1)))
     assert backfill.rows_new > 0
     assert backfill.watermark_after is None
     run_sync(settings)
@@ -379,36 +379,47 @@ def test_loading_fails_without_a_trace_and_the_watermark_stays(
     assert_messages_equal(warehouse_of(settings), provider.truth_sms())
 
 
+def moving(monkeypatch: pytest.MonkeyPatch, provider: SandboxHandle, *, times: int) -> None:
+    """Let somebody delete the oldest message each time the pages behind the first are read, so many times."""
+    pages = fetch._Reader.pages
+    moves: list[int] = []
+
+    async def moved(self: Any, looked: Any, first: Any) -> Any:
+        if len(moves) < times and first.total > 1:
+            moves.append(1)
+            provider.delete(provider.truth_sms()[0]["uuid"])
+        return await pages(self, looked, first)
+
+    monkeypatch.setattr(fetch._Reader, "pages", moved)
+
+
 def test_a_window_that_moved_while_it_was_read_is_read_again(
     provider: SandboxHandle, settings_at: SettingsAt, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = settings_at(provider)
-    further_pages = fetch._further_pages
-    moves: list[int] = []
-
-    async def moved_once(*arguments: Any) -> Any:
-        if not moves:
-            moves.append(1)
-            provider.delete(provider.truth_sms()[0]["uuid"])
-        return await further_pages(*arguments)
-
-    monkeypatch.setattr(fetch, "_further_pages", moved_once)
+    moving(monkeypatch, provider, times=1)
     run_sync(settings)
     assert_messages_equal(warehouse_of(settings), provider.truth_sms())
     assert ask(settings, "select max(attempts) from ops.fetch_window") == [(2,)]
 
 
-def test_a_window_that_never_holds_still_fails_loudly_and_leaves_the_watermark_before_it(
+def test_a_window_that_keeps_moving_is_cut_and_read_in_parts(
     provider: SandboxHandle, settings_at: SettingsAt, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = settings_at(provider)
-    further_pages = fetch._further_pages
+    moving(monkeypatch, provider, times=7)
+    run_sync(settings)
+    assert_messages_equal(warehouse_of(settings), provider.truth_sms())
+    assert ask(settings, "select count(*) > 1 from ops.fetch_window where stream = 'sms'") == [(True,)]
 
-    async def always_moving(*arguments: Any) -> Any:
-        provider.delete(provider.truth_sms()[0]["uuid"])
-        return await further_pages(*arguments)
 
-    monkeypatch.setattr(fetch, "_further_pages", always_moving)
+def test_a_second_that_never_holds_still_fails_loudly_and_leaves_the_watermark_before_it(
+    empty_provider: SandboxHandle, settings_at: SettingsAt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = to_unix(empty_provider.now())
+    empty_provider.insert(*({"created_at": now} for _ in range(90)))
+    settings = settings_at(empty_provider, start=empty_provider.now())
+    moving(monkeypatch, empty_provider, times=10_000)
     with pytest.raises(WindowUnstable, match="changed each of the 5 times"):
         run_sync(settings)
     assert ask(settings, "select count(*) from ops.watermark") == [(0,)]
@@ -456,8 +467,7 @@ def test_since_after_until_is_refused(provider: SandboxHandle, settings_at: Sett
     with pytest.raises(SettingsError, match="--since lies after --until"):
         run_sync(
             settings_at(provider),
-            since=datetime(2026, 2, 1, tzinfo=UTC),
-            until=datetime(2026, 1, 1, tzinfo=UTC),
+            Task(since=datetime(2026, 2, 1, tzinfo=UTC), until=datetime(2026, 1, 1, tzinfo=UTC)),
         )
 
 

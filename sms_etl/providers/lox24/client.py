@@ -6,9 +6,7 @@ error. What the answers mean is not known here; see `paging.py` and `records.py`
 
 import asyncio
 import logging
-import os
 import random
-import ssl
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -27,16 +25,14 @@ from sms_etl.errors import (
     AccountNotActive,
     AuthBlocked,
     BadAnswer,
-    BadRequest,
-    NoFunds,
-    NotFound,
     ProviderError,
     Throttled,
     Unauthorised,
     Unavailable,
-    UnexpectedRedirect,
     Unreachable,
 )
+from sms_etl.providers.lox24.failures import REQUEST_ID_HEADER, error_for, unreachable
+from sms_etl.providers.lox24.pace import Pace
 
 _log = logging.getLogger(__name__)
 
@@ -44,11 +40,13 @@ Query = Sequence[tuple[str, str]]
 Read = TypeVar("Read")
 Sleep = Callable[[float], Awaitable[None]]
 
-REQUEST_ID_HEADER = "X-LOX24-REQUEST-ID"
 TOKEN_HEADER = "X-LOX24-AUTH-TOKEN"  # noqa: S105 - the header's name
 MAX_BODY_BYTES = 64 * 1024 * 1024
 """A page is some hundred kilobytes; what is larger than this is not a page."""
-_TIMEOUT = httpx.Timeout(60, connect=10)
+_CONNECT_SECONDS = 10.0
+_WHOLE_ANSWER = 3
+"""An answer that keeps dripping must be whole within so many times the time-out."""
+_STRAINED = {429, 503}
 _MAX_RETRY_AFTER_SECONDS = 600.0
 
 
@@ -62,6 +60,18 @@ class RetryPolicy:
     """Seconds; doubled each time."""
     longest_wait: float = 30.0
     """Seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much is asked of the provider at once, and how long it is waited for."""
+
+    concurrency: int = 8
+    """Most requests in flight; fewer while the provider strains."""
+    per_second: int | None = None
+    """Most requests begun within a second."""
+    timeout: float = 60.0
+    """Seconds without a byte after which an answer counts as lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +113,7 @@ class Lox24Client:
         base_url: Address of the API, without a path.
         token: `<client_id>:<key>`.
         clock: Stamps the ledger.
-        concurrency: Most requests in flight.
+        limits: How much is asked at once, and how long an answer is waited for.
         recently_refused: Whether a wrong token was refused in the last ten minutes: a 429 is a block then.
         retry: How often to try again.
         sleep: Waits between tries.
@@ -116,22 +126,25 @@ class Lox24Client:
         token: str,
         clock: Clock,
         *,
-        concurrency: int = 8,
+        limits: Limits | None = None,
         recently_refused: bool = False,
         retry: RetryPolicy | None = None,
         sleep: Sleep = asyncio.sleep,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self.ledger: list[RequestRecord] = []
-        """Requests not yet written to the warehouse; the engine takes them out."""
+        """Requests made since `take_ledger`."""
         self.requests = 0
         self.retries = 0
         self._clock = clock
-        self._recently_refused = recently_refused
+        self.recently_refused = recently_refused
         self._retry = retry or RetryPolicy()
         self._sleep = sleep
         self._jitter = jitter
-        self._slots = asyncio.Semaphore(concurrency)
+        self._limits = limits or Limits()
+        self._pace = Pace(
+            self._limits.concurrency, per_second=self._limits.per_second, now=time.monotonic, sleep=sleep
+        )
         self._refused: ProviderError | None = None
         self._http = httpx.AsyncClient(
             base_url=base_url,
@@ -140,8 +153,10 @@ class Lox24Client:
                 "Accept": "application/ld+json",
                 "User-Agent": f"sms_etl/{__version__}",
             },
-            timeout=_TIMEOUT,
-            limits=httpx.Limits(max_connections=concurrency, max_keepalive_connections=concurrency),
+            timeout=httpx.Timeout(self._limits.timeout, connect=min(self._limits.timeout, _CONNECT_SECONDS)),
+            limits=httpx.Limits(
+                max_connections=self._limits.concurrency, max_keepalive_connections=self._limits.concurrency
+            ),
             follow_redirects=False,
         )
 
@@ -154,6 +169,11 @@ class Lox24Client:
     ) -> None:
         """Close its connections."""
         await self._http.aclose()
+
+    def take_ledger(self) -> list[RequestRecord]:
+        """Give the requests made since this was last asked."""
+        entries, self.ledger = self.ledger, []
+        return entries
 
     async def account(self) -> Account:
         """Ask whose token it is.
@@ -196,23 +216,33 @@ class Lox24Client:
         ):
             with attempt:
                 retry = attempt.retry_state.attempt_number - 1
-                async with self._slots:
+                async with self._pace.place():
                     return read(await self._once(query, replace(ledger_entry, retry=retry)))
         raise AssertionError("the last try either returned or raised")  # pragma: no cover
 
     async def _once(self, query: Query, entry: RequestRecord) -> Answer:
         if self._refused:
             raise self._refused  # another worker was refused: not one more request
-        started = time.perf_counter()
+        started, deadline = time.perf_counter(), self._limits.timeout * _WHOLE_ANSWER
         status, request_id = None, None
         self.requests += 1
         self.retries += entry.retry > 0
         try:
-            async with self._http.stream(entry.method, entry.path, params=list(query)) as response:
+            async with (
+                asyncio.timeout(deadline),
+                self._http.stream(entry.method, entry.path, params=list(query)) as response,
+            ):
                 status, request_id = response.status_code, response.headers.get(REQUEST_ID_HEADER)
                 body = await _bounded_body(response, entry.path)
+        except TimeoutError as exc:
+            raise Unreachable(
+                f"The answer to {entry.path} was not whole within {deadline:.0f} s.",
+                hint="Run it again later; a larger SMS_ETL_LOX24_TIMEOUT waits longer.",
+                status=status,
+                request_id=request_id,
+            ) from exc
         except httpx.TransportError as exc:
-            raise _unreachable(exc, self._http.base_url.netloc.decode()) from exc
+            raise unreachable(exc, self._http.base_url.netloc.decode(), self._http.timeout) from exc
         except httpx.DecodingError as exc:
             raise BadAnswer(
                 f"The answer to {entry.path} is not compressed as it says.",
@@ -231,10 +261,13 @@ class Lox24Client:
                 )
             )
         if response.status_code == httpx.codes.OK:
+            self._pace.went_well(time.perf_counter() - started)
             return Answer(body, request_id, response.headers)
-        error = error_for(response.status_code, entry.path, response.headers, refused=self._recently_refused)
+        error = error_for(response.status_code, entry.path, response.headers, refused=self.recently_refused)
         if isinstance(error, (Unauthorised, AccountNotActive, AuthBlocked)):
             self._refused = error
+        elif response.status_code in _STRAINED:
+            self._pace.strained()
         raise error
 
     def _wait(self, state: RetryCallState) -> float:
@@ -244,54 +277,6 @@ class Lox24Client:
             return min(error.retry_after, _MAX_RETRY_AFTER_SECONDS)
         longest = min(self._retry.first_wait * 2 ** (state.attempt_number - 1), self._retry.longest_wait)
         return float(longest * (0.5 + self._jitter() / 2))
-
-
-def error_for(status: int, path: str, headers: Mapping[str, str], *, refused: bool) -> ProviderError:
-    """Give the error a status stands for.
-
-    Args:
-        status: Any but 200.
-        path: For the message.
-        headers: For request id and Retry-After.
-        refused: Whether a wrong token was refused shortly before, which tells an auth block from load.
-    """
-    request_id = headers.get(REQUEST_ID_HEADER)
-    error, hint = _meaning(status, refused=refused)
-    return error(
-        f"LOX24 answered {status} to {path}.",
-        hint=hint,
-        status=status,
-        request_id=request_id,
-        retry_after=_retry_after(headers),
-    )
-
-
-def _meaning(status: int, *, refused: bool) -> tuple[type[ProviderError], str]:
-    if status == 429:
-        if refused:
-            return AuthBlocked, "Wrong tokens were tried before: wait ten minutes, then use a right one."
-        return Throttled, (
-            "Too many requests: lower SMS_ETL_CONCURRENCY. If a wrong token was tried within the last ten "
-            "minutes, every request is refused until they are over."
-        )
-    if status >= 500:
-        return Unavailable, "LOX24 is out of order for the moment; run it again later, nothing is lost."
-    if status < 300:
-        return BadAnswer, "An answer without content is not what is documented here."
-    if status < 400:
-        return UnexpectedRedirect, "Check SMS_ETL_LOX24_BASE_URL; the token is not sent to another address."
-    return _CLIENT_ERRORS.get(status, (BadRequest, "The request is not accepted; report it with its id."))
-
-
-_CLIENT_ERRORS: dict[int, tuple[type[ProviderError], str]] = {
-    401: (
-        Unauthorised,
-        "SMS_ETL_LOX24_TOKEN is wrong or inactive; it was tried once. Check it in LOX24's key settings.",
-    ),
-    402: (NoFunds, "Top up the account."),
-    403: (AccountNotActive, "Activate the account, or give the key the right to read messages."),
-    404: (NotFound, "Check SMS_ETL_LOX24_BASE_URL."),
-}
 
 
 def _say_that_it_waits(state: RetryCallState) -> None:
@@ -309,12 +294,6 @@ def _may_be_retried(error: BaseException) -> bool:
     return isinstance(error, (Throttled, Unavailable, Unreachable, BadAnswer))
 
 
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Read Retry-After in seconds; its date form is rare and falls back to our own waits."""
-    value = headers.get("Retry-After", "")
-    return float(value) if value.isdecimal() else None
-
-
 async def _bounded_body(response: httpx.Response, path: str) -> bytes:
     chunks: list[bytes] = []
     size = 0
@@ -329,35 +308,6 @@ async def _bounded_body(response: httpx.Response, path: str) -> bytes:
             )
         chunks.append(chunk)
     return b"".join(chunks)
-
-
-def _unreachable(exc: httpx.TransportError, host: str) -> Unreachable:
-    return Unreachable(
-        f"{host} cannot be reached: {_said(exc)}.",
-        hint="Check the network and SMS_ETL_LOX24_BASE_URL; `sms-etl doctor` looks closer.",
-    )
-
-
-def _said(exc: httpx.TransportError) -> str:
-    if isinstance(exc, httpx.ConnectTimeout):
-        return f"no connection within {_TIMEOUT.connect:g} seconds"
-    if isinstance(exc, httpx.TimeoutException):
-        return f"no answer within {_TIMEOUT.read:g} seconds"
-    if isinstance(exc, httpx.RemoteProtocolError):
-        return str(exc).partition(": ")[0].rstrip(".")  # behind the colon it quotes what the other side sent
-    return _deepest_reason(exc) or type(exc).__name__
-
-
-def _deepest_reason(exc: BaseException) -> str | None:
-    """Give the system's own words, from below the layers that say only that something failed."""
-    below = exc.exceptions[0] if isinstance(exc, BaseExceptionGroup) else exc.__cause__ or exc.__context__
-    deeper = _deepest_reason(below) if below else None
-    if deeper or not isinstance(exc, OSError):
-        return deeper
-    number = exc.errno or 0
-    if isinstance(exc, ssl.SSLError) or number <= 0:  # numbers of their own; name look-ups count below zero
-        return exc.strerror
-    return os.strerror(number)  # where asyncio says only "Connect call failed"
 
 
 def read_account(answer: Answer) -> Account:
