@@ -188,8 +188,8 @@ class _Run:
     async def sync(self) -> SyncResult:
         """Do all steps."""
         with self.warehouse.begin() as transaction:
-            note_start(transaction, self.run_id, self.clock())
             self.memory = recall(transaction, self.settings.landing_dir, self.clock())
+            note_start(transaction, self.run_id, self.clock())
         before = self.memory.watermarks[SMS.name]
         self.client.recently_refused = self.memory.recently_refused
         async with self.client:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import func, insert, select, text, update
 
 from sms_etl import __version__
 from sms_etl.clock import as_utc
@@ -123,12 +123,10 @@ def _recently_refused(transaction: Transaction, now: datetime) -> bool:
 
 
 def _is_resuming(transaction: Transaction) -> bool:
-    """Whether the run before this one, which has noted its start already, was killed or failed."""
+    """Whether the last run was killed or failed; in the order they were written, for a clock may stand still."""
     runs = tables.sync_run
-    reasons = transaction.sql.scalars(
-        select(runs.c.stopped_reason).order_by(runs.c.started_at.desc(), runs.c.finished_at).limit(2)
-    ).all()
-    return len(reasons) > 1 and reasons[1] != "done"
+    last = transaction.sql.execute(select(runs.c.stopped_reason).order_by(text("rowid desc")).limit(1)).first()
+    return last is not None and last.stopped_reason != "done"
 
 
 def _learnt_overlap(transaction: Transaction, now: datetime) -> timedelta:

@@ -24,6 +24,7 @@ class Connect(Protocol):
         url: str | None = None,
         attempts: int = 6,
         concurrency: int = 8,
+        timeout: float = 60,
         recently_refused: bool = False,
         jitter: Callable[[], float] = ...,
     ) -> Lox24Client: ...

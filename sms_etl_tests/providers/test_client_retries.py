@@ -5,7 +5,6 @@ import socket
 from collections.abc import Callable
 from itertools import pairwise
 
-import httpx
 import pytest
 
 from sms_etl.errors import BadAnswer, BadRequest, ProviderError, Throttled, Unavailable, Unreachable

@@ -1,0 +1,117 @@
+"""The settlement planner: everything open is asked for, once, and never for more than by uuid alone."""
+
+import itertools
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sms_etl.clock import to_unix
+from sms_etl.sandbox.server import SandboxHandle
+from sms_etl.sync.engine import run_sync
+from sms_etl.sync.settle import OpenMessage, plan_settlement
+from sms_etl_tests.conftest import SettingsAt
+from sms_etl_tests.provider_truth import assert_messages_equal
+
+
+@st.composite
+def open_messages(draw: st.DrawFn) -> list[OpenMessage]:
+    """Open messages among others: each some seconds and some rows behind the one before it."""
+    gaps = draw(st.lists(st.tuples(st.integers(0, 500), st.integers(1, 60)), max_size=400))
+    second, rank, messages = 1_700_000_000, 0, []
+    for number, (seconds, rows) in enumerate(gaps):
+        second, rank = second + seconds, rank + rows
+        messages.append(OpenMessage(f"uuid-{number}", second, rank))
+    return messages
+
+
+@given(open_messages(), st.integers(1, 200), st.integers(1, 60))
+def test_every_open_message_is_asked_for_in_one_way(
+    messages: list[OpenMessage], page_size: int, batch: int
+) -> None:
+    plan = plan_settlement(messages, page_size=page_size, batch=batch)
+    by_uuid = set(plan.uuids)
+    for message in messages:
+        assert message.uuid in by_uuid or any(span.holds(message.second) for span in plan.spans)
+    assert len(plan.uuids) == len(by_uuid)
+
+
+@given(open_messages(), st.integers(1, 200), st.integers(1, 60))
+def test_a_plan_never_costs_more_than_asking_for_everything_by_uuid(
+    messages: list[OpenMessage], page_size: int, batch: int
+) -> None:
+    plan = plan_settlement(messages, page_size=page_size, batch=batch)
+    assert plan.requests <= plan.requests_by_uuid
+
+
+@given(open_messages(), st.integers(1, 200), st.integers(1, 60))
+def test_the_spans_of_a_plan_are_in_order_and_apart(
+    messages: list[OpenMessage], page_size: int, batch: int
+) -> None:
+    spans = plan_settlement(messages, page_size=page_size, batch=batch).spans
+    assert all(earlier.until + 1 < later.since for earlier, later in itertools.pairwise(spans))
+
+
+@pytest.mark.parametrize(
+    ("page_size", "expected_spans", "expected_uuids"),
+    [
+        pytest.param(10, 1, 0, id="small pages: the second is read again"),
+        pytest.param(100, 0, 500, id="large pages: a request takes fifty uuids as well as a page"),
+    ],
+)
+def test_a_bulk_that_is_all_open_is_read_again_where_that_is_cheaper(
+    page_size: int, expected_spans: int, expected_uuids: int
+) -> None:
+    bulk = [OpenMessage(f"uuid-{number}", 1_700_000_000, number // 2) for number in range(500)]
+    plan = plan_settlement(bulk, page_size=page_size, batch=50)
+    assert (len(plan.spans), len(plan.uuids)) == (expected_spans, expected_uuids)
+
+
+def operator_acknowledged(provider: SandboxHandle, count: int) -> list[str]:
+    """Put messages into the account that stay at code 4 for good, two hours before a newer one."""
+    now = to_unix(provider.now())
+    provider.insert({"created_at": now, "status_code": 100, "dlr_code": 1, "is_sent": True})
+    message = {"created_at": now - 7200, "status_code": 100, "dlr_code": 4, "is_sent": True}
+    return provider.insert(*(dict(message) for _ in range(count)))
+
+
+def test_what_stays_silent_is_asked_for_ever_more_rarely(
+    empty_provider: SandboxHandle, settings_at: SettingsAt
+) -> None:
+    operator_acknowledged(empty_provider, 1)
+    run_sync(settings_at(empty_provider))
+    asked = 0
+    for _ in range(5 * 24 + 2):
+        empty_provider.advance(timedelta(hours=1))
+        asked += run_sync(settings_at(empty_provider)).settled_by_uuid
+    assert 3 <= asked <= 20
+
+
+def test_what_is_silent_is_still_asked_for_by_the_run_after_the_first(
+    empty_provider: SandboxHandle, settings_at: SettingsAt
+) -> None:
+    operator_acknowledged(empty_provider, 3)
+    run_sync(settings_at(empty_provider))
+    assert run_sync(settings_at(empty_provider)).settled_by_uuid == 3
+
+
+def test_a_bulk_in_one_second_settles_by_reading_the_second_again(
+    empty_provider: SandboxHandle, settings_at: SettingsAt
+) -> None:
+    now = to_unix(empty_provider.now())
+    second = now - 7200
+    steps = [
+        {"at": second, "status_code": 100, "dlr_code": 0, "is_sent": True},
+        {"at": now + 60, "status_code": 100, "dlr_code": 1, "is_sent": True},
+    ]
+    empty_provider.insert({"created_at": now, "status_code": 100, "dlr_code": 1, "is_sent": True})
+    empty_provider.insert(*({"created_at": second, "steps": steps} for _ in range(200)))
+    run_sync(settings_at(empty_provider, lox24_uuids_per_request=5))
+    empty_provider.advance(timedelta(hours=1))
+    settings = settings_at(empty_provider, lox24_uuids_per_request=5)
+    empty_provider.set_switches(page_size=100)
+    result = run_sync(settings)
+    assert result.rows_changed == 200
+    assert (result.settled_by_uuid, result.settled_by_window) in {(0, 1), (200, 0)}
+    assert_messages_equal(settings.data_dir / "warehouse.duckdb", empty_provider.truth_sms())
