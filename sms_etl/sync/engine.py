@@ -8,7 +8,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -40,10 +40,10 @@ from sms_etl.sync.plan import Span, resume_at, span_to_read
 from sms_etl.sync.reconcile import differences
 from sms_etl.sync.settle import (
     UUIDS_PER_WINDOW,
+    count_stored,
     open_bulks,
     open_messages,
     plan_settlement,
-    stored_uuids,
 )
 from sms_etl.sync.streams import BULKS, BULKS_CHANGED, SMS, Stream
 from sms_etl.warehouse.store import Transaction, Warehouse, make_directory
@@ -236,28 +236,27 @@ class _Run:
             # A backfill that begins after the watermark would leave a gap behind it.
             return span, watermark is not None and span.since <= watermark
         if self.memory.is_resuming and watermark is not None:
-            read_at = _second(self.memory.read_at[stream.name]) or watermark
+            read_at = min(_second(self.memory.read_at[stream.name]) or watermark, now)
             since = resume_at(watermark, read_at, self.settings.overlap)
             return Span(max(since, start or 0), max(now, since, start or 0)), True
         overlap = max(self.settings.overlap, self.memory.learnt_overlap)
         return span_to_read(watermark=watermark, overlap=overlap, start=start, now=now), True
 
-    async def _read_span(self, stream: Stream, span: Span, observed_by: str, *, advances: bool) -> set[str]:
-        """Read a span, window by window, and load it; give the uuids that were read."""
+    async def _read_span(
+        self, stream: Stream, span: Span, observed_by: str, *, advances: bool = False
+    ) -> None:
+        """Read a span, window by window, load it, and ask for what was stored there but not answered."""
         totals: list[int] = []
-        seen: set[str] = set()
         step = f"{_DOING[observed_by]} {stream.name}"
 
         async def fetched() -> AsyncIterator[FetchedWindow]:
             async for window in fetch.windows(self.client, stream, span, on_total=totals.append):
                 self.page_size = max(self.page_size, window.page_size)
-                if observed_by != "poll":
-                    seen.update(fetch.uuids_of(window.rows))
                 yield window
                 self._progress(step, len(window.rows), totals[0])
 
-        await self._take_in(stream, fetched(), observed_by, advances=advances)
-        return seen
+        missing = await self._take_in(stream, fetched(), observed_by, advances=advances)
+        await self._ask_by_uuid(stream, missing, observed_by)
 
     async def _settle(self, just_read: Span | None) -> None:
         """Ask again for what may still have changed."""
@@ -277,14 +276,7 @@ class _Run:
         self.settled_by_window += len(plan.spans)
         await self._ask_by_uuid(SMS, plan.uuids, "settle")
         for span in plan.spans:
-            await self._read_again(span, "settle")
-
-    async def _read_again(self, span: Span, observed_by: str) -> None:
-        """Read a span of messages again, and confirm those that are stored there but were not answered."""
-        seen = await self._read_span(SMS, span, observed_by, advances=False)
-        with self.warehouse.begin() as transaction:
-            missing = sorted(stored_uuids(transaction, span) - seen)
-        await self._ask_by_uuid(SMS, missing, observed_by)
+            await self._read_span(SMS, span, "settle")
 
     async def _reconcile(self, days: int) -> None:
         """Compare the last days with the provider's totals and read again what differs."""
@@ -299,11 +291,11 @@ class _Run:
 
         async def stored(span: Span) -> int:
             with self.warehouse.begin() as transaction:
-                return len(stored_uuids(transaction, span))
+                return count_stored(transaction, span)
 
         async for difference in differences(Span(since, until), at_provider=at_provider, stored=stored):
             self.differences += 1
-            await self._read_again(difference.span, "reconcile")
+            await self._read_span(SMS, difference.span, "reconcile")
 
     async def _replay_quarantine(self) -> None:
         """Ask again for the rows that could not be loaded: the provider or this code may do better now."""
@@ -325,16 +317,18 @@ class _Run:
 
     async def _take_in(
         self, stream: Stream, fetched: AsyncIterator[FetchedWindow], observed_by: str, *, advances: bool
-    ) -> None:
-        """Land each window and load what is landed, while the next ones are fetched."""
+    ) -> tuple[str, ...]:
+        """Land and load each window while the next ones are fetched; give what was missing from them."""
 
         def land_it(window: FetchedWindow) -> Landed:
             return self._land(stream, window, observed_by, advances)
 
+        missing: tuple[str, ...] = ()
         landed = each_in_a_thread(ahead(fetched, _WINDOWS_AHEAD), land_it)
         async for group in ahead_in_groups(landed, _WINDOWS_PER_LOAD):
             for batch in batches(group, most_rows=_ROWS_PER_LOAD):
-                await asyncio.to_thread(self._load, stream, batch)
+                missing += await asyncio.to_thread(self._load, stream, batch)
+        return missing
 
     def _land(self, stream: Stream, window: FetchedWindow, observed_by: str, advances: bool) -> Landed:
         facts = WindowFacts(
@@ -352,12 +346,14 @@ class _Run:
         )
         return land(self.settings.landing_dir, stream, facts, window.rows, window.gone, self.pii)
 
-    def _load(self, stream: Stream, landed: Sequence[Landed]) -> None:
+    def _load(self, stream: Stream, landed: Sequence[Landed]) -> tuple[str, ...]:
+        """Load landed files together; give what was missing from their windows."""
         with self.warehouse.begin() as transaction:
             counts = load(transaction, stream, landed, run_id=self.run_id, now=self.clock())
             self._write_notes(transaction)
             self.memory.remember(transaction, stream)
-        self.counts += counts
+        self.counts += replace(counts, missing=())
+        return counts.missing
 
     def _write_notes(self, transaction: Transaction) -> None:
         """Write the requests made since the last time, and whose messages these are."""

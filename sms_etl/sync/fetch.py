@@ -146,11 +146,6 @@ async def confirm(
     return [raw for raw in singles if raw is not None], gone
 
 
-def uuids_of(rows: Sequence[msgspec.Raw]) -> set[str]:
-    """Give the uuids of rows, where they have one."""
-    return {_identity(raw).decode(errors="replace") for raw in rows}
-
-
 @dataclass(frozen=True, slots=True)
 class _Reader:
     """Reads one stream."""
@@ -184,15 +179,14 @@ class _Reader:
             page_size = max(len(page.rows) for page in pages)
             yield FetchedWindow(looked.window_id, looked.span, rows, len(pages), attempt, page_size)
             return
-        if looked.span.seconds == 1:
+        parts = looked.span.split_behind(self.first_second(first), 2)
+        if len(parts) == 1:
             raise WindowUnstable(
-                f"The {first.total} rows of {self.stream.path} in the second {looked.span.since} (unix) "
+                f"The {first.total} rows of {self.stream.path} in the second {looked.span.until} (unix) "
                 f"changed each of the {ATTEMPTS} times they were read.",
                 hint="All before them is loaded and the watermark stands there. Run `sms-etl sync` again.",
             )
-        first_second = self.first_second(first)
-        inhabited = looked.span.beginning_at(first_second) if first_second is not None else looked.span
-        for part in inhabited.split(2):
+        for part in parts:
             async for window in self.whole(await self.look(part)):
                 yield window
 

@@ -1,7 +1,8 @@
 """Loads landed files in one transaction: rows, change log, quarantine, windows, watermark, or nothing.
 
-Loading a file twice changes nothing. An observation older than what is stored never overwrites it. The
-SQL is made from the table's own columns, so that a column is named once, in `warehouse/tables.py`.
+Loading a file twice changes nothing. Files are loaded in the order they were read, by one run at a time: the
+clock, which may have been wrong, does not decide which observation is the newer one. The SQL is made from
+the table's own columns, so that a column is named once, in `warehouse/tables.py`.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -36,6 +37,8 @@ class LoadCounts:
     """New rows created before the watermark: they became visible late."""
     unknown_fields: tuple[str, ...] = ()
     """Fields seen for the first time that are not known here."""
+    missing: tuple[str, ...] = ()
+    """Uuids stored within a window that was read whole and did not hold them: deleted, most likely."""
 
     def __add__(self, other: "LoadCounts") -> "LoadCounts":
         return LoadCounts(
@@ -48,6 +51,7 @@ class LoadCounts:
             self.quarantined + other.quarantined,
             self.late + other.late,
             self.unknown_fields + other.unknown_fields,
+            self.missing + other.missing,
         )
 
 
@@ -68,6 +72,7 @@ def load(
         return LoadCounts()
     facts = files[0].facts
     _read_batch(transaction, stream, files)
+    missing = _missing(transaction, stream, files)
     late = _note_late_rows(transaction, stream, facts)
     counts = _merge(transaction, stream, facts)
     gone = _mark_gone(transaction, stream, files)
@@ -83,6 +88,7 @@ def load(
         quarantined=quarantined,
         late=late,
         unknown_fields=unknown_fields,
+        missing=missing,
     )
 
 
@@ -173,7 +179,6 @@ def _merge(transaction: Transaction, stream: Stream, facts: WindowFacts) -> Load
                 batch.seen_at, coalesce(stored.changed_at + interval 1 microsecond, batch.seen_at)
             ) as observed_at
         from batch left join stored on stored.uuid = batch.uuid
-        where stored.uuid is null or stored.last_seen_at <= batch.seen_at
         order by batch.created_at
         """  # noqa: S608 - column names of our own tables
     )
@@ -222,6 +227,39 @@ def _kept_columns(columns: Sequence[str]) -> str:
         f"coalesce(batch.{name}, stored.{name}) as {name}" if name in _TEXT_FEATURES else f"batch.{name}"
         for name in columns
     )
+
+
+def _missing(transaction: Transaction, stream: Stream, files: Sequence[Landed]) -> tuple[str, ...]:
+    """Give what is stored within the windows and not known to be gone, but was not among their rows."""
+    spans = [
+        (from_unix(facts.since), from_unix(facts.until))
+        for facts in (file.facts for file in files)
+        if facts.since is not None and facts.until is not None
+    ]
+    if not spans or stream.cursor != "created_at":
+        return ()
+    rows = transaction.native.execute(
+        f"""
+        with spans as (
+            select
+                unnest(cast($since as timestamp[])) as since_at,
+                unnest(cast($until as timestamp[])) as until_at
+        )
+        select cast(stored.uuid as varchar)
+        from raw.{stream.table.name} as stored
+        join spans on stored.created_at >= spans.since_at and stored.created_at <= spans.until_at
+        where stored.created_at >= $earliest and stored.created_at <= $latest
+            and stored.gone_at is null
+            and not exists (select 1 from batch where batch.uuid = stored.uuid)
+        """,  # noqa: S608 - column names of our own tables
+        {
+            "since": [since for since, _ in spans],
+            "until": [until for _, until in spans],
+            "earliest": min(spans)[0],
+            "latest": max(until for _, until in spans),
+        },
+    ).fetchall()
+    return tuple(sorted(uuid for (uuid,) in rows))
 
 
 def _note_late_rows(transaction: Transaction, stream: Stream, facts: WindowFacts) -> int:

@@ -123,9 +123,9 @@ def _recently_refused(transaction: Transaction, now: datetime) -> bool:
 
 
 def _is_resuming(transaction: Transaction) -> bool:
-    """Whether the last run was killed or failed; in the order they were written, for a clock may stand still."""
-    runs = tables.sync_run
-    last = transaction.sql.execute(select(runs.c.stopped_reason).order_by(text("rowid desc")).limit(1)).first()
+    """Whether the last run was killed or failed: the last one written, for a clock may stand still."""
+    newest_first = select(tables.sync_run.c.stopped_reason).order_by(text("rowid desc"))
+    last = transaction.sql.execute(newest_first.limit(1)).first()
     return last is not None and last.stopped_reason != "done"
 
 

@@ -31,9 +31,11 @@ class Span:
         """Whether a second lies in it."""
         return self.since <= second <= self.until
 
-    def beginning_at(self, second: int) -> "Span":
-        """Leave out what lies before a second, if the second lies in it."""
-        return Span(second, self.until) if self.holds(second) else self
+    def split_behind(self, first_second: int | None, parts: int) -> tuple["Span", ...]:
+        """Tile it, cut where its rows are: what lies before the first one stays with the first part."""
+        begins = first_second if first_second is not None and self.holds(first_second) else self.since
+        first, *others = Span(begins, self.until).split(parts)
+        return (Span(self.since, first.until), *others)
 
     def split(self, parts: int) -> tuple["Span", ...]:
         """Cut it into so many spans (fewer if it has fewer seconds) that tile it, the longest first."""
@@ -85,13 +87,12 @@ def windows_of(span: Span, *, total: int, page_size: int, first_second: int | No
         span: What to cut.
         total: Rows in it, as the provider says.
         page_size: Rows on its first page.
-        first_second: Time of its first row; what lies before it is empty.
+        first_second: Time of its first row: what lies before it is empty and goes to the first window.
 
     Returns:
-        The span itself, as its only window, if it is small enough or a single second.
+        Windows that tile the span; the span itself if it is small enough or a single second.
     """
     pages = -(-total // max(page_size, 1))
     if pages <= PAGES_PER_WINDOW or span.seconds == 1:
         return (span,)
-    inhabited = span if first_second is None else span.beginning_at(first_second)
-    return inhabited.split(-(-pages // PAGES_PER_WINDOW) + 1)
+    return span.split_behind(first_second, -(-pages // PAGES_PER_WINDOW) + 1)

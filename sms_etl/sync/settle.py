@@ -109,11 +109,15 @@ def open_messages(
     sent_at = func.greatest(sms.c.created_at, func.coalesce(sms.c.delivery_at, sms.c.created_at))
     silent_seconds = func.date_diff("second", sms.c.changed_at, sms.c.last_seen_at, type_=Integer)
     since_asked = func.date_diff("second", sms.c.last_seen_at, as_utc(now), type_=Integer)
+    was_seen_later = sms.c.last_seen_at > as_utc(now)  # the clock ran ahead then
     is_open = and_(
         sms.c.gone_at.is_(None),
         or_(not_(func.coalesce(final, False)), sms.c.price.is_(None), sms.c.parts_count.is_(None)),
-        sms.c.last_seen_at < sent_at + timedelta(days=settle_days),
-        since_asked >= func.least(silent_seconds * SILENCE_SHARE, LONGEST_PAUSE.total_seconds()),
+        or_(sms.c.last_seen_at < sent_at + timedelta(days=settle_days), was_seen_later),
+        or_(
+            since_asked >= func.least(silent_seconds * SILENCE_SHARE, LONGEST_PAUSE.total_seconds()),
+            was_seen_later,
+        ),
     )
     if just_read is not None:
         is_open = and_(
@@ -150,9 +154,9 @@ def open_bulks(transaction: Transaction) -> list[str]:
     return [str(uuid) for uuid in transaction.sql.scalars(query)]
 
 
-def stored_uuids(transaction: Transaction, span: Span) -> set[str]:
-    """Give the uuids of the messages stored within a span and not known to be gone."""
-    query = select(sms.c.uuid).where(
-        sms.c.gone_at.is_(None), sms.c.created_at.between(from_unix(span.since), from_unix(span.until))
-    )
-    return {str(uuid) for uuid in transaction.sql.scalars(query)}
+def count_stored(transaction: Transaction, span: Span) -> int:
+    """Count the messages stored within a span and not known to be gone."""
+    within = sms.c.created_at.between(from_unix(span.since), from_unix(span.until))
+    return transaction.sql.execute(
+        select(func.count()).select_from(sms).where(sms.c.gone_at.is_(None), within)
+    ).scalar_one()

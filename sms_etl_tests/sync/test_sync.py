@@ -418,7 +418,7 @@ def test_a_second_that_never_holds_still_fails_loudly_and_leaves_the_watermark_b
 ) -> None:
     now = to_unix(empty_provider.now())
     empty_provider.insert(*({"created_at": now} for _ in range(90)))
-    settings = settings_at(empty_provider, start=empty_provider.now())
+    settings = settings_at(empty_provider)
     moving(monkeypatch, empty_provider, times=10_000)
     with pytest.raises(WindowUnstable, match="changed each of the 5 times"):
         run_sync(settings)

@@ -41,8 +41,8 @@ Read = TypeVar("Read")
 Sleep = Callable[[float], Awaitable[None]]
 
 TOKEN_HEADER = "X-LOX24-AUTH-TOKEN"  # noqa: S105 - the header's name
-MAX_BODY_BYTES = 64 * 1024 * 1024
-"""A page is some hundred kilobytes; what is larger than this is not a page."""
+MAX_BODY_BYTES = 16 * 1024 * 1024
+"""A page is some hundred kilobytes; what is larger than this is not a page, and eight may come at once."""
 _CONNECT_SECONDS = 10.0
 _WHOLE_ANSWER = 3
 """An answer that keeps dripping must be whole within so many times the time-out."""
@@ -295,19 +295,22 @@ def _may_be_retried(error: BaseException) -> bool:
 
 
 async def _bounded_body(response: httpx.Response, path: str) -> bytes:
-    chunks: list[bytes] = []
-    size = 0
-    async for chunk in response.aiter_bytes():
-        size += len(chunk)
-        if size > MAX_BODY_BYTES:
-            raise BadAnswer(
-                f"The answer to {path} is larger than {MAX_BODY_BYTES // 1024**2} MiB.",
-                hint="Check SMS_ETL_LOX24_BASE_URL.",
-                status=response.status_code,
-                request_id=response.headers.get(REQUEST_ID_HEADER),
-            )
-        chunks.append(chunk)
-    return b"".join(chunks)
+    body = bytearray()
+    announced = response.headers.get("Content-Length", "")
+    is_too_large = announced.isdecimal() and int(announced) > MAX_BODY_BYTES
+    if not is_too_large:
+        async for chunk in response.aiter_bytes():
+            body += chunk
+            if is_too_large := len(body) > MAX_BODY_BYTES:
+                break
+    if is_too_large:
+        raise BadAnswer(
+            f"The answer to {path} is larger than {MAX_BODY_BYTES // 1024**2} MiB.",
+            hint="Check SMS_ETL_LOX24_BASE_URL.",
+            status=response.status_code,
+            request_id=response.headers.get(REQUEST_ID_HEADER),
+        )
+    return bytes(body)
 
 
 def read_account(answer: Answer) -> Account:
