@@ -96,6 +96,7 @@ def show_status(status: "Status") -> None:
         "bulks": f"{status.bulks:,}",
         "read up to": _moment(status.watermark),
         "models built": _moment(status.built_at),
+        "became visible late": _lateness(status),
         "quarantined": f"{status.quarantined:,}",
         "last sync": f"{_moment(run.get('started_at'))}, {run.get('stopped_reason') or 'did not end'}",
     }
@@ -110,6 +111,17 @@ def show_status(status: "Status") -> None:
         out.print(f"[red]failed[/]  {text}")
     for text in status.warnings:
         out.print(f"[yellow]look at[/] {text}")
+
+
+def _lateness(status: "Status") -> str:
+    late = status.lateness
+    if late is None:
+        return "none"
+    return (
+        f"{late['messages']:,}, {late['median_seconds']:.0f} s behind the watermark in the median, "
+        f"{late['p95_seconds']:.0f} s at the 95th percentile, {late['longest_seconds']:.0f} s at most; "
+        f"{late['beyond_overlap']:,} of them beyond the overlap"
+    )
 
 
 def show_findings(findings: "Iterable[Finding]") -> None:

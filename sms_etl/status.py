@@ -29,6 +29,15 @@ select model || ': ' || test || ' (' || failures || ' rows)', severity
 from ops.model_test where failures > 0 order by severity, model, test
 """
 _HAS_FACTS = "select count(*) from duckdb_tables() where schema_name = 'marts' and table_name = 'fct_sms'"
+_LATENESS = """
+select
+    count(*) as messages,
+    quantile_cont(epoch(watermark_at - created_at), 0.5) as median_seconds,
+    quantile_cont(epoch(watermark_at - created_at), 0.95) as p95_seconds,
+    max(epoch(watermark_at - created_at)) as longest_seconds,
+    count(*) filter (where observed_by <> 'poll') as beyond_overlap
+from ops.late_row
+"""
 _OPEN = "select count(*) from marts.fct_sms where not is_final and not is_aged_out and not is_gone"
 
 
@@ -47,6 +56,9 @@ class Status:
     built_at: datetime | None
     quarantined: int
     """Rows that could not be loaded and wait for a person."""
+    lateness: dict[str, Any] | None
+    """Of the messages that became visible after their time had been read: how many, how far behind the
+    watermark they lay in seconds, and how many the overlap missed, found by reconciliation; or None."""
     failed_tests: tuple[str, ...]
     warnings: tuple[str, ...]
     last_run: dict[str, Any] | None
@@ -66,6 +78,7 @@ def read_status(settings: Settings) -> Status:
         counts = _one(connection, _COUNTS) or {}
         failed = connection.execute(_FAILED_TESTS).fetchall()
         has_facts = connection.execute(_HAS_FACTS).fetchone() != (0,)
+        lateness = _one(connection, _LATENESS)
         opened = connection.execute(_OPEN).fetchone() if has_facts else None
         return Status(
             warehouse=Path(settings.warehouse_url.removeprefix("duckdb:///")),
@@ -73,6 +86,7 @@ def read_status(settings: Settings) -> Status:
             failed_tests=tuple(text for text, severity in failed if severity == "error"),
             warnings=tuple(text for text, severity in failed if severity != "error"),
             last_run=_one(connection, _LAST_RUN),
+            lateness=lateness if lateness and lateness["messages"] else None,
             **counts,
         )
 

@@ -209,6 +209,30 @@ def test_status_shows_freshness_in_sentences_and_in_json(synced: Run) -> None:
     assert "2026-01-31" in said
 
 
+def test_status_shows_how_late_messages_became_visible(
+    run: Run, account: dict[str, str], provider: SandboxHandle
+) -> None:
+    run("sync", "--no-build", **account)
+    newest = max(row["created_at"] for row in provider.truth_sms())
+    provider.insert({"created_at": newest - 600})
+    run("sync", "--no-build")
+    late = the_object(run("status", "--json"))["lateness"]
+    assert (late["messages"], late["median_seconds"], late["beyond_overlap"]) == (1, 600, 0)
+    assert "600 s behind the watermark" in " ".join(run("status").stdout.split())
+
+
+def test_reconcile_and_replay_are_asked_for_alone(run: Run, account: dict[str, str]) -> None:
+    values = the_object(run("sync", "--reconcile", "--days", "10", "--no-build", "--json", **account))
+    assert values["differences"] == 0
+    assert the_object(run("sync", "--replay-quarantine", "--no-build", "--json"))["rows_seen"] == 0
+    for words in (
+        ("--days", "3"),
+        ("--reconcile", "--since", "2026-01-01"),
+        ("--replay-quarantine", "--reconcile"),
+    ):
+        assert run("sync", *words).exit_code == 2
+
+
 def test_status_before_the_first_build_knows_what_is_loaded(run: Run, account: dict[str, str]) -> None:
     run("sync", "--no-build", **account)
     assert the_object(run("status", "--json"))["open_messages"] is None

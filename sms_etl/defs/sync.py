@@ -20,6 +20,7 @@ RETRY_POLICY = dg.RetryPolicy(
     jitter=dg.Jitter.PLUS_MINUS,
 )
 QUARANTINE_CHECK = "nothing_quarantined"
+FIELDS_CHECK = "no_new_fields"
 
 _SPECS = [
     dg.AssetSpec(
@@ -60,7 +61,12 @@ _SPECS = [
             QUARANTINE_CHECK,
             asset=SMS,
             description="Every row of this run could be loaded; the others wait in `ops.quarantine`.",
-        )
+        ),
+        dg.AssetCheckSpec(
+            FIELDS_CHECK,
+            asset=SMS,
+            description="The provider sent no field for the first time; `extra` keeps those not known here.",
+        ),
     ],
     pool=WRITER_POOL,
     retry_policy=RETRY_POLICY,
@@ -89,11 +95,20 @@ def lox24_sync(
         severity=dg.AssetCheckSeverity.WARN,
         metadata={"rows": result.rows_quarantined},
     )
+    yield dg.AssetCheckResult(
+        asset_key=SMS,
+        check_name=FIELDS_CHECK,
+        passed=not result.unknown_fields,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"fields": ", ".join(result.unknown_fields)},
+    )
 
 
 def _facts(result: SyncResult) -> dict[str, str | int | float | None]:
     """Give a run's counts, over both assets, and its watermarks; nothing of any message."""
-    return {name: value for name, value in result.as_json().items() if value is not None}
+    facts = result.as_json()
+    del facts["unknown_fields"]  # shown by their check
+    return {name: value for name, value in facts.items() if value is not None}
 
 
 class _ProgressLog:

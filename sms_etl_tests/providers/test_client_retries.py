@@ -152,13 +152,12 @@ async def test_jitter_spreads_the_waits_over_their_upper_half(
         b'{"hydra:totalItems": 0}',
         b'{"hydra:member": {}, "hydra:totalItems": 0}',
         b'{"hydra:member": [], "hydra:totalItems": "0"}',
-        b'{"hydra:member": [{"price": NaN}], "hydra:totalItems": 1}',
+        b'{"hydra:member": [{"price": NaN}, "hydra:totalItems": 1}',
     ],
 )
 async def test_a_page_that_cannot_be_read_is_asked_for_again_and_then_a_bad_answer(
     connect: Connect, provider: Provider, body: bytes
 ) -> None:
-    """One NaN spoils its page: it is no JSON, and nothing tells where its row ends."""
     client = await connect(attempts=2)
     provider.replies.extend([Reply(body=body), Reply(body=LISTING)])
     assert (await client.get("/sms", (), read_page)).total == 0

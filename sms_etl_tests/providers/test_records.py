@@ -13,7 +13,10 @@ from sms_etl.providers.lox24.records import (
     BadRowError,
     BulkRow,
     Fields,
+    Keys,
     SmsRow,
+    decode_sms,
+    keys_of,
     read_bulk,
     read_sms,
 )
@@ -106,6 +109,7 @@ def test_a_field_of_a_bulk_that_is_missing_or_null_becomes_null(name: str) -> No
         ("bulk_id", f'"{BULK_UUID.upper()}"', BULK_UUID),
         ("bulk_id", '""', None),
         ("iso2", '"de"', "DE"),
+        ("iso2", '""', None),
         ("delivery_at", "1755868416", datetime(2025, 8, 22, 13, 13, 36)),  # noqa: DTZ001 - as stored
         ("status_code", "777", 777),
         ("dlr_code", "-1", -1),
@@ -258,3 +262,30 @@ def test_any_amount_is_read_exactly_or_refused(amount: Decimal) -> None:
 
 def test_rows_are_read_as_they_lie_in_their_page() -> None:
     assert read_sms(msgspec.Raw(raw(ROW)), HIDDEN) == read_sms(raw(ROW), HIDDEN)
+
+
+@pytest.mark.parametrize(
+    ("row", "keys"),
+    [
+        (raw(ROW), Keys(UUID, 1755868416, None)),
+        (raw(BULK), Keys(BULK_UUID, 1755868416, 1755868500)),
+        (raw(ROW, uuid="17"), Keys(None, 1755868416, None)),
+        (raw(ROW, created_at='"x"'), Keys(UUID, None, None)),
+        (raw(BULK, processed_at="1.5"), Keys(BULK_UUID, 1755868416, None)),
+        (raw(ROW, uuid="null", created_at="null"), Keys(None, None, None)),
+        (b"{}", Keys(None, None, None)),
+        (b"17", Keys(None, None, None)),
+        (b"\xff", Keys(None, None, None)),
+        (b"[" * 100_000, Keys(None, None, None)),
+    ],
+    ids=lambda value: repr(value)[:24],
+)
+def test_the_keys_of_any_row_are_read_each_for_itself(row: bytes, keys: Keys) -> None:
+    assert keys_of(row) == keys
+
+
+@pytest.mark.parametrize("name", ["uuid", "price", "bulk_id", "iso2"])
+def test_what_is_decoded_as_it_came_is_checked_when_it_is_read(name: str) -> None:
+    row = raw(ROW, **{name: '"??"'})
+    assert decode_sms(row)[1] is None
+    assert f"$.{name}" in reason(row)

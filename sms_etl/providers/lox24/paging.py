@@ -4,6 +4,7 @@ A row stays the bytes the provider sent until `records.py` reads it, so that a b
 page and a price never passes through a float.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -20,19 +21,14 @@ class Page:
     rows: Sequence[msgspec.Raw]
     total: int
     """Rows of the whole listing at the moment of this page (`hydra:totalItems`)."""
-    has_next: bool | None
-    """Whether the provider names a next page; None if it says nothing about pages."""
-
-
-class _View(msgspec.Struct):
-    next: str | None = msgspec.field(name="hydra:next", default=None)
 
 
 class _Listing(msgspec.Struct):
     member: list[msgspec.Raw] = msgspec.field(name="hydra:member")
     total: int = msgspec.field(name="hydra:totalItems")
-    view: _View | None = msgspec.field(name="hydra:view", default=None)
 
+
+_NO_NUMBERS = (b"NaN", b"Infinity")
 
 _decode = msgspec.json.Decoder(_Listing).decode
 
@@ -44,7 +40,7 @@ def read_page(answer: Answer) -> Page:
         BadAnswer: It is not a hydra listing; the message never holds the body.
     """
     try:
-        listing = _decode(answer.body)
+        listing = _read(answer.body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
         raise BadAnswer(
             "An answer of LOX24 is not a listing as documented (hydra:member, hydra:totalItems).",
@@ -52,8 +48,29 @@ def read_page(answer: Answer) -> Page:
             status=200,
             request_id=answer.request_id,
         ) from exc
-    has_next = None if listing.view is None else listing.view.next is not None
-    return Page(listing.member, listing.total, has_next)
+    return Page(listing.member, listing.total)
+
+
+def _read(body: bytes) -> _Listing:
+    try:
+        return _decode(body)
+    except msgspec.DecodeError:
+        if not any(constant in body for constant in _NO_NUMBERS):
+            raise
+    return _decode(_with_constants_as_text(body))
+
+
+def _with_constants_as_text(body: bytes) -> bytes:
+    """Write NaN and Infinity, which some programs send for numbers, as text: only their own row is bad then."""
+    try:
+        read = json.loads(body, parse_constant=str, parse_int=_as_sent, parse_float=_as_sent)
+    except ValueError as exc:
+        raise msgspec.DecodeError("no JSON, nor with numbers that are none") from exc
+    return msgspec.json.encode(read)
+
+
+def _as_sent(number: str) -> msgspec.Raw:
+    return msgspec.Raw(number.encode())
 
 
 def window_query(cursor: str, since: int, until: int, page: int) -> Query:
