@@ -61,7 +61,7 @@ def _read(body: bytes) -> _Listing:
 
 
 def _with_constants_as_text(body: bytes) -> bytes:
-    """Write NaN and Infinity, which some programs send for numbers, as text: only their own row is bad then."""
+    """Write NaN and Infinity, which some programs send as numbers, as text: only their row is bad then."""
     try:
         read = json.loads(body, parse_constant=str, parse_int=_as_sent, parse_float=_as_sent)
     except ValueError as exc:
