@@ -6,7 +6,6 @@ parts, so parts are packed one after the other and `ceil(units / 153)` would be 
 """
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 _BASIC = (
@@ -15,12 +14,24 @@ _BASIC = (
 )
 _EXTENSION = "^{}\\[~]|€\f"
 
-_NON_GSM = re.compile(f"[^{re.escape(_BASIC + _EXTENSION)}]")
-_DOUBLE_SEPTET = re.compile(f"[{re.escape(_EXTENSION)}]")
-_SURROGATE_PAIR = re.compile("[\U00010000-\U0010ffff]")
+GSM_CHARACTERS = re.escape(_BASIC + _EXTENSION)
+"""For a class of a regular expression; `re` and RE2 read it alike."""
+_NON_GSM = re.compile(f"[^{GSM_CHARACTERS}]")
 
-GSM_SINGLE, GSM_CONCATENATED = 160, 153
-UCS2_SINGLE, UCS2_CONCATENATED = 70, 67
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """How many units fit into a part, and which characters take two of them."""
+
+    double: re.Pattern[str]
+    single: int
+    """Units of a text that is one part."""
+    concatenated: int
+    """Units of each part of a longer text."""
+
+
+GSM7 = Encoding(re.compile(f"[{re.escape(_EXTENSION)}]"), 160, 153)
+UCS2 = Encoding(re.compile("[\U00010000-\U0010ffff]"), 70, 67)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,31 +56,30 @@ def count_parts(text: str, *, is_unicode: bool | None = None) -> PartCount:
             that does not fit GSM 03.38 counts as UCS-2 whatever is said here.
     """
     is_gsm = not is_unicode and _NON_GSM.search(text) is None
-    double, single, concatenated = (
-        (_DOUBLE_SEPTET, GSM_SINGLE, GSM_CONCATENATED)
-        if is_gsm
-        else (_SURROGATE_PAIR, UCS2_SINGLE, UCS2_CONCATENATED)
-    )
-    units = len(text) + sum(1 for _ in double.finditer(text))
+    encoding = GSM7 if is_gsm else UCS2
+    units = len(text) + len(encoding.double.findall(text))
     return PartCount(
         units=units,
-        parts=1 if units <= single else _pack(text, double, units, concatenated),
+        parts=1 if units <= encoding.single else pack(text, encoding, units),
         is_gsm=is_gsm,
-        non_gsm="" if is_gsm else "".join(sorted(set(_NON_GSM.findall(text)))),
+        non_gsm="" if is_gsm else strange_characters(text),
     )
 
 
-def _pack(text: str, double: re.Pattern[str], units: int, capacity: int) -> int:
-    """Fill parts greedily; a character of two units that does not fit opens the next part."""
-    if units == len(text):
-        return -(-units // capacity)
-    parts, used = 1, 0
-    for width in _widths(text, double):
-        if used + width > capacity:
-            parts, used = parts + 1, 0
-        used += width
+def strange_characters(text: str) -> str:
+    """Give the distinct characters outside GSM 03.38, sorted."""
+    return "".join(sorted(set(_NON_GSM.findall(text))))
+
+
+def pack(text: str, encoding: Encoding, units: int) -> int:
+    """Give the parts of a text that does not fit into one; `units` are the text's.
+
+    Parts are filled greedily; a character of two units that does not fit opens the next part.
+    """
+    doubles = {match.start() + before for before, match in enumerate(encoding.double.finditer(text))}
+    parts, end = 1, encoding.concatenated
+    while end < units:
+        if end - 1 in doubles:
+            end -= 1
+        parts, end = parts + 1, end + encoding.concatenated
     return parts
-
-
-def _widths(text: str, double: re.Pattern[str]) -> Iterator[int]:
-    return (2 if double.match(character) else 1 for character in text)

@@ -5,13 +5,13 @@ in the data directory, so that the same number always gives the same hash. Under
 """
 
 import contextlib
-import hmac
 import os
 import re
 import secrets
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
+from hashlib import sha256
 from pathlib import Path
 
 from sms_etl.errors import DataDirError
@@ -20,13 +20,15 @@ from sms_etl.settings import PiiPolicy, Settings
 from sms_etl.warehouse.store import make_directory
 
 KEY_FILE = "pii.key"
+_SHA256_BLOCK = 64
 _HASH_DIGITS = 32
 """128 bits: two of ten billion numbers share a hash with a chance of 1 in 10^19."""
-_RANGE_DIGITS = 3
+RANGE_DIGITS = 3
 _KEY_TEXT = re.compile("[0-9a-f]{64}")
-_CAPITALS = "".join(chr(code) for code in range(0x0530) if chr(code).isupper())
-"""Of the Latin, Greek and Cyrillic alphabets."""
-_VARIABLE_WORDS = re.compile(rf"\d+|(?<![^\W\d_])[^\W\d_]*[{_CAPITALS}][^\W\d_]*")
+ALPHABETS_END = 0x0530
+"""Below it lie the Latin, Greek and Cyrillic alphabets."""
+CAPITALS = "".join(chr(code) for code in range(ALPHABETS_END) if chr(code).isupper())
+_VARIABLE_WORDS = re.compile(rf"\d+|(?<![^\W\d_])[^\W\d_]*[{CAPITALS}][^\W\d_]*")
 """Digits, and runs of letters with a capital in them: `XK7P2Q` leaves nothing."""
 _CACHE = 4096
 """A bulk sends one text thousands of times."""
@@ -53,7 +55,8 @@ class Pii:
 
     def __init__(self, policy: PiiPolicy, key: bytes) -> None:
         self.policy = policy
-        self._key = key
+        self.hash_of = _keyed_hash(key)
+        """Gives the keyed hash of a text, 32 hex digits."""
         self.phone_fields = lru_cache(_CACHE)(self._phone_fields)
         self._features = lru_cache(_CACHE)(self._text_features)
 
@@ -76,12 +79,13 @@ class Pii:
             return {**_NO_FEATURES, "text": self._kept(text)}
         return self._features(text, is_unicode)
 
-    def hash_of(self, value: str) -> str:
-        """Give the keyed hash, 32 hex digits."""
-        return hmac.digest(self._key, value.encode(), "sha256").hex()[:_HASH_DIGITS]
+    @property
+    def is_kept(self) -> bool:
+        """Whether numbers and texts are stored as they came."""
+        return self.policy is PiiPolicy.KEEP
 
     def _kept(self, value: str | None) -> str | None:
-        return value if self.policy is PiiPolicy.KEEP else None
+        return value if self.is_kept else None
 
     def _phone_fields(self, phone: str | None) -> PhoneFields:
         """Give `phone_hash`, `phone_masked`, `phone_range` and `phone` of a number in E.164."""
@@ -91,7 +95,7 @@ class Pii:
         return {
             "phone_hash": self.hash_of(number),
             "phone_masked": masked(number),
-            "phone_range": self.hash_of(number[:-_RANGE_DIGITS]),
+            "phone_range": self.hash_of(number[:-RANGE_DIGITS]),
             "phone": self._kept(phone),
         }
 
@@ -101,7 +105,7 @@ class Pii:
             "text_units": count.units,
             "text_parts": count.parts,
             "text_non_gsm": count.non_gsm,
-            "text_template": self.hash_of(_VARIABLE_WORDS.sub("", text)),
+            "text_template": self.hash_of(blanked(text)),
             "text": self._kept(text),
         }
 
@@ -116,6 +120,26 @@ def masked(number: str) -> str:
     if len(number) < 9:
         return "+" + "*" * (len(number) - 1)
     return number[:3] + "*" * (len(number) - 5) + number[-2:]
+
+
+def blanked(text: str) -> str:
+    """Give the template of a text: without digits and capitalised words."""
+    return _VARIABLE_WORDS.sub("", text)
+
+
+def _keyed_hash(key: bytes) -> Callable[[str], str]:
+    """Begin HMAC-SHA-256 (RFC 2104) once: copies of the two states take a third of `hmac.digest`'s time."""
+    block = (sha256(key).digest() if len(key) > _SHA256_BLOCK else key).ljust(_SHA256_BLOCK, b"\0")
+    inner_of_key = sha256(bytes(byte ^ 0x36 for byte in block))
+    outer_of_key = sha256(bytes(byte ^ 0x5C for byte in block))
+
+    def hash_of(value: str) -> str:
+        inner, outer = inner_of_key.copy(), outer_of_key.copy()
+        inner.update(value.encode())
+        outer.update(inner.digest())
+        return outer.hexdigest()[:_HASH_DIGITS]
+
+    return hash_of
 
 
 def _key_of(data_dir: Path) -> bytes:

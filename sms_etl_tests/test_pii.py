@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sms_etl.errors import DataDirError
@@ -34,6 +34,14 @@ def test_a_hash_is_128_bits_of_hmac_sha256_under_the_key() -> None:
     expected = hmac.new(b"a key", PHONE.encode(), hashlib.sha256).hexdigest()[:32]
     assert HIDDEN.phone_fields(PHONE)["phone_hash"] == expected
     assert HIDDEN.hash_of(PHONE) == expected
+
+
+@given(st.binary(max_size=200), st.text(max_size=200))
+@example(b"k" * 64, PHONE)
+@example(b"k" * 65, PHONE)
+def test_it_is_so_for_keys_and_texts_of_any_length(key: bytes, value: str) -> None:
+    expected = hmac.new(key, value.encode(), hashlib.sha256).hexdigest()[:32]
+    assert Pii(PiiPolicy.KEEP, key).hash_of(value) == expected
 
 
 def test_the_same_number_gives_the_same_hash_under_either_policy() -> None:

@@ -6,7 +6,7 @@ cut in two, down to a second.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -17,6 +17,7 @@ import msgspec
 from sms_etl.errors import BadAnswer, NotFound, WindowUnstable
 from sms_etl.providers.lox24.client import Answer, Lox24Client, Query
 from sms_etl.providers.lox24.paging import Page, read_page, uuids_query, window_query
+from sms_etl.providers.lox24.records import Keys, keys_of
 from sms_etl.sync.land import new_window_id
 from sms_etl.sync.plan import Span, windows_of
 from sms_etl.sync.streams import Stream
@@ -27,8 +28,6 @@ _MOST_EXTRA_PAGES = 1000
 """A provider whose pages grow smaller is followed for so many pages beyond those its total promised."""
 
 _Answered = TypeVar("_Answered")
-
-_decode_key = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +117,9 @@ async def by_uuid(client: Lox24Client, stream: Stream, uuids: Sequence[str], bat
     batches = [uuids[start : start + batch] for start in range(0, len(uuids), batch)]
     answers = await _together(*(_batch(client, stream, part, window_id) for part in batches))
     asked = {uuid.encode() for uuid in uuids}
-    rows = {_identity(raw): raw for pages in answers for page in pages for raw in page.rows}
+    rows = {
+        _identity(keys, raw): raw for pages in answers for page in pages for keys, raw in _keyed(page.rows)
+    }
     if not rows.keys() <= asked:
         raise BadAnswer(
             f"LOX24 answered rows of {stream.path} that were not asked for.",
@@ -164,7 +165,7 @@ class _Reader:
         )
 
     def first_second(self, first: Page) -> int | None:
-        return _second_of(self.stream, first.rows[0]) if first.rows else None
+        return _second_of(self.stream, keys_of(first.rows[0])) if first.rows else None
 
     async def whole(self, looked: _Looked) -> AsyncIterator[FetchedWindow]:
         """Read a window until it holds still; one that does not is cut in two."""
@@ -209,41 +210,34 @@ class _Reader:
     def distinct(self, span: Span, pages: Sequence[Page]) -> list[msgspec.Raw]:
         """Give the rows of a window, each once, if they are all there."""
         total = pages[0].total
-        rows = {_identity(raw): raw for page in pages for raw in page.rows}
+        rows = {_identity(keys, raw): (keys, raw) for page in pages for keys, raw in _keyed(page.rows)}
         if len(rows) != total or any(page.total != total for page in pages):
             raise _MovedError
-        for raw in rows.values():
-            second = _second_of(self.stream, raw)
+        for keys, _ in rows.values():
+            second = _second_of(self.stream, keys)
             if second is not None and not span.holds(second):
                 raise BadAnswer(
                     f"LOX24 answered a row of {self.stream.path} outside the time asked for.",
                     hint=f"It does not obey the filter {self.stream.cursor}; the window was not loaded.",
                 )
-        return list(rows.values())
+        return [raw for _, raw in rows.values()]
 
     async def page(self, span: Span, window_id: UUID, number: int) -> Page:
         query = window_query(self.stream.cursor, span.since, span.until, number)
         return await self.client.get(self.stream.path, query, read_page, window_id=window_id, page=number)
 
 
-class _Key(msgspec.Struct):
-    uuid: str
+def _keyed(rows: Sequence[msgspec.Raw]) -> Iterator[tuple[Keys, msgspec.Raw]]:
+    return ((keys_of(raw), raw) for raw in rows)
 
 
-def _identity(raw: msgspec.Raw) -> bytes:
+def _identity(keys: Keys, raw: msgspec.Raw) -> bytes:
     """Tell rows apart: by uuid, or by all its bytes where it has none that is readable."""
-    try:
-        return msgspec.json.decode(raw, type=_Key).uuid.lower().encode()
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return bytes(raw)
+    return bytes(raw) if keys.uuid is None else keys.uuid.lower().encode()
 
 
-def _second_of(stream: Stream, raw: msgspec.Raw) -> int | None:
-    try:
-        value = _decode_key(raw).get(stream.cursor)
-        return None if value is None else msgspec.json.decode(value, type=int)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return None
+def _second_of(stream: Stream, keys: Keys) -> int | None:
+    return keys.created_at if stream.cursor == "created_at" else keys.processed_at
 
 
 async def _together(*requests: Coroutine[Any, Any, _Answered]) -> list[_Answered]:
@@ -279,8 +273,6 @@ async def _single(client: Lox24Client, stream: Stream, uuid: str, window_id: UUI
 
 
 def _read_single(answer: Answer) -> msgspec.Raw:
-    try:
-        msgspec.json.decode(answer.body, type=_Key)
-    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
-        raise BadAnswer("An answer of LOX24 is not a message.", request_id=answer.request_id) from exc
+    if keys_of(msgspec.Raw(answer.body)).uuid is None:
+        raise BadAnswer("An answer of LOX24 is not a message.", request_id=answer.request_id)
     return msgspec.Raw(answer.body)

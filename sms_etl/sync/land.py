@@ -5,7 +5,7 @@ after a kill the next run loads it before it plans anything.
 """
 
 import os
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -19,7 +19,8 @@ from sqlalchemy.types import TypeEngine
 
 from sms_etl.errors import DataDirError
 from sms_etl.pii import Pii
-from sms_etl.providers.lox24.records import BadRow, BadRowError, Fields, Value, describe_bad_row
+from sms_etl.providers.lox24.records import BadRow, Fields, read_sms
+from sms_etl.sync.columns import ReadRows, read_messages, read_rows
 from sms_etl.sync.streams import Stream
 from sms_etl.warehouse.store import make_directory
 
@@ -81,9 +82,9 @@ def land(
     Raises:
         DataDirError: The file cannot be written.
     """
-    good, bad = _read_rows(stream, rows, pii)
-    facts = msgspec.structs.replace(facts, rows=len(good), rows_bad=len(bad))
-    table = _table(stream, good, bad, gone)
+    read = _read(stream, list(rows), pii)
+    facts = msgspec.structs.replace(facts, rows=read.good.num_rows, rows_bad=len(read.bad))
+    table = pa.concat_tables([read.good, _outcomes(read.bad, gone, read.good.schema)])
     path = folder / stream.name / f"{facts.fetched_at:%Y%m%dT%H%M%S%f}-{facts.window_id}.parquet"
     metadata = {_METADATA_KEY: msgspec.json.encode(facts)}
     _write(path, table.replace_schema_metadata(metadata))
@@ -100,15 +101,11 @@ def _facts_of(path: Path) -> WindowFacts:
     return msgspec.json.decode(pq.read_schema(path).metadata[_METADATA_KEY], type=WindowFacts)
 
 
-def _read_rows(stream: Stream, rows: Iterable[msgspec.Raw], pii: Pii) -> tuple[list[Fields], list[BadRow]]:
-    good: list[Fields] = []
-    bad: list[BadRow] = []
-    for raw in rows:
-        try:
-            good.append(stream.read(raw, pii))
-        except BadRowError as exc:
-            bad.append(describe_bad_row(raw, str(exc), pii))
-    return good, bad
+def _read(stream: Stream, rows: Sequence[msgspec.Raw], pii: Pii) -> ReadRows:
+    """Read messages, of which there are millions, in columns, and other streams row by row."""
+    if stream.read is read_sms:
+        return read_messages(rows, pii, landing_schema(stream))
+    return read_rows(stream.read, rows, pii, landing_schema(stream))
 
 
 def landing_schema(stream: Stream) -> pa.Schema:
@@ -147,13 +144,9 @@ def _arrow_type(column_type: TypeEngine[object]) -> pa.DataType:
             return pa.string()
 
 
-def _table(stream: Stream, good: Sequence[Fields], bad: Sequence[BadRow], gone: Sequence[str]) -> pa.Table:
-    rows: list[Mapping[str, Value]] = [
-        *(dict(fields, is_gone=False) for fields in good),
-        *(_gone_columns(uuid) for uuid in gone),
-        *(_bad_columns(row) for row in bad),
-    ]
-    return pa.Table.from_pylist(rows, schema=landing_schema(stream))
+def _outcomes(bad: Sequence[BadRow], gone: Sequence[str], schema: pa.Schema) -> pa.Table:
+    rows = [*(_gone_columns(uuid) for uuid in gone), *(_bad_columns(row) for row in bad)]
+    return pa.Table.from_pylist(rows, schema=schema) if rows else schema.empty_table()
 
 
 def _gone_columns(uuid: str) -> Fields:

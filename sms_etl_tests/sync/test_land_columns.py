@@ -64,7 +64,17 @@ ODD_LITERALS = (
     "1.",
     "[" * 5000 + "]" * 5000,
 )
-NAMES = (*SmsRow.__struct_fields__, "@id", "@type", "@context", "requests", "clicks", "operator", "phöne")
+NAMES = (
+    *SmsRow.__struct_fields__,
+    "@id",
+    "@type",
+    "@context",
+    "requests",
+    "clicks",
+    "operator",
+    "phöne",
+    "link",
+)
 OTHER_SHAPES = (b"", b"[]", b"[1]", b"17", b"null", b"{", b"{}", b"\xff", b'{"uuid": "\xff"}', b"[" * 5000)
 
 texts = st.one_of(

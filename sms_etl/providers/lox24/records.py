@@ -5,11 +5,11 @@ stops sending becomes null) and strict in what is there: a wrong type is a reaso
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import msgspec
 
@@ -19,6 +19,7 @@ from sms_etl.settings import PiiPolicy
 
 _LATEST_SECOND = 253_402_300_799  # the last second of the year 9999
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_COUNTRY = re.compile("[A-Za-z]{2}")
 _MONEY_DIGITS = Decimal(10) ** 12  # DECIMAL(18,6) holds twelve digits before the point
 _MICRO = Decimal("0.000001")
 
@@ -29,11 +30,13 @@ Count = Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
 LargeCount = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 Identifier = Annotated[int, msgspec.Meta(ge=1 - 2**63, le=2**63 - 1)]
 Attempts = Annotated[int, msgspec.Meta(ge=0, lt=2**15)]
-Country = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z]{2}\Z")]
 
 
-class SmsRow(msgspec.Struct):
-    """A message as `GET /sms` gives it; field by field in the provider's reference."""
+class SmsRow(msgspec.Struct, gc=False):
+    """A message as `GET /sms` gives it; field by field in the provider's reference.
+
+    It holds no containers, so the garbage collector need not look at it.
+    """
 
     uuid: str
     created_at: CreatedSeconds
@@ -47,7 +50,7 @@ class SmsRow(msgspec.Struct):
     is_sent: bool | None = None
     is_text_deleted: bool | None = None
     is_unicode: bool | None = None
-    iso2: Country | None = None
+    iso2: str | None = None
     parts_count: Count | None = None
     chars_count: Count | None = None
     price: msgspec.Raw = msgspec.Raw(b"null")
@@ -59,6 +62,24 @@ class SmsRow(msgspec.Struct):
     key_id: Identifier | None = None
     ip: str | None = None
     attempts_count_max: Attempts | None = None
+
+
+class DocumentedSms(SmsRow, forbid_unknown_fields=True, gc=False):
+    """A message with no field that is not in the reference; to know that takes no second look at it."""
+
+    link: str | None = msgspec.field(name="@id", default=None)
+    type_name: str | None = msgspec.field(name="@type", default=None)
+    requests: str | None = None
+    clicks: str | None = None
+
+
+class Keys(msgspec.Struct, frozen=True, gc=False):
+    """What tells rows apart and where they lie in time; None where it is not readable."""
+
+    uuid: str | None = None
+    """As the provider wrote it; may not be a uuid."""
+    created_at: int | None = None
+    processed_at: int | None = None
 
 
 class BulkRow(msgspec.Struct):
@@ -97,8 +118,11 @@ _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 _decode_sms = msgspec.json.Decoder(SmsRow).decode
 _decode_bulk = msgspec.json.Decoder(BulkRow).decode
+_decode_documented = msgspec.json.Decoder(DocumentedSms).decode
+_decode_keys = msgspec.json.Decoder(Keys).decode
 _decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
+_T = TypeVar("_T")
 Value = str | int | bool | Decimal | datetime | None
 Fields = Mapping[str, Value]
 
@@ -135,13 +159,13 @@ def read_sms(raw: bytes | msgspec.Raw, pii: Pii) -> Fields:
         fields.update(pii.phone_fields(row.phone))
         fields.update(pii.text_fields(row.text, is_unicode=row.is_unicode, is_deleted=row.is_text_deleted))
         fields.update(
-            uuid=_uuid(row.uuid, "uuid"),
+            uuid=uuid_of(row.uuid, "uuid"),
             created_at=from_unix(row.created_at),
             delivery_at=_instant(row.delivery_at),
             gateway_sent_at=_instant(row.gateway_sent_at),
-            iso2=row.iso2.upper() if row.iso2 else None,
-            price=_money(row.price, "price"),
-            bulk_id=_uuid(row.bulk_id, "bulk_id") if row.bulk_id else None,
+            iso2=country_of(row.iso2),
+            price=money_of(row.price, "price"),
+            bulk_id=uuid_of(row.bulk_id, "bulk_id") if row.bulk_id else None,
             extra=_unknown_fields(raw, _SMS_FIELDS),
         )
     except _UNREADABLE as exc:
@@ -155,16 +179,61 @@ def read_bulk(raw: bytes | msgspec.Raw, _pii: Pii) -> Fields:
         row = _decode_bulk(raw)
         fields: dict[str, Value] = msgspec.structs.asdict(row)
         fields.update(
-            uuid=_uuid(row.uuid, "uuid"),
+            uuid=uuid_of(row.uuid, "uuid"),
             created_at=from_unix(row.created_at),
             delivery_at=_instant(row.delivery_at),
             processed_at=_instant(row.processed_at),
-            msg_total_cost=_money(row.msg_total_cost, "msg_total_cost"),
+            msg_total_cost=money_of(row.msg_total_cost, "msg_total_cost"),
             extra=_unknown_fields(raw, _BULK_FIELDS),
         )
     except _UNREADABLE as exc:
         raise BadRowError(str(exc)) from exc
     return fields
+
+
+def decode_documented(rows: Iterable[msgspec.Raw]) -> list[DocumentedSms] | None:
+    """Decode messages, as `decode_sms` does one; None if any of them has an unknown field or is not right."""
+    try:
+        return [_decode_documented(raw) for raw in rows]
+    except _UNREADABLE:
+        return None
+
+
+def decode_sms(raw: bytes | msgspec.Raw) -> tuple[SmsRow, str | None]:
+    """Decode a message and its unknown fields; `uuid`, `bulk_id`, `iso2` and `price` are not checked yet.
+
+    Returns:
+        The row, and its unknown fields as JSON text, None if there are none.
+
+    Raises:
+        BadRowError: `read_sms` tells why.
+    """
+    try:
+        return _decode_documented(raw), None
+    except _UNREADABLE:
+        try:
+            return _decode_sms(raw), _unknown_fields(raw, _SMS_FIELDS)
+        except _UNREADABLE as exc:
+            raise BadRowError(str(exc)) from exc
+
+
+def keys_of(raw: bytes | msgspec.Raw) -> Keys:
+    """Read the keys of any row, each for itself where one of them is not readable."""
+    try:
+        return _decode_keys(raw)
+    except _UNREADABLE:
+        return Keys(
+            _read_or_none(raw, "uuid", str),
+            _read_or_none(raw, "created_at", int),
+            _read_or_none(raw, "processed_at", int),
+        )
+
+
+def _read_or_none(raw: bytes | msgspec.Raw, name: str, kind: type[_T]) -> _T | None:
+    try:
+        return msgspec.json.decode(_decode_fields(raw).get(name, b"null"), type=kind)
+    except _UNREADABLE:
+        return None
 
 
 def describe_bad_row(raw: bytes | msgspec.Raw, reason: str, pii: Pii) -> BadRow:
@@ -190,7 +259,17 @@ def _json_of(fields: Mapping[str, msgspec.Raw]) -> str:
     return msgspec.json.encode(fields).decode(errors="replace")
 
 
-def _uuid(value: str, field: str) -> str:
+def country_of(value: str | None) -> str | None:
+    """Read a country code; the provider writes none as null or as an empty text."""
+    if not value:
+        return None
+    if not _COUNTRY.fullmatch(value):
+        raise BadRowError("Not two letters - at `$.iso2`")
+    return value.upper()
+
+
+def uuid_of(value: str, field: str) -> str:
+    """Read a uuid; in lower case it is the key."""
     lowered = value.lower()
     if not _UUID.fullmatch(lowered):
         raise BadRowError(f"Not a uuid - at `$.{field}`")
@@ -202,7 +281,7 @@ def _instant(seconds: int | None) -> datetime | None:
     return from_unix(seconds) if seconds else None
 
 
-def _money(raw: msgspec.Raw, field: str) -> Decimal | None:
+def money_of(raw: bytes | msgspec.Raw, field: str) -> Decimal | None:
     """Read an amount from its JSON text, exactly."""
     text = bytes(raw)
     if text == b"null":
