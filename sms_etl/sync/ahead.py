@@ -1,7 +1,7 @@
 """Lets one step of a run work while the next one does, so that fetching, landing and loading overlap."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import suppress
 from typing import TypeVar
 
@@ -39,47 +39,10 @@ async def ahead(source: AsyncIterator[Item], most: int) -> AsyncIterator[Item]:
             await filling
 
 
-async def ahead_in_groups(source: AsyncIterator[Item], most: int) -> AsyncIterator[list[Item]]:
-    """Let a source run ahead, and give all that is waiting at once: at least one item, at most `most`."""
-    waiting: list[Item] = []
-    came, taken = asyncio.Event(), asyncio.Event()
-    end: _End | None = None
-
-    async def fill() -> None:
-        nonlocal end
-        try:
-            async for item in source:
-                while len(waiting) >= most:
-                    taken.clear()
-                    await taken.wait()
-                waiting.append(item)
-                came.set()
-        except Exception as exc:  # noqa: BLE001 - it is raised where the items are taken
-            end = _End(exc)
-        else:
-            end = _End(None)
-        came.set()
-
-    filling = asyncio.create_task(fill())
-    try:
-        while True:
-            await came.wait()
-            came.clear()
-            group = waiting[:]
-            waiting.clear()
-            taken.set()
-            if group:
-                yield group
-            elif end is not None:
-                if end.error is not None:
-                    raise end.error
-                return
-            if end is not None:
-                came.set()
-    finally:
-        filling.cancel()
-        with suppress(asyncio.CancelledError):
-            await filling
+async def each_of(items: Iterable[Item]) -> AsyncIterator[Item]:
+    """Give what is there already as a source."""
+    for item in items:
+        yield item
 
 
 async def each_in_a_thread(source: AsyncIterator[Item], make: Callable[[Item], Made]) -> AsyncIterator[Made]:

@@ -21,7 +21,7 @@ from sms_etl.pii import Pii
 from sms_etl.providers.lox24.client import Account, Limits, Lox24Client
 from sms_etl.settings import Settings
 from sms_etl.sync import fetch
-from sms_etl.sync.ahead import ahead, ahead_in_groups, each_in_a_thread
+from sms_etl.sync.ahead import ahead, each_in_a_thread, each_of
 from sms_etl.sync.fetch import FetchedWindow
 from sms_etl.sync.land import Landed, WindowFacts, land
 from sms_etl.sync.load import LoadCounts, batches, load
@@ -51,8 +51,7 @@ from sms_etl.warehouse.store import Transaction, Warehouse, make_directory
 DONE = "done"
 _LOCK_FILE = "sync.lock"
 _WINDOWS_AHEAD = 2
-"""Windows that may wait to be landed, and again to be loaded: enough to overlap, little enough to hold."""
-_WINDOWS_PER_LOAD = 10
+"""Windows that may wait to be landed: enough to overlap, little enough to hold in memory."""
 _ROWS_PER_LOAD = 50_000
 """A merge of so many rows costs little more than one of a tenth; a larger one holds the writer too long."""
 
@@ -205,8 +204,7 @@ class _Run:
     async def _steps(self) -> None:
         self._hold_account(await self.client.account())
         for stream, landed in self.memory.not_loaded:
-            for batch in batches(landed, most_rows=_ROWS_PER_LOAD):
-                self._load(stream, batch)
+            await self._load_all(stream, each_of(landed))
         if self.task.is_replaying_quarantine:
             await self._replay_quarantine()
             return
@@ -323,11 +321,13 @@ class _Run:
         def land_it(window: FetchedWindow) -> Landed:
             return self._land(stream, window, observed_by, advances)
 
+        return await self._load_all(stream, each_in_a_thread(ahead(fetched, _WINDOWS_AHEAD), land_it))
+
+    async def _load_all(self, stream: Stream, landed: AsyncIterator[Landed]) -> tuple[str, ...]:
+        """Load landed files, many at once; give what was missing from their windows."""
         missing: tuple[str, ...] = ()
-        landed = each_in_a_thread(ahead(fetched, _WINDOWS_AHEAD), land_it)
-        async for group in ahead_in_groups(landed, _WINDOWS_PER_LOAD):
-            for batch in batches(group, most_rows=_ROWS_PER_LOAD):
-                missing += await asyncio.to_thread(self._load, stream, batch)
+        async for batch in ahead(batches(landed, most_rows=_ROWS_PER_LOAD), 1):
+            missing += await asyncio.to_thread(self._load, stream, batch)
         return missing
 
     def _land(self, stream: Stream, window: FetchedWindow, observed_by: str, advances: bool) -> Landed:

@@ -5,7 +5,7 @@ clock, which may have been wrong, does not decide which observation is the newer
 the table's own columns, so that a column is named once, in `warehouse/tables.py`.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -92,17 +92,20 @@ def load(
     )
 
 
-def batches(landed: Iterable[Landed], *, most_rows: int) -> Iterator[list[Landed]]:
-    """Group landed files into what can be loaded together: observed alike, and of so many rows at most."""
+async def batches(landed: AsyncIterator[Landed], *, most_rows: int) -> AsyncIterator[list[Landed]]:
+    """Group landed files into what can be loaded together: observed alike, and of about so many rows."""
     batch: list[Landed] = []
-    for file in landed:
-        rows = sum(each.facts.rows for each in batch)
-        if batch and (_kind(file) != _kind(batch[0]) or rows + file.facts.rows > most_rows):
+    async for file in landed:
+        if batch and (_kind(file) != _kind(batch[0]) or _rows(batch) + file.facts.rows > most_rows):
             yield batch
             batch = []
         batch.append(file)
     if batch:
         yield batch
+
+
+def _rows(files: Sequence[Landed]) -> int:
+    return sum(file.facts.rows for file in files)
 
 
 def watermark_of(transaction: Transaction, stream: Stream) -> datetime | None:

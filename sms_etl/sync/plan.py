@@ -9,6 +9,8 @@ from datetime import timedelta
 
 PAGES_PER_WINDOW = 50
 """Some tens of pages: few enough to read again when it moved, many enough to keep the connections busy."""
+MOST_PAGES = 75
+"""A window of so many pages is not cut: halves would be too small to keep the connections busy."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -93,6 +95,6 @@ def windows_of(span: Span, *, total: int, page_size: int, first_second: int | No
         Windows that tile the span; the span itself if it is small enough or a single second.
     """
     pages = -(-total // max(page_size, 1))
-    if pages <= PAGES_PER_WINDOW or span.seconds == 1:
+    if pages <= MOST_PAGES or span.seconds == 1:
         return (span,)
-    return span.split_behind(first_second, -(-pages // PAGES_PER_WINDOW) + 1)
+    return span.split_behind(first_second, -(-pages // PAGES_PER_WINDOW))

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from sms_etl.sync.ahead import ahead, ahead_in_groups, each_in_a_thread
+from sms_etl.sync.ahead import ahead, each_in_a_thread, each_of
 
 
 async def numbers(count: int, made: list[int], *, fails: bool = False) -> AsyncIterator[int]:
@@ -42,30 +42,8 @@ async def test_an_error_comes_after_the_items_before_it() -> None:
     assert got == list(range(5))
 
 
-async def test_groups_hold_what_waited_in_order_and_at_most_so_many() -> None:
-    groups: list[list[int]] = []
-    async for group in ahead_in_groups(numbers(50, []), 4):
-        groups.append(group)
-        await asyncio.sleep(0.002)
-    assert [number for group in groups for number in group] == list(range(50))
-    assert all(1 <= len(group) <= 4 for group in groups)
-    assert any(len(group) > 1 for group in groups)
-
-
-async def test_an_error_comes_after_the_groups_before_it() -> None:
-    got: list[int] = []
-
-    async def take() -> None:
-        async for group in ahead_in_groups(numbers(5, [], fails=True), 2):
-            got.extend(group)
-
-    with pytest.raises(ValueError, match="no more"):
-        await take()
-    assert got == list(range(5))
-
-
-async def test_an_empty_source_gives_no_group() -> None:
-    assert [group async for group in ahead_in_groups(numbers(0, []), 2)] == []
+async def test_what_is_there_already_is_a_source() -> None:
+    assert [item async for item in each_of("abc")] == ["a", "b", "c"]
 
 
 async def test_each_item_is_made_in_a_thread() -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sms_etl.sync.plan import PAGES_PER_WINDOW, Span, span_to_read, windows_of
+from sms_etl.sync.plan import MOST_PAGES, Span, span_to_read, windows_of
 
 SECONDS = st.integers(min_value=0, max_value=2_000_000_000)
 HOUR = timedelta(hours=1)
@@ -43,7 +43,7 @@ def test_windows_tile_the_span_wherever_the_first_row_lies(
 @given(SECONDS, st.integers(1, 10_000_000), st.integers(1, 1000))
 def test_a_span_that_is_too_large_is_always_cut_smaller(since: int, length: int, page_size: int) -> None:
     span = Span(since, since + length)
-    total = page_size * (PAGES_PER_WINDOW + 1)
+    total = page_size * (MOST_PAGES + 1)
     windows = windows_of(span, total=total, page_size=page_size, first_second=None)
     assert len(windows) > 1
     assert all(window.seconds < span.seconds for window in windows)
