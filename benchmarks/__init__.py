@@ -1,0 +1,1 @@
+"""What `make bench` runs: a page server, our sync, its rivals, and the table and picture they end in."""
