@@ -8,6 +8,7 @@ import asyncio
 import logging
 import random
 import time
+import zlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -43,6 +44,8 @@ Sleep = Callable[[float], Awaitable[None]]
 TOKEN_HEADER = "X-LOX24-AUTH-TOKEN"  # noqa: S105 - the header's name
 MAX_BODY_BYTES = 16 * 1024 * 1024
 """A page is some hundred kilobytes; what is larger than this is not a page, and eight may come at once."""
+_ACCEPTED_ENCODING = "gzip"
+_GZIP = zlib.MAX_WBITS | 16
 _CONNECT_SECONDS = 10.0
 _WHOLE_ANSWER = 3
 """An answer that keeps dripping must be whole within so many times the time-out."""
@@ -151,6 +154,7 @@ class Lox24Client:
             headers={
                 TOKEN_HEADER: token,
                 "Accept": "application/ld+json",
+                "Accept-Encoding": _ACCEPTED_ENCODING,
                 "User-Agent": f"sms_etl/{__version__}",
             },
             timeout=httpx.Timeout(self._limits.timeout, connect=min(self._limits.timeout, _CONNECT_SECONDS)),
@@ -243,13 +247,6 @@ class Lox24Client:
             ) from exc
         except httpx.TransportError as exc:
             raise unreachable(exc, self._http.base_url.netloc.decode(), self._http.timeout) from exc
-        except httpx.DecodingError as exc:
-            raise BadAnswer(
-                f"The answer to {entry.path} is not compressed as it says.",
-                hint="Something on the way may change answers: check proxies and SMS_ETL_LOX24_BASE_URL.",
-                status=status,
-                request_id=request_id,
-            ) from exc
         finally:
             self.ledger.append(
                 replace(
@@ -295,22 +292,46 @@ def _may_be_retried(error: BaseException) -> bool:
 
 
 async def _bounded_body(response: httpx.Response, path: str) -> bytes:
+    """Take an answer's body, unpacked, and never more of it than a page can be long."""
     body = bytearray()
+    unpack = _unpacking(response, path)
     announced = response.headers.get("Content-Length", "")
     is_too_large = announced.isdecimal() and int(announced) > MAX_BODY_BYTES
     if not is_too_large:
-        async for chunk in response.aiter_bytes():
-            body += chunk
+        async for chunk in response.aiter_raw():
+            body += unpack(chunk, MAX_BODY_BYTES + 1 - len(body))
             if is_too_large := len(body) > MAX_BODY_BYTES:
                 break
     if is_too_large:
-        raise BadAnswer(
-            f"The answer to {path} is larger than {MAX_BODY_BYTES // 1024**2} MiB.",
-            hint="Check SMS_ETL_LOX24_BASE_URL.",
-            status=response.status_code,
-            request_id=response.headers.get(REQUEST_ID_HEADER),
-        )
+        raise _bad_body(response, f"The answer to {path} is larger than {MAX_BODY_BYTES // 1024**2} MiB.")
     return bytes(body)
+
+
+def _unpacking(response: httpx.Response, path: str) -> Callable[[bytes, int], bytes]:
+    """Give what unpacks bytes of a body into so many at most: a small packed body can be a huge one."""
+    encoding = response.headers.get("Content-Encoding", "identity")
+    if encoding == "identity":
+        return lambda chunk, _most: chunk
+    if encoding != _ACCEPTED_ENCODING:
+        raise _bad_body(response, f"The answer to {path} is compressed in a way that was not asked for.")
+    unpacker = zlib.decompressobj(_GZIP)
+
+    def unpack(chunk: bytes, most: int) -> bytes:
+        try:
+            return unpacker.decompress(chunk, most)
+        except zlib.error as exc:
+            raise _bad_body(response, f"The answer to {path} is not compressed as it says.") from exc
+
+    return unpack
+
+
+def _bad_body(response: httpx.Response, message: str) -> BadAnswer:
+    return BadAnswer(
+        message,
+        hint="Something on the way may change answers: check proxies and SMS_ETL_LOX24_BASE_URL.",
+        status=response.status_code,
+        request_id=response.headers.get(REQUEST_ID_HEADER),
+    )
 
 
 def read_account(answer: Answer) -> Account:
