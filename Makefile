@@ -6,7 +6,7 @@ WORKERS ?= 2
 PORT ?= 3000
 
 .DEFAULT_GOAL := help
-.PHONY: help demo ui test lint format lock system-packages clean
+.PHONY: help demo ui test test-faults lint format lock system-packages clean
 
 help: ## Show what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -19,6 +19,17 @@ ui: .venv/.runtime ## Open Dagster on 127.0.0.1, with the real account if SMS_ET
 
 test: .venv/.dev system-packages lint ## Check style and types, and run every test
 	$(BIN)/pytest -n $(WORKERS) --cov --cov-report=term
+
+.PHONY: bench bench-small
+bench: .venv/.runtime ## Measure the sync beside its rivals into docs/performance.md (ten minutes, an idle machine)
+	@$(BIN)/python -m benchmarks --page docs/performance.md
+
+bench-small: .venv/.runtime ## The same in a minute, to see that it works; writes no page
+	@$(BIN)/python -m benchmarks --small
+
+test-faults: .venv/.dev ## Run the fault suite in full, and write its counts into docs/reliability.md
+	SMS_ETL_TEST_FAULTS=full SMS_ETL_TEST_FAULTS_TABLE=$(CURDIR)/docs/reliability.md \
+		$(BIN)/pytest -n $(WORKERS) sms_etl_tests/faults
 
 lint: .venv/.dev ## Check style, types and SQL
 	$(BIN)/ruff check .
