@@ -93,15 +93,24 @@ def load(
 
 
 async def batches(landed: AsyncIterator[Landed], *, most_rows: int) -> AsyncIterator[list[Landed]]:
-    """Group landed files into what can be loaded together: observed alike, and of about so many rows."""
+    """Group landed files into what can be loaded together: observed alike, and of about so many rows.
+
+    An error of the source comes after the files before it: what is landed is to be loaded.
+    """
     batch: list[Landed] = []
-    async for file in landed:
-        if batch and (_kind(file) != _kind(batch[0]) or _rows(batch) + file.facts.rows > most_rows):
-            yield batch
-            batch = []
-        batch.append(file)
+    error: Exception | None = None
+    try:
+        async for file in landed:
+            if batch and (_kind(file) != _kind(batch[0]) or _rows(batch) + file.facts.rows > most_rows):
+                yield batch
+                batch = []
+            batch.append(file)
+    except Exception as exc:  # noqa: BLE001 - it is raised below
+        error = exc
     if batch:
         yield batch
+    if error is not None:
+        raise error
 
 
 def _rows(files: Sequence[Landed]) -> int:

@@ -213,7 +213,7 @@ watermark = Table(
     Column("watermark_at", DateTime, nullable=False, comment="all up to here was read"),
     Column("run_id", Uuid, nullable=False),
     Column("updated_at", DateTime, nullable=False),
-    Column("read_at", DateTime, nullable=False, comment="when the provider was asked for the newest row"),
+    Column("read_at", DateTime, comment="when the provider was asked for the newest row"),
     schema="ops",
     comment="One row a stream.",
 )

@@ -37,10 +37,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture
 def rehearsal_of(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[RehearsalOf]:
-    """Make a rehearsal: an account behind the proxy, three rows a page, and a heading for the counts."""
+    """Make a rehearsal: an account behind the proxy, with pages for several windows, and a heading."""
     with ExitStack() as stack:
 
-        def make(what: str, *, messages: int = 180, page_size: int = 3, **switches: Any) -> Rehearsal:
+        def make(what: str, *, messages: int = 180, page_size: int = 2, **switches: Any) -> Rehearsal:
             account = AccountParameters(messages=messages, days=6)
             provider = stack.enter_context(
                 running_sandbox(account=account, switches=SandboxSwitches(page_size=page_size, **switches))

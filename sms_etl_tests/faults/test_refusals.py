@@ -65,7 +65,7 @@ def test_with_one_request_at_a_time_exactly_one_is_refused(
 def test_a_refusal_after_windows_were_landed_keeps_them(
     status: int, error: type[SmsEtlError], rehearsal_of: RehearsalOf, patience: Patience
 ) -> None:
-    rehearsal = rehearsal_of(f"{status} after some windows")
+    rehearsal = rehearsal_of(f"{status} after some windows", page_size=1)
 
     def after_the_first_window(asked: Asked) -> bool:
         return bool(evidence.landed_windows(rehearsal.base)) and asked.path == "/sms"

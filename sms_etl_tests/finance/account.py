@@ -87,7 +87,11 @@ def write_warehouse(
                 "created_at as last_seen_at, created_at as changed_at",
                 [bulk.uuid, bulk.created_at, bulk.currency, bulk.is_dryrun],
             )
-        native.execute("insert into ops.watermark values ('sms', ?, uuid(), ?)", [watermark_at, watermark_at])
+        native.execute(
+            "insert into ops.watermark (stream, watermark_at, run_id, updated_at) "
+            "values ('sms', ?, uuid(), ?)",
+            [watermark_at, watermark_at],
+        )
         native.execute(
             "insert into ops.build_context values (?, ?, ?, ?)",
             [watermark_at, timezone, settle_days, watermark_at],
