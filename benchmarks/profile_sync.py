@@ -43,7 +43,7 @@ def profiled_threads() -> Iterator[list[cProfile.Profile]]:
             run(thread)
 
     # There is no other way into a pool's threads; mypy does not like a method replaced.
-    threading.Thread.run = profiled_run  # type: ignore[method-assign,assignment]
+    threading.Thread.run = profiled_run  # type: ignore[method-assign,assignment]  # what a profiler does
     try:
         with _profile(profiles):
             yield profiles

@@ -11,6 +11,8 @@ from typing import Any
 
 import duckdb
 
+from sms_etl.settings import Settings
+
 SMS_AS_SENT = (
     "status_code",
     "dlr_code",
@@ -41,6 +43,17 @@ BULK_AS_SENT = (
     "is_dryrun",
     "is_text_deleted",
 )
+
+
+def warehouse_of(settings: Settings) -> Path:
+    """Give the warehouse's file."""
+    return settings.data_dir / "warehouse.duckdb"
+
+
+def ask(settings: Settings, sql: str) -> list[tuple[Any, ...]]:
+    """Run a query on the warehouse itself."""
+    with duckdb.connect(str(warehouse_of(settings)), read_only=True) as connection:
+        return connection.execute(sql).fetchall()
 
 
 def rows_of(warehouse: Path, table: str) -> dict[str, dict[str, Any]]:

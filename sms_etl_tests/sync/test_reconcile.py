@@ -1,8 +1,6 @@
 """Reconciliation: what differs from the provider's totals is found, repaired and told."""
 
 from collections import Counter
-from pathlib import Path
-from typing import Any
 
 import duckdb
 from hypothesis import given
@@ -10,23 +8,13 @@ from hypothesis import strategies as st
 
 from sms_etl.clock import to_unix
 from sms_etl.sandbox.server import SandboxHandle
-from sms_etl.settings import Settings
 from sms_etl.sync.engine import Task, run_sync
 from sms_etl.sync.plan import Span
 from sms_etl.sync.reconcile import ROWS_READ_WHOLE, Difference, differences
 from sms_etl_tests.conftest import SettingsAt
-from sms_etl_tests.provider_truth import assert_messages_equal, rows_of
+from sms_etl_tests.provider_truth import ask, assert_messages_equal, rows_of, warehouse_of
 
 DAYS = Task(reconcile_days=10)
-
-
-def ask(settings: Settings, sql: str) -> list[tuple[Any, ...]]:
-    with duckdb.connect(str(warehouse_of(settings)), read_only=True) as connection:
-        return connection.execute(sql).fetchall()
-
-
-def warehouse_of(settings: Settings) -> Path:
-    return settings.data_dir / "warehouse.duckdb"
 
 
 async def found(there: Counter[int], here: Counter[int], span: Span) -> list[Difference]:

@@ -2,7 +2,6 @@
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -15,25 +14,15 @@ from sms_etl.errors import (
     SettingsError,
     Unauthorised,
     Unreachable,
-    WindowUnstable,
     WrongAccount,
 )
 from sms_etl.providers.lox24.client import Lox24Client
 from sms_etl.sandbox.server import SandboxHandle
-from sms_etl.settings import PiiPolicy, Settings
-from sms_etl.sync import engine, fetch
+from sms_etl.settings import PiiPolicy
+from sms_etl.sync import engine
 from sms_etl.sync.engine import SyncResult, Task, run_sync
 from sms_etl_tests.conftest import SettingsAt
-from sms_etl_tests.provider_truth import assert_bulks_equal, assert_messages_equal, rows_of
-
-
-def warehouse_of(settings: Settings) -> Path:
-    return settings.data_dir / "warehouse.duckdb"
-
-
-def ask(settings: Settings, sql: str) -> list[tuple[Any, ...]]:
-    with duckdb.connect(str(warehouse_of(settings)), read_only=True) as connection:
-        return connection.execute(sql).fetchall()
+from sms_etl_tests.provider_truth import ask, assert_bulks_equal, assert_messages_equal, rows_of, warehouse_of
 
 
 def message_paths(provider: SandboxHandle) -> list[str]:
@@ -377,53 +366,6 @@ def test_loading_fails_without_a_trace_and_the_watermark_stays(
     assert ask(settings, "select count(*) from ops.watermark") == [(0,)]
     run_sync(settings)
     assert_messages_equal(warehouse_of(settings), provider.truth_sms())
-
-
-def moving(monkeypatch: pytest.MonkeyPatch, provider: SandboxHandle, *, times: int) -> None:
-    """Let somebody delete the oldest message each time the pages behind the first are read, so many times."""
-    pages = fetch._Reader.pages
-    moves: list[int] = []
-
-    async def moved(self: Any, looked: Any, first: Any) -> Any:
-        if len(moves) < times and first.total > 1:
-            moves.append(1)
-            provider.delete(provider.truth_sms()[0]["uuid"])
-        return await pages(self, looked, first)
-
-    monkeypatch.setattr(fetch._Reader, "pages", moved)
-
-
-def test_a_window_that_moved_while_it_was_read_is_read_again(
-    provider: SandboxHandle, settings_at: SettingsAt, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    settings = settings_at(provider)
-    moving(monkeypatch, provider, times=1)
-    run_sync(settings)
-    assert_messages_equal(warehouse_of(settings), provider.truth_sms())
-    assert ask(settings, "select max(attempts) from ops.fetch_window") == [(2,)]
-
-
-def test_a_window_that_keeps_moving_is_cut_and_read_in_parts(
-    provider: SandboxHandle, settings_at: SettingsAt, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    settings = settings_at(provider)
-    moving(monkeypatch, provider, times=7)
-    run_sync(settings)
-    assert_messages_equal(warehouse_of(settings), provider.truth_sms())
-    assert ask(settings, "select count(*) > 1 from ops.fetch_window where stream = 'sms'") == [(True,)]
-
-
-def test_a_second_that_never_holds_still_fails_loudly_and_leaves_the_watermark_before_it(
-    empty_provider: SandboxHandle, settings_at: SettingsAt, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    now = to_unix(empty_provider.now())
-    empty_provider.insert(*({"created_at": now} for _ in range(90)))
-    settings = settings_at(empty_provider)
-    moving(monkeypatch, empty_provider, times=10_000)
-    with pytest.raises(WindowUnstable, match="changed each of the 5 times"):
-        run_sync(settings)
-    assert ask(settings, "select count(*) from ops.watermark") == [(0,)]
-    assert ask(settings, "select stopped_reason from ops.sync_run") == [("WindowUnstable",)]
 
 
 def test_a_wrong_token_is_tried_by_one_request_and_stops_the_run(
