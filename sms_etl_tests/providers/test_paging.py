@@ -1,5 +1,7 @@
 """Holds the queries that ask for pages, and the reading of hydra listings."""
 
+import json
+
 import msgspec
 import pytest
 
@@ -59,6 +61,21 @@ def test_a_number_that_is_none_spoils_only_its_own_row(constant: bytes) -> None:
         b'{"price":"' + constant + b'","uuid":"a"}',
         b'{"price":0.10,"n":12345678901234567890}',
     ]
+
+
+@pytest.mark.parametrize(
+    ("sent", "read"),
+    [
+        (rb"cut \ud83d", "cut \ufffd"),
+        (rb"\uDE00 cut", "\ufffd cut"),
+        (rb"\ud83d\ud83d\ude00", "\ufffd😀"),
+        (rb"\\\ud83d", "\\\ufffd"),
+        (rb"C:\\ud83d \ud83d", "C:\\ud83d \ufffd"),
+    ],
+)
+def test_half_a_character_does_not_spoil_its_page(sent: bytes, read: str) -> None:
+    page = read_page(answer(b'{"hydra:member": [{"text": "' + sent + b'"}, {}], "hydra:totalItems": 2}'))
+    assert [json.loads(bytes(row)) for row in page.rows] == [{"text": read}, {}]
 
 
 def test_a_row_that_is_not_utf8_does_not_spoil_its_page() -> None:

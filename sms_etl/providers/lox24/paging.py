@@ -5,6 +5,7 @@ page and a price never passes through a float.
 """
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -29,6 +30,12 @@ class _Listing(msgspec.Struct):
 
 
 _NO_NUMBERS = (b"NaN", b"Infinity")
+_ESCAPE = re.compile(
+    rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+    rb"|(?P<half>\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\.",
+    re.DOTALL,
+)
+_REPLACEMENT = rb"\ufffd"
 
 _decode = msgspec.json.Decoder(_Listing).decode
 
@@ -55,9 +62,15 @@ def _read(body: bytes) -> _Listing:
     try:
         return _decode(body)
     except msgspec.DecodeError:
-        if not any(constant in body for constant in _NO_NUMBERS):
-            raise
-    return _decode(_with_constants_as_text(body))
+        mended = _with_whole_characters(body)
+    if any(constant in mended for constant in _NO_NUMBERS):
+        mended = _with_constants_as_text(mended)
+    return _decode(mended)
+
+
+def _with_whole_characters(body: bytes) -> bytes:
+    """Replace halves of characters, as of a text cut within an emoji: JSON has no place for them."""
+    return _ESCAPE.sub(lambda escape: _REPLACEMENT if escape["half"] else escape[0], body)
 
 
 def _with_constants_as_text(body: bytes) -> bytes:
