@@ -4,8 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from sms_etl.pii import Pii
-from sms_etl.settings import PiiPolicy
+from sms_etl.pii import Pii, PiiPolicy
 
 HIDDEN = Pii(PiiPolicy.PSEUDONYMISE, b"a key")
 KEPT = Pii(PiiPolicy.KEEP, b"a key")

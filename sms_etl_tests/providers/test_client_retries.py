@@ -207,8 +207,8 @@ async def test_a_host_that_does_not_exist_is_named(connect: Connect) -> None:
     [
         (Reply(is_reset=True), "Connection reset by peer"),
         (Reply(raw=b""), "Server disconnected without sending a response"),
-        (Reply(raw=b"HTTP/1.1 2 secret\r\n\r\n"), "illegal status line"),
-        (Reply(raw=b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc"), "peer closed connection"),
+        (Reply(raw=b"HTTP/1.1 2 secret\r\n\r\n"), "not HTTP"),
+        (Reply(raw=b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc"), "Peer closed connection"),
     ],
     ids=repr,
 )

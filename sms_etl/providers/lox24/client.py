@@ -10,10 +10,12 @@ import random
 import time
 import zlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import datetime
 from types import TracebackType
 from typing import Self, TypeVar
+from urllib.parse import urlencode
 from uuid import UUID
 
 import httpx
@@ -34,6 +36,7 @@ from sms_etl.errors import (
 )
 from sms_etl.providers.lox24.failures import REQUEST_ID_HEADER, error_for, unreachable
 from sms_etl.providers.lox24.pace import Pace
+from sms_etl.providers.lox24.transport import AiohttpTransport
 
 _log = logging.getLogger(__name__)
 
@@ -149,20 +152,19 @@ class Lox24Client:
             self._limits.concurrency, per_second=self._limits.per_second, now=time.monotonic, sleep=sleep
         )
         self._refused: ProviderError | None = None
-        self._http = httpx.AsyncClient(
-            base_url=base_url,
-            headers={
-                TOKEN_HEADER: token,
-                "Accept": "application/ld+json",
-                "Accept-Encoding": _ACCEPTED_ENCODING,
-                "User-Agent": f"sms_etl/{__version__}",
-            },
-            timeout=httpx.Timeout(self._limits.timeout, connect=min(self._limits.timeout, _CONNECT_SECONDS)),
-            limits=httpx.Limits(
-                max_connections=self._limits.concurrency, max_keepalive_connections=self._limits.concurrency
-            ),
-            follow_redirects=False,
-        )
+        self._base_url = httpx.URL(base_url)
+        self._headers = [
+            ("Host", self._base_url.netloc.decode()),
+            (TOKEN_HEADER, token),
+            ("Accept", "application/ld+json"),
+            ("Accept-Encoding", _ACCEPTED_ENCODING),
+            ("User-Agent", f"sms_etl/{__version__}"),
+        ]
+        self._timeouts = {
+            "connect": min(self._limits.timeout, _CONNECT_SECONDS),
+            "read": self._limits.timeout,
+        }
+        self._http = AiohttpTransport(self._limits.concurrency)
 
     async def __aenter__(self) -> Self:
         """Open the client."""
@@ -234,7 +236,7 @@ class Lox24Client:
         try:
             async with (
                 asyncio.timeout(deadline),
-                self._http.stream(entry.method, entry.path, params=list(query)) as response,
+                aclosing(await self._http.handle_async_request(self._request(query, entry))) as response,
             ):
                 status, request_id = response.status_code, response.headers.get(REQUEST_ID_HEADER)
                 body = await _bounded_body(response, entry.path)
@@ -246,7 +248,7 @@ class Lox24Client:
                 request_id=request_id,
             ) from exc
         except httpx.TransportError as exc:
-            raise unreachable(exc, self._http.base_url.netloc.decode(), self._http.timeout) from exc
+            raise unreachable(exc, self._base_url.netloc.decode(), self._timeouts) from exc
         finally:
             self.ledger.append(
                 replace(
@@ -266,6 +268,17 @@ class Lox24Client:
         elif response.status_code in _STRAINED:
             self._pace.strained()
         raise error
+
+    def _request(self, query: Query, entry: RequestRecord) -> httpx.Request:
+        path = self._base_url.path.rstrip("/") + entry.path
+        target = f"{path}?{urlencode(query)}" if query else path
+        return httpx.Request(
+            entry.method,
+            self._base_url,
+            headers=self._headers,
+            # Beside the address, which httpx would take apart anew for each page at a tenth of its cost.
+            extensions={"target": target.encode("ascii"), "timeout": self._timeouts},
+        )
 
     def _wait(self, state: RetryCallState) -> float:
         """Double the wait each time, with full jitter in its upper half; obey Retry-After."""

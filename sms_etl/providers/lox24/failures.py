@@ -81,25 +81,25 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
     return float(value) if value.isdecimal() else None
 
 
-def unreachable(exc: httpx.TransportError, host: str, timeout: httpx.Timeout) -> Unreachable:
+def unreachable(exc: httpx.TransportError, host: str, timeouts: Mapping[str, float]) -> Unreachable:
     """Give the error for an answer that never came.
 
     Args:
         exc: What httpx says.
         host: With its port.
-        timeout: That was kept to.
+        timeouts: That were kept to, in seconds: `connect` and `read`.
     """
     return Unreachable(
-        f"{host} cannot be reached: {_said(exc, timeout)}.",
+        f"{host} cannot be reached: {_said(exc, timeouts)}.",
         hint="Check the network and SMS_ETL_LOX24_BASE_URL; `sms-etl doctor` looks closer.",
     )
 
 
-def _said(exc: httpx.TransportError, timeout: httpx.Timeout) -> str:
+def _said(exc: httpx.TransportError, timeouts: Mapping[str, float]) -> str:
     if isinstance(exc, httpx.ConnectTimeout):
-        return f"no connection within {timeout.connect:g} seconds"
+        return f"no connection within {timeouts['connect']:g} seconds"
     if isinstance(exc, httpx.TimeoutException):
-        return f"no answer within {timeout.read:g} seconds"
+        return f"no answer within {timeouts['read']:g} seconds"
     if isinstance(exc, httpx.RemoteProtocolError):
         return str(exc).partition(": ")[0].rstrip(".")  # behind the colon it quotes what the other side sent
     return _deepest_reason(exc) or type(exc).__name__
