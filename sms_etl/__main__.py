@@ -2,4 +2,5 @@
 
 from sms_etl.cli import main
 
-main()
+if __name__ == "__main__":  # a process it starts imports this again
+    main()

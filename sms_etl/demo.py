@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from sms_etl.errors import WrongAccount
+from sms_etl.files import make_directory
 from sms_etl.finance.report import ReportResult, write_report
 from sms_etl.pipeline import PipelineResult, sync_build_publish
 from sms_etl.sandbox import traffic
@@ -20,7 +21,7 @@ from sms_etl.sandbox.switches import SandboxSwitches
 from sms_etl.settings import Settings
 from sms_etl.sync.engine import Progress
 from sms_etl.warehouse.read import published
-from sms_etl.warehouse.store import Warehouse, make_directory
+from sms_etl.warehouse.store import Warehouse
 
 DAYS_BETWEEN = 4
 """Within SMS_ETL_SETTLE_DAYS, and long enough for late delivery reports."""

@@ -13,9 +13,10 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from sms_etl.errors import DataDirError, SmsEtlError, WarehouseError
+from sms_etl.files import make_directory
 from sms_etl.providers.lox24.client import Account, Answer, Lox24Client, RetryPolicy, read_account
 from sms_etl.settings import Settings
-from sms_etl.warehouse.store import Warehouse, make_directory
+from sms_etl.warehouse.store import Warehouse
 
 LEAST_FREE_BYTES = 2 * 1024**3
 MOST_CLOCK_SKEW = timedelta(minutes=5)

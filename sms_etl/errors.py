@@ -17,6 +17,7 @@ SmsEtlError                    exit 1
 │   └── BadAnswer              200, but not what the documentation describes
 ├── SyncError
 │   ├── AlreadyRunning         another sync works on the same data directory
+│   ├── LandingLost            the process that writes landing files ended before its work
 │   └── WindowUnstable         a window of messages would not hold still while it was read
 ├── WarehouseError
 │   ├── WarehouseLocked        another program has it open for writing
@@ -136,6 +137,10 @@ class SyncError(SmsEtlError):
 
 class AlreadyRunning(SyncError):
     """Another sync works on the same data directory."""
+
+
+class LandingLost(SyncError):
+    """The process that writes landing files ended before its work: it was killed, or short of memory."""
 
 
 class WindowUnstable(SyncError):

@@ -10,14 +10,18 @@ import re
 import secrets
 import tempfile
 from collections.abc import Callable, Mapping
+from enum import StrEnum
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sms_etl.errors import DataDirError
+from sms_etl.files import make_directory
 from sms_etl.gsm import count_parts
-from sms_etl.settings import PiiPolicy, Settings
-from sms_etl.warehouse.store import make_directory
+
+if TYPE_CHECKING:
+    from sms_etl.settings import Settings
 
 KEY_FILE = "pii.key"
 _SHA256_BLOCK = 64
@@ -45,6 +49,13 @@ _NO_FEATURES: TextFields = {
 }
 
 
+class PiiPolicy(StrEnum):
+    """What is stored of phone numbers and texts."""
+
+    PSEUDONYMISE = "pseudonymise"
+    KEEP = "keep"
+
+
 class Pii:
     """The policy and its key.
 
@@ -55,13 +66,14 @@ class Pii:
 
     def __init__(self, policy: PiiPolicy, key: bytes) -> None:
         self.policy = policy
+        self.key = key
         self.hash_of = _keyed_hash(key)
         """Gives the keyed hash of a text, 32 hex digits."""
         self.phone_fields = lru_cache(_CACHE)(self._phone_fields)
         self._features = lru_cache(_CACHE)(self._text_features)
 
     @classmethod
-    def of(cls, settings: Settings) -> "Pii":
+    def of(cls, settings: "Settings") -> "Pii":
         """Give the policy of the settings; the key is made at first use.
 
         Raises:

@@ -61,8 +61,9 @@ def text_columns(texts: pa.Array, is_unicode: pa.Array, is_deleted: pa.Array, pi
     """
     coded = pc.if_else(pc.fill_null(is_deleted, False), None, texts).dictionary_encode()
     distinct, places = coded.dictionary, coded.indices
-    foreign = pc.replace_substring_regex(distinct, f"[{GSM_CHARACTERS}]+", "")
-    fits_gsm = pc.equal(foreign, "")
+    fits_gsm = pc.match_substring_regex(distinct, f"^[{GSM_CHARACTERS}]*$")
+    foreign = pc.if_else(fits_gsm, "", distinct)  # to match takes a third of what to replace takes
+    foreign = pc.replace_substring_regex(foreign, f"[{GSM_CHARACTERS}]+", "")
     gsm_units, gsm_parts = _units_and_parts(distinct, GSM7, distinct, fits_gsm)
     ucs2_units, ucs2_parts = _units_and_parts(distinct, UCS2, foreign, pc.invert(fits_gsm))
     is_gsm = pc.and_(fits_gsm.take(places), pc.invert(pc.fill_null(is_unicode, False)))

@@ -5,7 +5,6 @@ Every field says what a value does to the result. `load_settings` is the only wa
 
 import re
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -17,16 +16,10 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from sms_etl.clock import Clock, fixed_clock, system_clock
 from sms_etl.errors import SettingsError
+from sms_etl.pii import PiiPolicy
 
 PREFIX = "SMS_ETL_"
 _DURATION_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-
-
-class PiiPolicy(StrEnum):
-    """What is stored of phone numbers and texts."""
-
-    PSEUDONYMISE = "pseudonymise"
-    KEEP = "keep"
 
 
 def _duration(value: object) -> object:

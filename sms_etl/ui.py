@@ -13,10 +13,10 @@ from pathlib import Path
 
 from sms_etl.demo import demo_sandbox_state, with_sandbox
 from sms_etl.errors import SettingsError
+from sms_etl.files import make_directory
 from sms_etl.sandbox.account import AccountParameters
 from sms_etl.sandbox.server import running_sandbox
 from sms_etl.settings import Settings
-from sms_etl.warehouse.store import make_directory
 
 LOOPBACK = "127.0.0.1"
 _ENDS_WITHIN_SECONDS = 20

@@ -13,8 +13,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sms_etl.errors import DataDirError
-from sms_etl.pii import KEY_FILE, Pii, masked, normalised
-from sms_etl.settings import PiiPolicy, Settings, load_settings
+from sms_etl.pii import KEY_FILE, Pii, PiiPolicy, masked, normalised
+from sms_etl.settings import Settings, load_settings
 
 PHONE = "+4917612345678"
 HIDDEN = Pii(PiiPolicy.PSEUDONYMISE, b"a key")

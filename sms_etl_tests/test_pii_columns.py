@@ -9,9 +9,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sms_etl.gsm import GSM_CHARACTERS
-from sms_etl.pii import ALPHABETS_END, Pii
+from sms_etl.pii import ALPHABETS_END, Pii, PiiPolicy
 from sms_etl.pii_columns import NO_WORDS, phone_columns, text_columns
-from sms_etl.settings import PiiPolicy
 
 HIDDEN = Pii(PiiPolicy.PSEUDONYMISE, b"a key")
 KEPT = Pii(PiiPolicy.KEEP, b"a key")

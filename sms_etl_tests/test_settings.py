@@ -10,7 +10,8 @@ import pytest
 from pydantic import ValidationError
 
 from sms_etl.errors import SettingsError
-from sms_etl.settings import PREFIX, PiiPolicy, Settings, load_settings
+from sms_etl.pii import PiiPolicy
+from sms_etl.settings import PREFIX, Settings, load_settings
 
 TOKEN = "4711:dont-tell-anybody"
 

@@ -1,9 +1,10 @@
 """Lets one step of a run work while the next one does, so that fetching, landing and loading overlap."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import suppress
-from typing import TypeVar
+from typing import Any, TypeVar
 
 Item = TypeVar("Item")
 Made = TypeVar("Made")
@@ -45,10 +46,34 @@ async def each_of(items: Iterable[Item]) -> AsyncIterator[Item]:
         yield item
 
 
-async def each_in_a_thread(source: AsyncIterator[Item], make: Callable[[Item], Made]) -> AsyncIterator[Made]:
-    """Make something of each item, in a thread, one after the other."""
-    async for item in source:
-        yield await asyncio.to_thread(make, item)
+async def each_made(
+    source: AsyncIterator[Item], make: Callable[[Item], Coroutine[Any, Any, Made]], at_once: int
+) -> AsyncIterator[Made]:
+    """Make something of each item, so many at a time, and give it in the items' order.
+
+    An error of the source comes after what was made of the items before it, one of the making in its place.
+    """
+    items = aiter(source)
+    making: deque[asyncio.Task[Made]] = deque()
+    error: Exception | None = None
+    try:
+        while error is None:
+            try:
+                making.append(asyncio.create_task(make(await anext(items))))
+            except StopAsyncIteration:
+                break
+            except Exception as exc:  # noqa: BLE001 - it is raised below
+                error = exc
+            if len(making) == at_once:
+                yield await making.popleft()
+        while making:
+            yield await making.popleft()
+        if error is not None:
+            raise error
+    finally:
+        for task in making:
+            task.cancel()
+        await asyncio.gather(*making, return_exceptions=True)
 
 
 class _End:

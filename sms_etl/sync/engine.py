@@ -6,8 +6,8 @@ that is killed leaves nothing half done.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,13 +17,15 @@ from filelock import FileLock, Timeout
 
 from sms_etl.clock import to_unix
 from sms_etl.errors import AlreadyRunning, SettingsError, SmsEtlError, WrongAccount
+from sms_etl.files import make_directory
 from sms_etl.pii import Pii
 from sms_etl.providers.lox24.client import Account, Limits, Lox24Client
 from sms_etl.settings import Settings
 from sms_etl.sync import fetch
-from sms_etl.sync.ahead import ahead, each_in_a_thread, each_of
+from sms_etl.sync.ahead import ahead, each_made, each_of
 from sms_etl.sync.fetch import FetchedWindow
-from sms_etl.sync.land import Landed, WindowFacts, land
+from sms_etl.sync.landed import Aside, Landed, WindowFacts, remove_unfinished
+from sms_etl.sync.lander import Lander
 from sms_etl.sync.load import LoadCounts, batches, load
 from sms_etl.sync.notes import (
     HeldAccount,
@@ -46,13 +48,15 @@ from sms_etl.sync.settle import (
     plan_settlement,
 )
 from sms_etl.sync.streams import BULKS, BULKS_CHANGED, SMS, Stream
-from sms_etl.warehouse.store import Transaction, Warehouse, make_directory
+from sms_etl.warehouse.store import Transaction, Warehouse
 
 DONE = "done"
 _LOCK_FILE = "sync.lock"
-_WINDOWS_AHEAD = 2
-"""Windows that may wait to be landed: enough to overlap, little enough to hold in memory."""
-_ROWS_PER_LOAD = 50_000
+_WINDOWS_AHEAD = 1
+"""Windows that may wait to be written: enough to overlap, little enough to hold in memory."""
+_WINDOWS_AT_ONCE = 2
+"""Windows handed over to be written: the next one lies ready when the one before it is done."""
+_ROWS_PER_LOAD = 100_000
 """A merge of so many rows costs little more than one of a tenth; a larger one holds the writer too long."""
 
 Progress = Callable[[str, int, int | None], None]
@@ -178,7 +182,7 @@ class _Run:
     def __post_init__(self) -> None:
         self.clock = self.settings.clock
         self.warehouse = Warehouse.of(self.settings)
-        self.pii = Pii.of(self.settings)
+        self.lander = Lander(self.settings.landing_dir, Pii.of(self.settings))
         self.memory = Memory()
         self.account: HeldAccount | None = None
         self.client = _client(self.settings)
@@ -186,20 +190,20 @@ class _Run:
 
     async def sync(self) -> SyncResult:
         """Do all steps."""
+        remove_unfinished(self.settings.landing_dir)
         with self.warehouse.begin() as transaction:
             self.memory = recall(transaction, self.settings.landing_dir, self.clock())
             note_start(transaction, self.run_id, self.clock())
         before = self.memory.watermarks[SMS.name]
         self.client.recently_refused = self.memory.recently_refused
-        async with self.client:
-            try:
-                await self._steps()
-            except BaseException as exc:
-                self._note_end(
-                    before, type(exc).__name__, exc.message if isinstance(exc, SmsEtlError) else ""
-                )
-                raise
-            return self._note_end(before, DONE, None)
+        try:
+            async with self.client:
+                with closing(self.lander):
+                    await self._steps()
+        except BaseException as exc:
+            self._note_end(before, type(exc).__name__, exc.message if isinstance(exc, SmsEtlError) else "")
+            raise
+        return self._note_end(before, DONE, None)
 
     async def _steps(self) -> None:
         self._hold_account(await self.client.account())
@@ -244,14 +248,19 @@ class _Run:
         self, stream: Stream, span: Span, observed_by: str, *, advances: bool = False
     ) -> None:
         """Read a span, window by window, load it, and ask for what was stored there but not answered."""
-        totals: list[int] = []
+        total = 0
         step = f"{_DOING[observed_by]} {stream.name}"
 
+        def expect(rows: int) -> None:
+            nonlocal total
+            total = rows
+            self.lander.expect(rows)
+
         async def fetched() -> AsyncIterator[FetchedWindow]:
-            async for window in fetch.windows(self.client, stream, span, on_total=totals.append):
+            async for window in fetch.windows(self.client, stream, span, on_total=expect):
                 self.page_size = max(self.page_size, window.page_size)
                 yield window
-                self._progress(step, len(window.rows), totals[0])
+                self._progress(step, len(window.rows), total)
 
         missing = await self._take_in(stream, fetched(), observed_by, advances=advances)
         await self._ask_by_uuid(stream, missing, observed_by)
@@ -318,10 +327,14 @@ class _Run:
     ) -> tuple[str, ...]:
         """Land and load each window while the next ones are fetched; give what was missing from them."""
 
-        def land_it(window: FetchedWindow) -> Landed:
-            return self._land(stream, window, observed_by, advances)
+        async def landed() -> AsyncIterator[Landed]:
+            async for aside in each_made(ahead(fetched, _WINDOWS_AHEAD), write, _WINDOWS_AT_ONCE):
+                yield aside.put_in_place()
 
-        return await self._load_all(stream, each_in_a_thread(ahead(fetched, _WINDOWS_AHEAD), land_it))
+        def write(window: FetchedWindow) -> Coroutine[Any, Any, Aside]:
+            return self._write(stream, window, observed_by, advances)
+
+        return await self._load_all(stream, landed())
 
     async def _load_all(self, stream: Stream, landed: AsyncIterator[Landed]) -> tuple[str, ...]:
         """Load landed files, many at once; give what was missing from their windows."""
@@ -330,7 +343,9 @@ class _Run:
             missing += await asyncio.to_thread(self._load, stream, batch)
         return missing
 
-    def _land(self, stream: Stream, window: FetchedWindow, observed_by: str, advances: bool) -> Landed:
+    def _write(
+        self, stream: Stream, window: FetchedWindow, observed_by: str, advances: bool
+    ) -> Coroutine[Any, Any, Aside]:
         facts = WindowFacts(
             window_id=window.window_id,
             run_id=self.run_id,
@@ -344,11 +359,12 @@ class _Run:
             pages=window.pages,
             attempts=window.attempts,
         )
-        return land(self.settings.landing_dir, stream, facts, window.rows, window.gone, self.pii)
+        return self.lander.write(stream, facts, window.rows, window.gone)
 
     def _load(self, stream: Stream, landed: Sequence[Landed]) -> tuple[str, ...]:
         """Load landed files together; give what was missing from their windows."""
         with self.warehouse.begin() as transaction:
+            transaction.use_threads(1)  # fetching and writing have the other cores; it takes less memory, too
             counts = load(transaction, stream, landed, run_id=self.run_id, now=self.clock())
             self._write_notes(transaction)
             self.memory.remember(transaction, stream)

@@ -18,7 +18,7 @@ from sms_etl.errors import BadAnswer, NotFound, WindowUnstable
 from sms_etl.providers.lox24.client import Answer, Lox24Client, Query
 from sms_etl.providers.lox24.paging import Page, read_page, uuids_query, window_query
 from sms_etl.providers.lox24.records import Keys, keys_of
-from sms_etl.sync.land import new_window_id
+from sms_etl.sync.landed import new_window_id
 from sms_etl.sync.plan import Span, windows_of
 from sms_etl.sync.streams import Stream
 
@@ -116,7 +116,7 @@ async def by_uuid(client: Lox24Client, stream: Stream, uuids: Sequence[str], bat
     window_id = new_window_id()
     batches = [uuids[start : start + batch] for start in range(0, len(uuids), batch)]
     answers = await _together(*(_batch(client, stream, part, window_id) for part in batches))
-    asked = {uuid.encode() for uuid in uuids}
+    asked = set(uuids)
     rows = {
         _identity(keys, raw): raw for pages in answers for page in pages for keys, raw in _keyed(page.rows)
     }
@@ -125,7 +125,7 @@ async def by_uuid(client: Lox24Client, stream: Stream, uuids: Sequence[str], bat
             f"LOX24 answered rows of {stream.path} that were not asked for.",
             hint="It does not obey the filter uuid; the answer was not loaded.",
         )
-    missing = [uuid for uuid in uuids if uuid.encode() not in rows]
+    missing = [uuid for uuid in uuids if uuid not in rows]
     found, gone = await confirm(client, stream, missing, window_id)
     return FetchedWindow(
         window_id=window_id,
@@ -210,17 +210,19 @@ class _Reader:
     def distinct(self, span: Span, pages: Sequence[Page]) -> list[msgspec.Raw]:
         """Give the rows of a window, each once, if they are all there."""
         total = pages[0].total
-        rows = {_identity(keys, raw): (keys, raw) for page in pages for keys, raw in _keyed(page.rows)}
+        raws = [raw for page in pages for raw in page.rows]
+        keys = [keys_of(raw) for raw in raws]
+        rows = dict(zip(map(_identity, keys, raws), raws, strict=True))
         if len(rows) != total or any(page.total != total for page in pages):
             raise _MovedError
-        for keys, _ in rows.values():
-            second = _second_of(self.stream, keys)
-            if second is not None and not span.holds(second):
+        seconds = [second for each in keys if (second := _second_of(self.stream, each)) is not None]
+        for second in (min(seconds), max(seconds)) if seconds else ():
+            if not span.holds(second):
                 raise BadAnswer(
                     f"LOX24 answered a row of {self.stream.path} outside the time asked for.",
                     hint=f"It does not obey the filter {self.stream.cursor}; the window was not loaded.",
                 )
-        return [raw for _, raw in rows.values()]
+        return list(rows.values())
 
     async def page(self, span: Span, window_id: UUID, number: int) -> Page:
         query = window_query(self.stream.cursor, span.since, span.until, number)
@@ -231,9 +233,9 @@ def _keyed(rows: Sequence[msgspec.Raw]) -> Iterator[tuple[Keys, msgspec.Raw]]:
     return ((keys_of(raw), raw) for raw in rows)
 
 
-def _identity(keys: Keys, raw: msgspec.Raw) -> bytes:
+def _identity(keys: Keys, raw: msgspec.Raw) -> str | bytes:
     """Tell rows apart: by uuid, or by all its bytes where it has none that is readable."""
-    return bytes(raw) if keys.uuid is None else keys.uuid.lower().encode()
+    return bytes(raw) if keys.uuid is None else keys.uuid.lower()
 
 
 def _second_of(stream: Stream, keys: Keys) -> int | None:

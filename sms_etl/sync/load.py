@@ -13,7 +13,7 @@ from uuid import UUID
 from sqlalchemy import insert, select, update
 
 from sms_etl.clock import as_utc, from_unix
-from sms_etl.sync.land import WAREHOUSE_COLUMNS, Landed, WindowFacts
+from sms_etl.sync.landed import Landed, WindowFacts
 from sms_etl.sync.streams import Stream
 from sms_etl.warehouse import tables
 from sms_etl.warehouse.store import Transaction
@@ -137,44 +137,61 @@ def _not_loaded(transaction: Transaction, landed: Sequence[Landed]) -> list[Land
     return [file for file in landed if file.facts.window_id not in loaded]
 
 
-def _provider_columns(stream: Stream) -> list[str]:
-    return [column.name for column in stream.table.columns if column.name not in WAREHOUSE_COLUMNS]
-
-
 def _read_batch(transaction: Transaction, stream: Stream, files: Sequence[Landed]) -> None:
     """Put the good rows in `batch`, one a uuid, sorted: unsorted, the merge was many times slower."""
     columns = ", ".join(
         f"cast(landed.{column.name} as {column.type.compile(transaction.sql.dialect)}) as {column.name}"
-        for column in stream.table.columns
-        if column.name not in WAREHOUSE_COLUMNS
+        for column in stream.provider_columns
     )
-    transaction.native.execute(
-        f"""
+    create = f"""
         create or replace temp table batch as
-        with files as (
-            select
-                unnest(cast($paths as varchar[])) as filename,
-                unnest(cast($seen as timestamp[])) as seen_at
-        )
-        select {columns}, files.seen_at
-        from read_parquet($paths, filename = true) as landed
-        join files on landed.filename = files.filename
+        select {columns}, landed.seen_at
+        from read_parquet($paths) as landed
         where landed.bad_reason is null and not landed.is_gone
-        qualify row_number() over (partition by landed.uuid order by files.seen_at desc) = 1
-        order by landed.created_at
-        """,  # noqa: S608 - column names of our own tables
-        {
-            "paths": [str(file.path) for file in files],
-            "seen": [as_utc(file.facts.fetched_at) for file in files],
-        },
-    )
+        """  # noqa: S608 - column names of our own tables
+    newest_only = """
+        qualify row_number()
+            over (partition by landed.uuid order by landed.file_index desc, landed.file_row_number desc) = 1
+        """
+    paths = {"paths": [str(file.path) for file in files]}
+    transaction.row(f"{create} order by landed.created_at", paths)
+    (doubles,) = transaction.row("select count(*) - count(distinct uuid) from batch")
+    if doubles:  # files of a settlement and of a run before it; to look for them first costs next to nothing
+        transaction.row(f"{create} {newest_only} order by landed.created_at", paths)
 
 
 def _merge(transaction: Transaction, stream: Stream, facts: WindowFacts) -> LoadCounts:
-    columns = _provider_columns(stream)
+    """Bring the batch into its table, and what it changes into the change log."""
+    (is_all_new,) = transaction.row(
+        f"""
+        select not exists (
+            select 1 from raw.{stream.table.name}
+            where created_at >= (select min(created_at) from batch)
+                and created_at <= (select max(created_at) from batch)
+        )
+        """  # noqa: S608 - column names of our own tables
+    )
+    return (_insert if is_all_new else _compare_and_merge)(transaction, stream, facts)
+
+
+def _insert(transaction: Transaction, stream: Stream, facts: WindowFacts) -> LoadCounts:
+    """Insert a batch none of which can be stored: a first sync spends half of a merge's time."""
+    columns = ", ".join(column.name for column in stream.provider_columns)
+    (new,) = transaction.row(
+        f"""
+        insert into raw.{stream.table.name} ({columns}, currency, first_seen_at, last_seen_at, changed_at)
+        select {columns}, $currency, seen_at, seen_at, seen_at from batch
+        """,  # noqa: S608 - as above
+        {"currency": facts.currency},
+    )
+    _log_changes(transaction, stream, facts, "select *, seen_at as observed_at from batch")
+    return LoadCounts(new=new)
+
+
+def _compare_and_merge(transaction: Transaction, stream: Stream, facts: WindowFacts) -> LoadCounts:
+    columns = [column.name for column in stream.provider_columns]
     table = f"raw.{stream.table.name}"
-    native = transaction.native
-    native.execute(
+    transaction.row(
         f"""
         create or replace temp table delta as
         with stored as (
@@ -192,16 +209,10 @@ def _merge(transaction: Transaction, stream: Stream, facts: WindowFacts) -> Load
             ) as observed_at
         from batch left join stored on stored.uuid = batch.uuid
         order by batch.created_at
-        """  # noqa: S608 - column names of our own tables
+        """  # noqa: S608 - as above
     )
-    if stream.change_log is not None:
-        logged = ", ".join(stream.tracked)
-        native.execute(
-            f"insert into raw.{stream.change_log.name} (uuid, observed_at, observed_by, currency, {logged}) "  # noqa: S608 - as above
-            f"select uuid, observed_at, ?, ?, {logged} from delta where is_logged",
-            [facts.observed_by, facts.currency],
-        )
-    native.execute(
+    _log_changes(transaction, stream, facts, "select * from delta where is_logged")
+    transaction.row(
         f"""
         merge into {table} as stored
         using delta
@@ -221,6 +232,25 @@ def _merge(transaction: Transaction, stream: Stream, facts: WindowFacts) -> Load
     )
     new, changed = transaction.row("select count(*) filter (is_new), count(*) filter (is_changed) from delta")
     return LoadCounts(new=new, changed=changed)
+
+
+def _log_changes(transaction: Transaction, stream: Stream, facts: WindowFacts, changes: str) -> None:
+    """Write a row a change, the first sighting included.
+
+    Args:
+        transaction: To write in.
+        stream: Whose change log; a stream without one keeps none.
+        facts: Of the windows.
+        changes: A query that gives the rows that changed, and when that was observed.
+    """
+    if stream.change_log is None:
+        return
+    logged = ", ".join(stream.tracked)
+    transaction.row(
+        f"insert into raw.{stream.change_log.name} (uuid, observed_at, observed_by, currency, {logged}) "  # noqa: S608 - as above
+        f"select uuid, observed_at, $observed_by, $currency, {logged} from ({changes}) as changes",
+        {"observed_by": facts.observed_by, "currency": facts.currency},
+    )
 
 
 def _differs(columns: Sequence[str]) -> str:

@@ -12,7 +12,7 @@ from sqlalchemy import func, insert, select, text, update
 from sms_etl import __version__
 from sms_etl.clock import as_utc
 from sms_etl.providers.lox24.client import RequestRecord
-from sms_etl.sync.land import Landed, landed_files
+from sms_etl.sync.landed import Landed, landed_files
 from sms_etl.sync.streams import STREAMS, Stream
 from sms_etl.warehouse import tables
 from sms_etl.warehouse.store import Transaction

@@ -2,13 +2,16 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
-from sqlalchemy import Table
+from sqlalchemy import Column, Table
 
 from sms_etl.pii import Pii
 from sms_etl.providers.lox24.records import Fields, read_bulk, read_sms
 from sms_etl.warehouse import tables
+
+_WAREHOUSE_COLUMNS = frozenset({"currency", "first_seen_at", "last_seen_at", "changed_at", "gone_at"})
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,11 @@ class Stream:
     tracked: tuple[str, ...]
     """Columns whose change is worth a row in the change log."""
     change_log: Table | None = None
+
+    @property
+    def provider_columns(self) -> list[Column[Any]]:
+        """The columns of its table that the provider's rows fill; the load fills the others."""
+        return [column for column in self.table.columns if column.name not in _WAREHOUSE_COLUMNS]
 
 
 SMS = Stream(

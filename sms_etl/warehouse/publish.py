@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from sms_etl.errors import DataDirError, NoWarehouse
+from sms_etl.files import make_directory
 from sms_etl.settings import Settings
-from sms_etl.warehouse.store import Warehouse, make_directory
+from sms_etl.warehouse.store import Warehouse
 
 _CHUNK = 16 * 1024 * 1024
 

@@ -19,6 +19,7 @@ from sqlalchemy.pool import NullPool
 
 from sms_etl.clock import Clock
 from sms_etl.errors import DataDirError, NotAWarehouse, SettingsError, WarehouseError, WarehouseLocked
+from sms_etl.files import make_directory
 from sms_etl.settings import Settings
 from sms_etl.warehouse.migrations import migrate
 
@@ -43,6 +44,10 @@ class Transaction:
     """SQLAlchemy, for schema and small state."""
     native: duckdb.DuckDBPyConnection
     """DuckDB itself, for bulk."""
+
+    def use_threads(self, count: int) -> None:
+        """Let DuckDB work with so many threads, until the file is closed."""
+        self.native.execute(f"set threads = {count}").fetchall()
 
     def row(self, statement: str, parameters: object = None) -> tuple[Any, ...]:
         """Run a native statement that gives one row, and take its result whole.
@@ -132,21 +137,6 @@ class Warehouse:
                     raise refusal from exc
             self._sleep(_LOCK_POLL_SECONDS)
             waited += _LOCK_POLL_SECONDS
-
-
-def make_directory(path: Path) -> None:
-    """Make a folder, with those above it.
-
-    Raises:
-        DataDirError: It cannot be made.
-    """
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as exc:
-        raise DataDirError(
-            f"The folder {path} cannot be made: {exc.strerror}.",
-            hint="Give SMS_ETL_DATA_DIR a folder you may write to.",
-        ) from exc
 
 
 def _duckdb_path(url: str) -> Path:

@@ -16,7 +16,7 @@ import duckdb
 
 from sms_etl.clock import from_unix, to_unix
 from sms_etl.settings import Settings
-from sms_etl.sync.land import landed_files
+from sms_etl.sync.landed import landed_files
 from sms_etl.sync.streams import SMS
 from sms_etl_tests.faults.proxy import Asked
 from sms_etl_tests.provider_truth import rows_of

@@ -10,7 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from sms_etl.errors import DataDirError
-from sms_etl.sync.land import Landed, WindowFacts, land, landed_files, landing_schema, new_window_id
+from sms_etl.sync.land import SEEN_AT, land, landing_schema
+from sms_etl.sync.landed import Landed, WindowFacts, landed_files, new_window_id
 from sms_etl.sync.streams import BULKS, SMS, Stream
 from sms_etl_tests.providers.rows import BULK, BULK_UUID, HIDDEN, PHONE, ROW, TEXT, UUID, raw
 
@@ -31,7 +32,7 @@ OTHER_UUID = UUID[:-1] + "f"
 
 
 def landed(folder: Path, *rows: bytes, stream: Stream = SMS, gone: tuple[str, ...] = ()) -> Landed:
-    return land(folder, stream, FACTS, [msgspec.Raw(row) for row in rows], gone, HIDDEN)
+    return land(folder, stream, FACTS, msgspec.json.encode([msgspec.Raw(row) for row in rows]), gone, HIDDEN)
 
 
 def test_good_gone_and_bad_rows_lie_in_one_file_and_are_counted(tmp_path: Path) -> None:
@@ -57,7 +58,7 @@ def test_the_columns_of_a_file_do_not_depend_on_what_is_in_it(
 ) -> None:
     for rows in ([], [raw(row)], [raw(row, new="1")], [b"17"], [raw(row), b"17"]):
         file = landed(tmp_path, *rows, stream=stream)
-        assert pq.read_schema(file.path).remove_metadata().equals(landing_schema(stream))
+        assert pq.read_schema(file.path).remove_metadata().equals(landing_schema(stream).append(SEEN_AT))
 
 
 def test_a_bulk_is_landed_with_its_cost(tmp_path: Path) -> None:

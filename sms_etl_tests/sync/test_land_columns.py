@@ -1,6 +1,7 @@
 """Holds that messages read in columns are what they are read one by one: the same table, the same reasons."""
 
 import json
+from collections.abc import Iterable
 
 import msgspec
 import pyarrow as pa
@@ -8,9 +9,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from sms_etl.pii import Pii
+from sms_etl.pii import Pii, PiiPolicy
 from sms_etl.providers.lox24.records import SmsRow, read_sms
-from sms_etl.settings import PiiPolicy
 from sms_etl.sync import columns
 from sms_etl.sync.columns import read_messages, read_rows
 from sms_etl.sync.land import landing_schema
@@ -51,7 +51,6 @@ ODD_LITERALS = (
     '"ß1"',
     '"0.056"',
     '"2025-08-22"',
-    '"\\ud800"',
     '"\\u00e9"',
     f'"{UUID}"',
     f'"{UUID.upper()}"',
@@ -60,10 +59,8 @@ ODD_LITERALS = (
     "[]",
     "{}",
     '{"a": {"b": 1.10}}',
-    "NaN",
-    "1.",
-    "[" * 5000 + "]" * 5000,
 )
+"""Of JSON: what is none does not come past the reading of the page."""
 NAMES = (
     *SmsRow.__struct_fields__,
     "@id",
@@ -75,7 +72,7 @@ NAMES = (
     "phöne",
     "link",
 )
-OTHER_SHAPES = (b"", b"[]", b"[1]", b"17", b"null", b"{", b"{}", b"\xff", b'{"uuid": "\xff"}', b"[" * 5000)
+OTHER_SHAPES = (b"[]", b"[1]", b"17", b"null", b"{}", b'{"uuid": "\xff"}')
 
 texts = st.one_of(
     st.text(max_size=40),
@@ -110,9 +107,13 @@ any_row = st.one_of(documented, odd, cut, doubled, st.sampled_from(OTHER_SHAPES)
 policies = pytest.mark.parametrize("pii", [HIDDEN, KEPT], ids=list(PiiPolicy))
 
 
+def array_of(rows: Iterable[bytes]) -> bytes:
+    return msgspec.json.encode([msgspec.Raw(row) for row in rows])
+
+
 def assert_read_alike(rows: list[bytes], pii: Pii) -> None:
-    raws = [msgspec.Raw(row) for row in rows]
-    by_column, by_row = read_messages(raws, pii, SCHEMA), read_rows(read_sms, raws, pii, SCHEMA)
+    page = array_of(rows)
+    by_column, by_row = read_messages(page, pii, SCHEMA), read_rows(read_sms, page, pii, SCHEMA)
     assert by_column.good.schema.equals(by_row.good.schema)
     assert by_column.good.to_pylist() == by_row.good.to_pylist()
     assert by_column.good.equals(by_row.good)
@@ -151,7 +152,7 @@ def test_the_good_rows_around_bad_ones_stay_in_their_order() -> None:
     rows[1] = raw(ROW, uuid=f'"{uuids[1].upper()}"')
     rows[2] = raw(ROW, uuid=f'"{uuids[2]}"', price="-1")
     rows[4] = raw(ROW, uuid=f'"{uuids[4]}"', operator='"x"')
-    found = read_messages([msgspec.Raw(row) for row in rows], HIDDEN, SCHEMA)
+    found = read_messages(array_of(rows), HIDDEN, SCHEMA)
     assert found.good["uuid"].to_pylist() == [uuids[place] for place in (0, 1, 3, 4, 5)]
     assert [(bad.uuid, bad.reason) for bad in found.bad] == [(uuids[2], "Negative - at `$.price`")]
 
@@ -167,11 +168,11 @@ def test_only_rows_with_a_value_of_another_kind_are_read_one_by_one(monkeypatch:
     monkeypatch.setattr(columns, "read_sms", noting)
     usual = [raw(ROW), raw(ROW, operator="1"), raw(ROW, iso2='""'), raw(ROW, price="1e2")]
     refused = raw(ROW, price='"1"')
-    found = read_messages([msgspec.Raw(row) for row in (*usual, refused)], HIDDEN, SCHEMA)
+    found = read_messages(array_of((*usual, refused)), HIDDEN, SCHEMA)
     assert [bytes(row) for row in one_by_one] == [refused]
     assert found.good["extra"].to_pylist() == [None, '{"operator":1}', None, None]
 
 
 def test_a_window_without_rows_gives_a_table_without_rows() -> None:
-    found = read_messages([], HIDDEN, SCHEMA)
+    found = read_messages(b"[]", HIDDEN, SCHEMA)
     assert (found.good, list(found.bad)) == (pa.Table.from_pylist([], SCHEMA), [])

@@ -16,9 +16,9 @@ from sms_etl.errors import (
     Unreachable,
     WrongAccount,
 )
+from sms_etl.pii import PiiPolicy
 from sms_etl.providers.lox24.client import Lox24Client
 from sms_etl.sandbox.server import SandboxHandle
-from sms_etl.settings import PiiPolicy
 from sms_etl.sync import engine
 from sms_etl.sync.engine import SyncResult, Task, run_sync
 from sms_etl_tests.conftest import SettingsAt

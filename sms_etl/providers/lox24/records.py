@@ -5,7 +5,7 @@ stops sending becomes null) and strict in what is there: a wrong type is a reaso
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
@@ -14,8 +14,7 @@ from typing import Annotated, TypeVar
 import msgspec
 
 from sms_etl.clock import from_unix
-from sms_etl.pii import Pii
-from sms_etl.settings import PiiPolicy
+from sms_etl.pii import Pii, PiiPolicy
 
 _LATEST_SECOND = 253_402_300_799  # the last second of the year 9999
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
@@ -32,35 +31,36 @@ Identifier = Annotated[int, msgspec.Meta(ge=1 - 2**63, le=2**63 - 1)]
 Attempts = Annotated[int, msgspec.Meta(ge=0, lt=2**15)]
 
 
-class SmsRow(msgspec.Struct, gc=False):
+class SmsRow(msgspec.Struct, gc=False, kw_only=True):
     """A message as `GET /sms` gives it; field by field in the provider's reference.
 
-    It holds no containers, so the garbage collector need not look at it.
+    In the provider's order: a field that is where it is expected is read without a search. It holds no
+    containers, so the garbage collector need not look at it.
     """
 
-    uuid: str
+    bulk_id: str | None = None
+    callback_data: str | None = None
+    chars_count: Count | None = None
     created_at: CreatedSeconds
-    text: str | None = None
-    sender_id: str | None = None
-    phone: str | None = None
     delivery_at: Seconds | None = None
-    status_code: Code | None = None
     dlr_code: Code | None = None
     gateway_sent_at: Seconds | None = None
+    ip: str | None = None
     is_sent: bool | None = None
     is_text_deleted: bool | None = None
     is_unicode: bool | None = None
     iso2: str | None = None
-    parts_count: Count | None = None
-    chars_count: Count | None = None
-    price: msgspec.Raw = msgspec.Raw(b"null")
-    service_code: str | None = None
-    voice_lang: str | None = None
-    callback_data: str | None = None
-    bulk_id: str | None = None
-    source: Code | None = None
     key_id: Identifier | None = None
-    ip: str | None = None
+    parts_count: Count | None = None
+    phone: str | None = None
+    price: msgspec.Raw = msgspec.Raw(b"null")
+    sender_id: str | None = None
+    service_code: str | None = None
+    source: Code | None = None
+    status_code: Code | None = None
+    text: str | None = None
+    uuid: str
+    voice_lang: str | None = None
     attempts_count_max: Attempts | None = None
 
 
@@ -119,6 +119,7 @@ _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _decode_sms = msgspec.json.Decoder(SmsRow).decode
 _decode_bulk = msgspec.json.Decoder(BulkRow).decode
 _decode_documented = msgspec.json.Decoder(DocumentedSms).decode
+_decode_all_documented = msgspec.json.Decoder(list[DocumentedSms]).decode
 _decode_keys = msgspec.json.Decoder(Keys).decode
 _decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
@@ -191,10 +192,14 @@ def read_bulk(raw: bytes | msgspec.Raw, _pii: Pii) -> Fields:
     return fields
 
 
-def decode_documented(rows: Iterable[msgspec.Raw]) -> list[DocumentedSms] | None:
-    """Decode messages, as `decode_sms` does one; None if any of them has an unknown field or is not right."""
+def decode_documented(rows: bytes) -> list[DocumentedSms] | None:
+    """Decode messages, as `decode_sms` does one; None if any of them has an unknown field or is not right.
+
+    Args:
+        rows: A JSON array of them.
+    """
     try:
-        return [_decode_documented(raw) for raw in rows]
+        return _decode_all_documented(rows)
     except _UNREADABLE:
         return None
 
