@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from sms_etl.sync.engine import Progress
 
 NEEDS_A_PERSON = 3
-_RECONCILED_DAYS = 30
 _DAY = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"])
 
 
@@ -101,7 +100,7 @@ def sync(
 ) -> None:
     """Load what is new or has changed, then build, check and publish it."""
     from sms_etl.pipeline import sync_build_publish
-    from sms_etl.sync.engine import Task
+    from sms_etl.sync.engine import RECONCILED_DAYS, Task
 
     if days is not None and not reconcile:
         raise click.UsageError("--days goes with --reconcile.")
@@ -112,7 +111,7 @@ def sync(
     task = Task(
         since=_utc(since),
         until=_end_of_day(until),
-        reconcile_days=(days or _RECONCILED_DAYS) if reconcile else None,
+        reconcile_days=(days or RECONCILED_DAYS) if reconcile else None,
         is_replaying_quarantine=replay_quarantine,
     )
     settings = _settings()
@@ -132,8 +131,8 @@ def sync(
 @_as_json
 def build(as_json: bool) -> None:
     """Build the SQL models from what is loaded, and test them."""
+    from sms_etl.building import build_and_check
     from sms_etl.console import show_build
-    from sms_etl.pipeline import build_and_check
 
     settings = _settings()
     with _progress() as progress:

@@ -15,9 +15,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 
 if TYPE_CHECKING:
+    from sms_etl.building import CheckedBuild
     from sms_etl.demo import DemoResult
     from sms_etl.doctor import Finding
-    from sms_etl.pipeline import CheckedBuild, PipelineResult
+    from sms_etl.pipeline import PipelineResult
     from sms_etl.status import Status
     from sms_etl.sync.engine import Progress as ShowProgress
     from sms_etl.warehouse.read import QueryResult
@@ -59,6 +60,8 @@ def show_pipeline(result: "PipelineResult") -> None:
         out.print(f"{sync.rows_gone:,} messages are deleted at the provider; their rows stay.")
     if sync.differences:
         out.print(f"{sync.differences:,} spans differed from the provider's totals and were read again.")
+    if sync.bulks_differing:
+        out.print(f"[yellow]{sync.bulks_differing:,} bulks do not add up to their messages.[/]")
     if sync.unknown_fields:
         out.print(f"[yellow]New fields of the provider:[/] {escape(', '.join(sync.unknown_fields))}.")
     if sync.rows_quarantined:

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from sms_etl.defs.jobs import EXECUTOR, hourly, sms_pipeline
+from sms_etl.defs.jobs import EXECUTOR, hourly, nightly, sms_pipeline, sms_reconcile
 from sms_etl.defs.models import model_assets
 from sms_etl.defs.publishing import publishing_asset
 from sms_etl.defs.resources import SettingsSource
@@ -13,8 +13,8 @@ _PROJECT = load_project()
 
 defs = dg.Definitions(
     assets=[lox24_sync, *model_assets(_PROJECT), publishing_asset(_PROJECT)],
-    jobs=[sms_pipeline],
-    schedules=[hourly()],
+    jobs=[sms_pipeline, sms_reconcile],
+    schedules=[hourly(), nightly()],
     resources={"settings": SettingsSource()},
     executor=EXECUTOR,
 )

@@ -8,6 +8,7 @@ from typing import Any
 import duckdb
 
 from sms_etl.settings import Settings
+from sms_etl.sync.bulks import count_differing
 from sms_etl.warehouse.read import newest
 
 _COUNTS = """
@@ -52,6 +53,8 @@ class Status:
     open_messages: int | None
     """Not final and still asked for; None before the first build."""
     bulks: int
+    bulks_differing: int
+    """Those whose messages do not add up to the provider's totals of them."""
     watermark: datetime | None
     built_at: datetime | None
     quarantined: int
@@ -79,12 +82,17 @@ def read_status(settings: Settings) -> Status:
         failed = connection.execute(_FAILED_TESTS).fetchall()
         has_facts = connection.execute(_HAS_FACTS).fetchone() != (0,)
         lateness = _one(connection, _LATENESS)
+        differing = count_differing(connection, overlap=settings.overlap)
         opened = connection.execute(_OPEN).fetchone() if has_facts else None
         return Status(
             warehouse=Path(settings.warehouse_url.removeprefix("duckdb:///")),
             open_messages=opened[0] if opened else None,
+            bulks_differing=differing,
             failed_tests=tuple(text for text, severity in failed if severity == "error"),
-            warnings=tuple(text for text, severity in failed if severity != "error"),
+            warnings=(
+                *([f"bulks that do not add up to their messages: {differing}"] if differing else []),
+                *(text for text, severity in failed if severity != "error"),
+            ),
             last_run=_one(connection, _LAST_RUN),
             lateness=lateness if lateness and lateness["messages"] else None,
             **counts,

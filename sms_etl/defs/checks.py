@@ -8,11 +8,11 @@ from collections.abc import Collection, Iterator
 
 import dagster as dg
 
+from sms_etl.building import record_tests
 from sms_etl.defs.relations import key_of
 from sms_etl.models.checks import TestResult, checks, run_tests
 from sms_etl.models.declared import Severity
 from sms_etl.models.project import Project
-from sms_etl.pipeline import record_tests
 from sms_etl.settings import Settings
 from sms_etl.warehouse.store import Transaction
 

@@ -1,9 +1,11 @@
-"""The one job, which materialises all, and its schedule, stopped until somebody starts it."""
+"""The jobs, each of which materialises all, and their schedules, stopped until somebody starts them."""
 
 import dagster as dg
 
+from sms_etl.defs.sync import SyncConfig, lox24_sync
 from sms_etl.errors import SettingsError
 from sms_etl.settings import Settings, load_settings
+from sms_etl.sync.engine import RECONCILED_DAYS
 
 EXECUTOR = dg.in_process_executor
 """A process a step would cost three seconds each, and DuckDB lets one process write."""
@@ -15,9 +17,20 @@ sms_pipeline = dg.define_asset_job(
     executor_def=EXECUTOR,
 )
 
+sms_reconcile = dg.define_asset_job(
+    "sms_reconcile",
+    selection=dg.AssetSelection.all(),
+    description=(
+        "Sync, compare the last days with the provider's totals and read again what differs; "
+        "then build, test, publish."
+    ),
+    config=dg.RunConfig(ops={lox24_sync.op.name: SyncConfig(reconcile_days=RECONCILED_DAYS)}),
+    executor_def=EXECUTOR,
+)
+
 
 def hourly() -> dg.ScheduleDefinition:
-    """Give the schedule, in the time zone of the business days."""
+    """Give the schedule of the pipeline, in the time zone of the business days."""
     return dg.ScheduleDefinition(
         name="sms_pipeline_hourly",
         job=sms_pipeline,
@@ -25,6 +38,21 @@ def hourly() -> dg.ScheduleDefinition:
         execution_timezone=_timezone(),
         default_status=dg.DefaultScheduleStatus.STOPPED,
         description="Every hour. Stopped until it is started here.",
+    )
+
+
+def nightly() -> dg.ScheduleDefinition:
+    """Give the schedule of the reconciliation, in the time zone of the business days.
+
+    At half past: the hourly run has ended by then, or this one waits for it.
+    """
+    return dg.ScheduleDefinition(
+        name="sms_reconcile_nightly",
+        job=sms_reconcile,
+        cron_schedule="30 3 * * *",
+        execution_timezone=_timezone(),
+        default_status=dg.DefaultScheduleStatus.STOPPED,
+        description="Every night at 03:30. Stopped until it is started here.",
     )
 
 

@@ -9,14 +9,15 @@ from hashlib import sha256
 
 import dagster as dg
 
+from sms_etl.building import project_of, write_build_context
 from sms_etl.defs.checks import check_results, check_specs, tested
 from sms_etl.defs.failures import told_plainly
 from sms_etl.defs.relations import BUILD_CONTEXT, BULKS, SMS, columns_of, key_of, keys_of, lineage_of, spec_of
 from sms_etl.defs.resources import WRITER_POOL, SettingsParam
 from sms_etl.models.project import Model, Project
 from sms_etl.models.runner import ModelBuild, build_model, load_seeds
-from sms_etl.pipeline import project_of, writable_warehouse, write_build_context
 from sms_etl.warehouse import tables
+from sms_etl.warehouse.store import writable_warehouse
 
 _Told = dg.MaterializeResult[None] | dg.AssetCheckResult
 

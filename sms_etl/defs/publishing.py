@@ -9,10 +9,10 @@ from sms_etl.defs.resources import WRITER_POOL, SettingsParam
 from sms_etl.errors import ModelError
 from sms_etl.models.declared import Severity
 from sms_etl.models.project import Project
-from sms_etl.pipeline import writable_warehouse
 from sms_etl.settings import Settings
 from sms_etl.warehouse import tables
 from sms_etl.warehouse.publish import publish
+from sms_etl.warehouse.store import writable_warehouse
 
 PUBLISHED = dg.AssetKey(["published"])
 

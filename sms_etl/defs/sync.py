@@ -4,14 +4,15 @@ import logging
 from collections.abc import Iterator
 
 import dagster as dg
+from pydantic import Field
 
 from sms_etl.defs.failures import told_plainly
 from sms_etl.defs.relations import BULKS, SMS, columns_of
 from sms_etl.defs.resources import WRITER_POOL, SettingsParam
 from sms_etl.models.runner import count_rows
-from sms_etl.pipeline import writable_warehouse
-from sms_etl.sync.engine import SyncResult, run_sync
+from sms_etl.sync.engine import MOST_RECONCILED_DAYS, RECONCILED_DAYS, SyncResult, Task, run_sync
 from sms_etl.warehouse import tables
+from sms_etl.warehouse.store import writable_warehouse
 
 RETRY_POLICY = dg.RetryPolicy(
     max_retries=2,
@@ -21,6 +22,23 @@ RETRY_POLICY = dg.RetryPolicy(
 )
 QUARANTINE_CHECK = "nothing_quarantined"
 FIELDS_CHECK = "no_new_fields"
+BULKS_CHECK = "bulks_agree_with_their_messages"
+
+
+class SyncConfig(dg.Config):
+    """What a run of the sync is asked to do beside reading what is new."""
+
+    reconcile_days: int | None = Field(
+        default=None,
+        ge=1,
+        le=MOST_RECONCILED_DAYS,
+        description=(
+            "Compare so many of the last days with the provider's totals and read again what differs. "
+            "Costs a request a day, and some more for each difference. Left out, nothing is compared; "
+            f"the job `sms_reconcile` and `sms-etl sync --reconcile` compare {RECONCILED_DAYS} days."
+        ),
+    )
+
 
 _SPECS = [
     dg.AssetSpec(
@@ -67,12 +85,17 @@ _SPECS = [
             asset=SMS,
             description="The provider sent no field for the first time; `extra` keeps those not known here.",
         ),
+        dg.AssetCheckSpec(
+            BULKS_CHECK,
+            asset=BULKS,
+            description="The messages of each processed bulk add up to its own totals, in number and cost.",
+        ),
     ],
     pool=WRITER_POOL,
     retry_policy=RETRY_POLICY,
 )
 def lox24_sync(
-    context: dg.AssetExecutionContext, settings: SettingsParam
+    context: dg.AssetExecutionContext, config: SyncConfig, settings: SettingsParam
 ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
     """Bring `raw.*` up to date with the provider."""
     # They log addresses with their filters, and headers; none of it may reach Dagster's log.
@@ -80,7 +103,8 @@ def lox24_sync(
         logging.getLogger(name).setLevel(logging.WARNING)
     with told_plainly():
         loaded = settings.load()
-        result = run_sync(loaded, progress=_ProgressLog(context))
+        task = Task(reconcile_days=config.reconcile_days)
+        result = run_sync(loaded, task, progress=_ProgressLog(context))
         with writable_warehouse(loaded).begin() as transaction:
             messages = count_rows(transaction.native, "raw.sms")
             bulks = count_rows(transaction.native, "raw.bulk")
@@ -101,6 +125,13 @@ def lox24_sync(
         passed=not result.unknown_fields,
         severity=dg.AssetCheckSeverity.WARN,
         metadata={"fields": ", ".join(result.unknown_fields)},
+    )
+    yield dg.AssetCheckResult(
+        asset_key=BULKS,
+        check_name=BULKS_CHECK,
+        passed=not result.bulks_differing,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"bulks that differ": result.bulks_differing or 0},
     )
 
 

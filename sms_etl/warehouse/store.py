@@ -18,7 +18,14 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.pool import NullPool
 
 from sms_etl.clock import Clock
-from sms_etl.errors import DataDirError, NotAWarehouse, SettingsError, WarehouseError, WarehouseLocked
+from sms_etl.errors import (
+    DataDirError,
+    NotAWarehouse,
+    NoWarehouse,
+    SettingsError,
+    WarehouseError,
+    WarehouseLocked,
+)
 from sms_etl.files import make_directory
 from sms_etl.settings import Settings
 from sms_etl.warehouse.migrations import migrate
@@ -47,7 +54,15 @@ class Transaction:
 
     def use_threads(self, count: int) -> None:
         """Let DuckDB work with so many threads, until the file is closed."""
-        self.native.execute(f"set threads = {count}").fetchall()
+        self.run(f"set threads = {count}")
+
+    def use_memory(self, most: str) -> None:
+        """Let DuckDB hold so much in memory, until the file is closed."""
+        self.run(f"set memory_limit = '{most}'")
+
+    def run(self, statement: str, parameters: object = None) -> None:
+        """Run a native statement to its end."""
+        self.native.execute(statement, parameters).fetchall()
 
     def row(self, statement: str, parameters: object = None) -> tuple[Any, ...]:
         """Run a native statement that gives one row, and take its result whole.
@@ -137,6 +152,18 @@ class Warehouse:
                     raise refusal from exc
             self._sleep(_LOCK_POLL_SECONDS)
             waited += _LOCK_POLL_SECONDS
+
+
+def writable_warehouse(settings: Settings) -> Warehouse:
+    """Give the warehouse, if there is one.
+
+    Raises:
+        NoWarehouse: Nothing was loaded yet.
+    """
+    warehouse = Warehouse.of(settings)
+    if not warehouse.exists:
+        raise NoWarehouse(f"There is no warehouse at {warehouse.path} yet.", hint="Run `sms-etl sync` first.")
+    return warehouse
 
 
 def _duckdb_path(url: str) -> Path:

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from sms_etl.definitions import defs
-from sms_etl.defs.jobs import hourly
+from sms_etl.defs.jobs import hourly, nightly
 from sms_etl.defs.relations import key_of, keys_of
 from sms_etl.defs.resources import WRITER_POOL
 from sms_etl.errors import ModelError
@@ -144,24 +144,33 @@ def test_every_test_of_the_models_is_a_check_that_blocks_if_it_is_an_error() -> 
         **expected,
         ("lox24/sms", "nothing_quarantined"): False,
         ("lox24/sms", "no_new_fields"): False,
+        ("lox24/bulks", "bulks_agree_with_their_messages"): False,
     }
     assert found["marts/cost_monthly", "money_reconciles"]
     assert not found["marts/dim_status", "unknown_codes"]
 
 
-def test_one_job_materialises_everything_in_one_process() -> None:
-    jobs = [job for job in defs.resolve_all_job_defs() if not job.name.startswith("__")]
-    assert [job.name for job in jobs] == ["sms_pipeline"]
-    assert jobs[0].asset_layer.executable_asset_keys == GRAPH.executable_asset_keys
-    assert jobs[0].executor_def is dg.in_process_executor
+JOBS = ["sms_pipeline", "sms_reconcile"]
 
 
-def test_one_schedule_runs_it_hourly_once_it_is_started() -> None:
-    assert len(list(defs.schedules or [])) == 1
-    schedule = defs.resolve_schedule_def("sms_pipeline_hourly")
-    assert schedule.job_name == "sms_pipeline"
-    assert schedule.cron_schedule == "0 * * * *"
-    assert schedule.default_status is dg.DefaultScheduleStatus.STOPPED
+def test_these_are_the_jobs() -> None:
+    assert sorted(job.name for job in defs.resolve_all_job_defs() if not job.name.startswith("__")) == JOBS
+
+
+@pytest.mark.parametrize("name", JOBS)
+def test_each_job_materialises_everything_in_one_process(name: str) -> None:
+    job = defs.resolve_job_def(name)
+    assert job.asset_layer.executable_asset_keys == GRAPH.executable_asset_keys
+    assert job.executor_def is dg.in_process_executor
+
+
+def test_these_are_the_schedules_and_each_waits_until_it_is_started() -> None:
+    schedules = [defs.resolve_schedule_def(schedule.name) for schedule in defs.schedules or []]
+    assert {(schedule.name, schedule.job_name, schedule.cron_schedule) for schedule in schedules} == {
+        ("sms_pipeline_hourly", "sms_pipeline", "0 * * * *"),
+        ("sms_reconcile_nightly", "sms_reconcile", "30 3 * * *"),
+    }
+    assert {schedule.default_status for schedule in schedules} == {dg.DefaultScheduleStatus.STOPPED}
 
 
 @pytest.mark.parametrize(
@@ -172,15 +181,16 @@ def test_one_schedule_runs_it_hourly_once_it_is_started() -> None:
         ({"TIMEZONE": "nowhere"}, "Europe/Berlin"),
     ],
 )
-def test_the_schedule_keeps_the_time_zone_of_the_settings(
+def test_the_schedules_keep_the_time_zone_of_the_settings(
     values: dict[str, str], zone: str, tmp_path: Path
 ) -> None:
     with environment(tmp_path, **values):
-        assert hourly().execution_timezone == zone
+        assert (hourly().execution_timezone, nightly().execution_timezone) == (zone, zone)
 
 
-def test_all_steps_share_the_place_of_the_one_writer() -> None:
-    job = defs.resolve_job_def("sms_pipeline")
+@pytest.mark.parametrize("name", JOBS)
+def test_all_steps_share_the_place_of_the_one_writer(name: str) -> None:
+    job = defs.resolve_job_def(name)
     assert {node.definition.pool for node in job.graph.nodes} == {WRITER_POOL}  # type: ignore[attr-defined]  # all nodes here are ops
 
 
