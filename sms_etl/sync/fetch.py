@@ -6,7 +6,7 @@ cut in two, down to a second.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -118,7 +118,10 @@ async def by_uuid(client: Lox24Client, stream: Stream, uuids: Sequence[str], bat
     answers = await _together(*(_batch(client, stream, part, window_id) for part in batches))
     asked = set(uuids)
     rows = {
-        _identity(keys, raw): raw for pages in answers for page in pages for keys, raw in _keyed(page.rows)
+        _identity(keys, raw): raw
+        for pages in answers
+        for page in pages
+        for keys, raw in zip(page.keys, page.rows, strict=True)
     }
     if not rows.keys() <= asked:
         raise BadAnswer(
@@ -165,7 +168,7 @@ class _Reader:
         )
 
     def first_second(self, first: Page) -> int | None:
-        return _second_of(self.stream, keys_of(first.rows[0])) if first.rows else None
+        return _second_of(self.stream, first.keys[0]) if first.rows else None
 
     async def whole(self, looked: _Looked) -> AsyncIterator[FetchedWindow]:
         """Read a window until it holds still; one that does not is cut in two."""
@@ -210,27 +213,31 @@ class _Reader:
     def distinct(self, span: Span, pages: Sequence[Page]) -> list[msgspec.Raw]:
         """Give the rows of a window, each once, if they are all there."""
         total = pages[0].total
-        raws = [raw for page in pages for raw in page.rows]
-        keys = [keys_of(raw) for raw in raws]
-        rows = dict(zip(map(_identity, keys, raws), raws, strict=True))
+        rows = _each_once(pages)
         if len(rows) != total or any(page.total != total for page in pages):
             raise _MovedError
-        seconds = [second for each in keys if (second := _second_of(self.stream, each)) is not None]
+        times = [_second_of(self.stream, keys) for page in pages for keys in page.keys]
+        seconds = [second for second in times if second is not None]
         for second in (min(seconds), max(seconds)) if seconds else ():
             if not span.holds(second):
                 raise BadAnswer(
                     f"LOX24 answered a row of {self.stream.path} outside the time asked for.",
                     hint=f"It does not obey the filter {self.stream.cursor}; the window was not loaded.",
                 )
-        return list(rows.values())
+        return rows
 
     async def page(self, span: Span, window_id: UUID, number: int) -> Page:
         query = window_query(self.stream.cursor, span.since, span.until, number)
         return await self.client.get(self.stream.path, query, read_page, window_id=window_id, page=number)
 
 
-def _keyed(rows: Sequence[msgspec.Raw]) -> Iterator[tuple[Keys, msgspec.Raw]]:
-    return ((keys_of(raw), raw) for raw in rows)
+def _each_once(pages: Sequence[Page]) -> list[msgspec.Raw]:
+    rows = [raw for page in pages for raw in page.rows]
+    keys = [each for page in pages for each in page.keys]
+    uuids = {each.uuid.lower() for each in keys if each.uuid is not None}
+    if len(uuids) == len(rows):
+        return rows
+    return list({_identity(each, raw): raw for each, raw in zip(keys, rows, strict=True)}.values())
 
 
 def _identity(keys: Keys, raw: msgspec.Raw) -> str | bytes:

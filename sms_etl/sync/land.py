@@ -4,39 +4,45 @@ Written aside, synced and renamed: a file that is there is whole. Where the file
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
-from sqlalchemy import Boolean, DateTime, Double, Integer, Numeric
-from sqlalchemy.types import TypeEngine
 
 from sms_etl.clock import as_utc
 from sms_etl.files import make_directory
 from sms_etl.pii import Pii
 from sms_etl.providers.lox24.records import BadRow, Fields, read_sms
 from sms_etl.sync.columns import ReadRows, read_messages, read_rows
-from sms_etl.sync.landed import ASIDE, METADATA_KEY, Aside, Landed, WindowFacts, not_written
-from sms_etl.sync.streams import Stream
+from sms_etl.sync.landed import (
+    ASIDE,
+    METADATA_KEY,
+    Aside,
+    Kind,
+    Landed,
+    Layout,
+    WindowFacts,
+    not_written,
+)
 
 
 def land(
     folder: Path,
-    stream: Stream,
+    layout: Layout,
     facts: WindowFacts,
     rows: bytes,
     gone: Sequence[str],
     pii: Pii,
 ) -> Landed:
     """Write the file of a window into its place; see `write_aside`."""
-    return write_aside(folder, stream, facts, rows, gone, pii).put_in_place()
+    return write_aside(folder, layout, facts, rows, gone, pii).put_in_place()
 
 
 def write_aside(
     folder: Path,
-    stream: Stream,
+    layout: Layout,
     facts: WindowFacts,
     rows: bytes,
     gone: Sequence[str],
@@ -46,7 +52,7 @@ def write_aside(
 
     Args:
         folder: The landing folder; the stream has one below it.
-        stream: Which table the rows are for.
+        layout: Of the stream's files.
         facts: What is known of the window; the counts are filled in here.
         rows: A JSON array of the rows as the provider sent them.
         gone: Uuids the provider says are deleted.
@@ -55,30 +61,37 @@ def write_aside(
     Raises:
         DataDirError: The file cannot be written.
     """
-    read = _read(stream, rows, pii)
+    read = _read(layout, rows, pii)
     facts = msgspec.structs.replace(facts, rows=read.good.num_rows, rows_bad=len(read.bad))
     table = pa.concat_tables([read.good, _outcomes(read.bad, gone, read.good.schema)])
     table = table.append_column(
         SEEN_AT, pa.repeat(pa.scalar(as_utc(facts.fetched_at), SEEN_AT.type), len(table))
     )
-    path = folder / stream.name / f"{facts.fetched_at:%Y%m%dT%H%M%S%f}-{facts.window_id}.parquet"
+    path = folder / layout.stream / f"{facts.fetched_at:%Y%m%dT%H%M%S%f}-{facts.window_id}.parquet"
     metadata = {METADATA_KEY: msgspec.json.encode(facts)}
     return Aside(_written_aside(path, table.replace_schema_metadata(metadata)), Landed(path, facts))
 
 
-def _read(stream: Stream, rows: bytes, pii: Pii) -> ReadRows:
+def _read(layout: Layout, rows: bytes, pii: Pii) -> ReadRows:
     """Read messages, of which there are millions, in columns, and other streams row by row."""
-    if stream.read is read_sms:
-        return read_messages(rows, pii, landing_schema(stream))
-    return read_rows(stream.read, rows, pii, landing_schema(stream))
+    if layout.read is read_sms:
+        return read_messages(rows, pii, landing_schema(layout))
+    return read_rows(layout.read, rows, pii, landing_schema(layout))
 
 
-def landing_schema(stream: Stream) -> pa.Schema:
+def landing_schema(layout: Layout) -> pa.Schema:
     """Give the columns of what is read: the provider's, and what tells a bad or a gone row."""
-    columns = [pa.field(column.name, _arrow_type(column.type)) for column in stream.provider_columns]
+    columns = [pa.field(name, _TYPES[kind]) for name, kind in layout.columns]
     return pa.schema([*columns, *_OUTCOME_COLUMNS])
 
 
+_TYPES: Mapping[Kind, pa.DataType] = {
+    "text": pa.string(),
+    "integer": pa.int64(),
+    "boolean": pa.bool_(),
+    "instant": pa.timestamp("us"),
+    "money": pa.decimal128(18, 6),
+}
 _OUTCOME_COLUMNS = (
     pa.field("is_gone", pa.bool_(), nullable=False),
     pa.field("bad_reason", pa.string()),
@@ -89,20 +102,6 @@ _OUTCOME_COLUMNS = (
 
 SEEN_AT = pa.field("seen_at", pa.timestamp("us"), nullable=False)
 """When the provider showed the row; one value a file, but a column is what the load can read."""
-
-
-def _arrow_type(column_type: TypeEngine[object]) -> pa.DataType:
-    match column_type:
-        case Numeric() if not isinstance(column_type, Double):
-            return pa.decimal128(18, 6)
-        case DateTime():
-            return pa.timestamp("us")
-        case Boolean():
-            return pa.bool_()
-        case Integer():
-            return pa.int64()
-        case _:
-            return pa.string()
 
 
 def _outcomes(bad: Sequence[BadRow], gone: Sequence[str], schema: pa.Schema) -> pa.Table:

@@ -3,19 +3,37 @@
 What is landed is never asked for again; after a kill the next run loads it before it plans anything.
 """
 
-from collections.abc import Set
+from collections.abc import Callable, Set
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 from uuid import UUID, uuid4
 
 import msgspec
 
 from sms_etl.errors import DataDirError
-from sms_etl.sync.streams import Stream
+from sms_etl.pii import Pii
+from sms_etl.providers.lox24.records import Fields
+
+if TYPE_CHECKING:
+    from sms_etl.sync.streams import Stream
 
 METADATA_KEY = b"sms_etl"
 ASIDE = ".tmp"
+
+
+Kind = Literal["text", "integer", "boolean", "instant", "money"]
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What the landed files of a stream hold; the process that writes them is spared the tables."""
+
+    stream: str
+    columns: tuple[tuple[str, Kind], ...]
+    read: Callable[[msgspec.Raw, Pii], Fields]
+    """Reads one row."""
 
 
 class WindowFacts(msgspec.Struct, frozen=True):
@@ -74,7 +92,7 @@ def new_window_id() -> UUID:
     return uuid4()
 
 
-def landed_files(folder: Path, stream: Stream, *, but_not: Set[str]) -> list[Landed]:
+def landed_files(folder: Path, stream: "Stream", *, but_not: Set[str]) -> list[Landed]:
     """Give the landed files of a stream, oldest first, without those of the given names."""
     paths = sorted((folder / stream.name).glob("*.parquet"))
     return [Landed(path, _facts_of(path)) for path in paths if path.name not in but_not]

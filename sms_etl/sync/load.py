@@ -8,6 +8,7 @@ the table's own columns, so that a column is named once, in `warehouse/tables.py
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 from uuid import UUID
 
 from sqlalchemy import insert, select, update
@@ -18,6 +19,8 @@ from sms_etl.sync.streams import Stream
 from sms_etl.warehouse import tables
 from sms_etl.warehouse.store import Transaction
 
+_MEMORY_OF_AN_INSERT = "80MB"
+"""It only streams: what more it had would fill with the file's own blocks. A merge needs what it needs."""
 _TEXT_FEATURES = ("text_units", "text_parts", "text_non_gsm", "text_template")
 """Stay when the provider deletes the text they were read from."""
 
@@ -71,15 +74,15 @@ def load(
     if not files:
         return LoadCounts()
     facts = files[0].facts
-    _read_batch(transaction, stream, files)
+    batch = _show_batch(transaction, stream, files)
     missing = _missing(transaction, stream, files)
-    late = _note_late_rows(transaction, stream, facts)
-    counts = _merge(transaction, stream, facts)
+    late = _note_late_rows(transaction, stream, facts, batch)
+    counts = _merge(transaction, stream, facts, batch)
     gone = _mark_gone(transaction, stream, files)
     quarantined = _quarantine(transaction, files, run_id, now)
     unknown_fields = _note_unknown_fields(transaction, stream, now)
     _log_windows(transaction, files, now)
-    _advance_watermark(transaction, stream, files, run_id, now)
+    _advance_watermark(transaction, stream, files, batch, run_id, now)
     return counts + LoadCounts(
         windows=len(files),
         pages=sum(file.facts.pages for file in files),
@@ -137,50 +140,84 @@ def _not_loaded(transaction: Transaction, landed: Sequence[Landed]) -> list[Land
     return [file for file in landed if file.facts.window_id not in loaded]
 
 
-def _read_batch(transaction: Transaction, stream: Stream, files: Sequence[Landed]) -> None:
-    """Put the good rows in `batch`, one a uuid, sorted: unsorted, the merge was many times slower."""
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """The good rows of some files, one a uuid, as the view `batch` shows them; times are UTC.
+
+    A view, as most columns are read once: a table of them would take as much memory as the load itself.
+    """
+
+    earliest: datetime | None
+    """By `created_at`; None without rows."""
+    latest: datetime | None
+    reached: datetime | None
+    """The latest by the stream's own time."""
+    is_in_order: bool
+    """Whether the files follow each other in time, as those of a span do."""
+
+
+def _show_batch(transaction: Transaction, stream: Stream, files: Sequence[Landed]) -> _Batch:
+    """Make the view `batch`."""
     columns = ", ".join(
         f"cast(landed.{column.name} as {column.type.compile(transaction.sql.dialect)}) as {column.name}"
         for column in stream.provider_columns
     )
-    create = f"""
-        create or replace temp table batch as
-        select {columns}, landed.seen_at
-        from read_parquet($paths) as landed
+    paths = ", ".join(_quoted(str(file.path)) for file in files)
+    good = f"""
+        select {columns}, landed.seen_at from read_parquet([{paths}]) as landed
         where landed.bad_reason is null and not landed.is_gone
-        """  # noqa: S608 - column names of our own tables
-    newest_only = """
-        qualify row_number()
-            over (partition by landed.uuid order by landed.file_index desc, landed.file_row_number desc) = 1
-        """
-    paths = {"paths": [str(file.path) for file in files]}
-    transaction.row(f"{create} order by landed.created_at", paths)
-    (doubles,) = transaction.row("select count(*) - count(distinct uuid) from batch")
-    if doubles:  # files of a settlement and of a run before it; to look for them first costs next to nothing
-        transaction.row(f"{create} {newest_only} order by landed.created_at", paths)
-
-
-def _merge(transaction: Transaction, stream: Stream, facts: WindowFacts) -> LoadCounts:
-    """Bring the batch into its table, and what it changes into the change log."""
-    (is_all_new,) = transaction.row(
-        f"""
-        select not exists (
-            select 1 from raw.{stream.table.name}
-            where created_at >= (select min(created_at) from batch)
-                and created_at <= (select max(created_at) from batch)
+        """  # noqa: S608 - column names of our own tables, and a view takes no parameters
+    transaction.run(f"create or replace temp view batch as {good}")
+    extent = f"count(*), count(distinct uuid), min(created_at), max(created_at), max({stream.cursor})"
+    count, uuids, earliest, latest, reached = transaction.row(f"select {extent} from batch")  # noqa: S608 - as above
+    if uuids < count:  # files of a run before this one: the later observation counts
+        transaction.run(
+            f"""
+            create or replace temp table newest as {good} qualify row_number() over (
+                partition by landed.uuid order by landed.file_index desc, landed.file_row_number desc
+            ) = 1
+            """
         )
-        """  # noqa: S608 - column names of our own tables
+        transaction.run("create or replace temp view batch as select * from newest")
+    spans = [file.facts for file in files]
+    follows = (
+        earlier.until is not None and later.since is not None and earlier.until < later.since
+        for earlier, later in pairwise(spans)
     )
-    return (_insert if is_all_new else _compare_and_merge)(transaction, stream, facts)
+    return _Batch(earliest, latest, reached, spans[0].since is not None and all(follows))
 
 
-def _insert(transaction: Transaction, stream: Stream, facts: WindowFacts) -> LoadCounts:
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _merge(transaction: Transaction, stream: Stream, facts: WindowFacts, batch: _Batch) -> LoadCounts:
+    """Bring the batch into its table, and what it changes into the change log."""
+    if batch.earliest is None or batch.latest is None:
+        return LoadCounts()
+    if _is_stored(transaction, stream, batch.earliest, batch.latest):
+        return _compare_and_merge(transaction, stream, facts)
+    return _insert(transaction, stream, facts, batch)
+
+
+def _is_stored(transaction: Transaction, stream: Stream, earliest: datetime, latest: datetime) -> bool:
+    """Tell whether any row is stored that was created between these two moments, both included."""
+    (found,) = transaction.row(
+        f"select exists(select 1 from raw.{stream.table.name} where created_at between $1 and $2)",  # noqa: S608 - as above
+        [earliest, latest],
+    )
+    return bool(found)
+
+
+def _insert(transaction: Transaction, stream: Stream, facts: WindowFacts, batch: _Batch) -> LoadCounts:
     """Insert a batch none of which can be stored: a first sync spends half of a merge's time."""
+    transaction.use_memory(_MEMORY_OF_AN_INSERT)
     columns = ", ".join(column.name for column in stream.provider_columns)
     (new,) = transaction.row(
         f"""
         insert into raw.{stream.table.name} ({columns}, currency, first_seen_at, last_seen_at, changed_at)
         select {columns}, $currency, seen_at, seen_at, seen_at from batch
+        {"" if batch.is_in_order else "order by created_at"}
         """,  # noqa: S608 - as above
         {"currency": facts.currency},
     )
@@ -191,7 +228,7 @@ def _insert(transaction: Transaction, stream: Stream, facts: WindowFacts) -> Loa
 def _compare_and_merge(transaction: Transaction, stream: Stream, facts: WindowFacts) -> LoadCounts:
     columns = [column.name for column in stream.provider_columns]
     table = f"raw.{stream.table.name}"
-    transaction.row(
+    transaction.run(
         f"""
         create or replace temp table delta as
         with stored as (
@@ -212,7 +249,7 @@ def _compare_and_merge(transaction: Transaction, stream: Stream, facts: WindowFa
         """  # noqa: S608 - as above
     )
     _log_changes(transaction, stream, facts, "select * from delta where is_logged")
-    transaction.row(
+    transaction.run(
         f"""
         merge into {table} as stored
         using delta
@@ -246,7 +283,7 @@ def _log_changes(transaction: Transaction, stream: Stream, facts: WindowFacts, c
     if stream.change_log is None:
         return
     logged = ", ".join(stream.tracked)
-    transaction.row(
+    transaction.run(
         f"insert into raw.{stream.change_log.name} (uuid, observed_at, observed_by, currency, {logged}) "  # noqa: S608 - as above
         f"select uuid, observed_at, $observed_by, $currency, {logged} from ({changes}) as changes",
         {"observed_by": facts.observed_by, "currency": facts.currency},
@@ -280,6 +317,9 @@ def _missing(transaction: Transaction, stream: Stream, files: Sequence[Landed]) 
     ]
     if not spans or stream.cursor != "created_at":
         return ()
+    earliest, latest = min(spans)[0], max(until for _, until in spans)
+    if not _is_stored(transaction, stream, earliest, latest):
+        return ()
     rows = transaction.native.execute(
         f"""
         with spans as (
@@ -297,17 +337,19 @@ def _missing(transaction: Transaction, stream: Stream, files: Sequence[Landed]) 
         {
             "since": [since for since, _ in spans],
             "until": [until for _, until in spans],
-            "earliest": min(spans)[0],
-            "latest": max(until for _, until in spans),
+            "earliest": earliest,
+            "latest": latest,
         },
     ).fetchall()
     return tuple(sorted(uuid for (uuid,) in rows))
 
 
-def _note_late_rows(transaction: Transaction, stream: Stream, facts: WindowFacts) -> int:
+def _note_late_rows(transaction: Transaction, stream: Stream, facts: WindowFacts, batch: _Batch) -> int:
     """Keep the new rows that lie before the watermark: how far is what the overlap must cover."""
     watermark = watermark_of(transaction, stream)
     if watermark is None or stream.change_log is None or facts.observed_by == "settle":
+        return 0
+    if batch.earliest is None or batch.earliest >= watermark:
         return 0
     (late,) = transaction.row(
         f"""
@@ -357,13 +399,15 @@ def _mark_gone(transaction: Transaction, stream: Stream, files: Sequence[Landed]
 def _quarantine(transaction: Transaction, files: Sequence[Landed], run_id: UUID, now: datetime) -> int:
     """Keep the bad rows, each once; one that has since been loaded is marked."""
     facts = files[0].facts
-    transaction.native.execute(
-        """
-        update ops.quarantine set replayed_at = $now
-        where replayed_at is null and uuid in (select cast(uuid as varchar) from batch)
-        """,
-        {"now": as_utc(now)},
-    )
+    (is_any_open,) = transaction.row("select exists(select 1 from ops.quarantine where replayed_at is null)")
+    if is_any_open:
+        transaction.run(
+            """
+            update ops.quarantine set replayed_at = $now
+            where replayed_at is null and uuid in (select cast(uuid as varchar) from batch)
+            """,
+            {"now": as_utc(now)},
+        )
     if not any(file.facts.rows_bad for file in files):
         return 0
     (added,) = transaction.row(
@@ -417,7 +461,12 @@ def _window_row(file: Landed, now: datetime) -> dict[str, object]:
 
 
 def _advance_watermark(
-    transaction: Transaction, stream: Stream, files: Sequence[Landed], run_id: UUID, now: datetime
+    transaction: Transaction,
+    stream: Stream,
+    files: Sequence[Landed],
+    batch: _Batch,
+    run_id: UUID,
+    now: datetime,
 ) -> None:
     """Move the watermark to the newest row of the windows, never back.
 
@@ -425,12 +474,11 @@ def _advance_watermark(
     """
     if not files[0].facts.advances_watermark:
         return
-    (reached,) = transaction.row(f"select max({stream.cursor}) from batch")  # noqa: S608 - as above
     before = watermark_of(transaction, stream)
-    if reached is None or (before is not None and reached < before):
+    if batch.reached is None or (before is not None and batch.reached < before):
         return
     values = {
-        "watermark_at": reached,
+        "watermark_at": batch.reached,
         "run_id": run_id,
         "updated_at": as_utc(now),
         "read_at": as_utc(files[-1].facts.fetched_at),

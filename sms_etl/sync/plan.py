@@ -7,9 +7,9 @@ say how a span is cut: the first page of a span tells how many rows it holds.
 from dataclasses import dataclass
 from datetime import timedelta
 
-PAGES_PER_WINDOW = 50
+PAGES_PER_WINDOW = 30
 """Some tens of pages: few enough to read again when it moved, many enough to keep the connections busy."""
-MOST_PAGES = 75
+MOST_PAGES = 45
 """A window of so many pages is not cut: halves would be too small to keep the connections busy."""
 
 

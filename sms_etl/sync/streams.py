@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from sqlalchemy import Column, Table
+from sqlalchemy import Boolean, Column, DateTime, Double, Integer, Numeric, Table
+from sqlalchemy.types import TypeEngine
 
 from sms_etl.pii import Pii
 from sms_etl.providers.lox24.records import Fields, read_bulk, read_sms
+from sms_etl.sync.landed import Kind, Layout
 from sms_etl.warehouse import tables
 
 _WAREHOUSE_COLUMNS = frozenset({"currency", "first_seen_at", "last_seen_at", "changed_at", "gone_at"})
@@ -33,6 +35,26 @@ class Stream:
     def provider_columns(self) -> list[Column[Any]]:
         """The columns of its table that the provider's rows fill; the load fills the others."""
         return [column for column in self.table.columns if column.name not in _WAREHOUSE_COLUMNS]
+
+    @property
+    def layout(self) -> Layout:
+        """What its landed files hold."""
+        columns = tuple((column.name, _kind(column.type)) for column in self.provider_columns)
+        return Layout(self.name, columns, self.read)
+
+
+def _kind(column_type: TypeEngine[Any]) -> Kind:
+    match column_type:
+        case Numeric() if not isinstance(column_type, Double):
+            return "money"
+        case DateTime():
+            return "instant"
+        case Boolean():
+            return "boolean"
+        case Integer():
+            return "integer"
+        case _:
+            return "text"
 
 
 SMS = Stream(

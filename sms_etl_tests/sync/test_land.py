@@ -32,7 +32,9 @@ OTHER_UUID = UUID[:-1] + "f"
 
 
 def landed(folder: Path, *rows: bytes, stream: Stream = SMS, gone: tuple[str, ...] = ()) -> Landed:
-    return land(folder, stream, FACTS, msgspec.json.encode([msgspec.Raw(row) for row in rows]), gone, HIDDEN)
+    return land(
+        folder, stream.layout, FACTS, msgspec.json.encode([msgspec.Raw(row) for row in rows]), gone, HIDDEN
+    )
 
 
 def test_good_gone_and_bad_rows_lie_in_one_file_and_are_counted(tmp_path: Path) -> None:
@@ -58,7 +60,9 @@ def test_the_columns_of_a_file_do_not_depend_on_what_is_in_it(
 ) -> None:
     for rows in ([], [raw(row)], [raw(row, new="1")], [b"17"], [raw(row), b"17"]):
         file = landed(tmp_path, *rows, stream=stream)
-        assert pq.read_schema(file.path).remove_metadata().equals(landing_schema(stream).append(SEEN_AT))
+        assert (
+            pq.read_schema(file.path).remove_metadata().equals(landing_schema(stream.layout).append(SEEN_AT))
+        )
 
 
 def test_a_bulk_is_landed_with_its_cost(tmp_path: Path) -> None:

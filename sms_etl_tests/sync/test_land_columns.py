@@ -17,7 +17,7 @@ from sms_etl.sync.land import landing_schema
 from sms_etl.sync.streams import SMS
 from sms_etl_tests.providers.rows import BULK_UUID, HIDDEN, KEPT, ROW, UUID, raw
 
-SCHEMA = landing_schema(SMS)
+SCHEMA = landing_schema(SMS.layout)
 TEXTS_OF_CASES = [
     "",
     "Hello Ann, your code is 1234",

@@ -153,13 +153,15 @@ class Lox24Client:
         )
         self._refused: ProviderError | None = None
         self._base_url = httpx.URL(base_url)
-        self._headers = [
-            ("Host", self._base_url.netloc.decode()),
-            (TOKEN_HEADER, token),
-            ("Accept", "application/ld+json"),
-            ("Accept-Encoding", _ACCEPTED_ENCODING),
-            ("User-Agent", f"sms_etl/{__version__}"),
-        ]
+        self._headers = httpx.Headers(
+            {
+                "Host": self._base_url.netloc.decode(),
+                TOKEN_HEADER: token,
+                "Accept": "application/ld+json",
+                "Accept-Encoding": _ACCEPTED_ENCODING,
+                "User-Agent": f"sms_etl/{__version__}",
+            }
+        )
         self._timeouts = {
             "connect": min(self._limits.timeout, _CONNECT_SECONDS),
             "read": self._limits.timeout,
@@ -311,7 +313,7 @@ async def _bounded_body(response: httpx.Response, path: str) -> bytes:
     announced = response.headers.get("Content-Length", "")
     is_too_large = announced.isdecimal() and int(announced) > MAX_BODY_BYTES
     if not is_too_large:
-        async for chunk in response.aiter_raw():
+        async for chunk in response.stream:  # type: ignore[union-attr]  # of an asynchronous transport
             body += unpack(chunk, MAX_BODY_BYTES + 1 - len(body))
             if is_too_large := len(body) > MAX_BODY_BYTES:
                 break

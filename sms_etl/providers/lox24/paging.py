@@ -13,6 +13,7 @@ import msgspec
 
 from sms_etl.errors import BadAnswer
 from sms_etl.providers.lox24.client import Answer, Query
+from sms_etl.providers.lox24.records import UNREADABLE, Keys, keys_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,12 @@ class Page:
     rows: Sequence[msgspec.Raw]
     total: int
     """Rows of the whole listing at the moment of this page (`hydra:totalItems`)."""
+    keys: Sequence[Keys]
+    """Of each row."""
+
+
+class _Keys(msgspec.Struct):
+    member: list[Keys] = msgspec.field(name="hydra:member")
 
 
 class _Listing(msgspec.Struct):
@@ -38,6 +45,7 @@ _ESCAPE = re.compile(
 _REPLACEMENT = rb"\ufffd"
 
 _decode = msgspec.json.Decoder(_Listing).decode
+_decode_keys = msgspec.json.Decoder(_Keys).decode
 
 
 def read_page(answer: Answer) -> Page:
@@ -47,7 +55,7 @@ def read_page(answer: Answer) -> Page:
         BadAnswer: It is not a hydra listing; the message never holds the body.
     """
     try:
-        listing = _read(answer.body)
+        body, listing = _read(answer.body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
         raise BadAnswer(
             "An answer of LOX24 is not a listing as documented (hydra:member, hydra:totalItems).",
@@ -55,17 +63,26 @@ def read_page(answer: Answer) -> Page:
             status=200,
             request_id=answer.request_id,
         ) from exc
-    return Page(listing.member, listing.total)
+    return Page(listing.member, listing.total, _keys_of_all(body, listing.member))
 
 
-def _read(body: bytes) -> _Listing:
+def _keys_of_all(body: bytes, rows: Sequence[msgspec.Raw]) -> Sequence[Keys]:
+    """Read the keys of a page's rows at once, and each for itself where one of them is not readable."""
     try:
-        return _decode(body)
+        return _decode_keys(body).member
+    except UNREADABLE:
+        return [keys_of(raw) for raw in rows]
+
+
+def _read(body: bytes) -> tuple[bytes, _Listing]:
+    """Give a listing and the text it was read from, which may have had to be mended."""
+    try:
+        return body, _decode(body)
     except msgspec.DecodeError:
         mended = _with_whole_characters(body)
     if any(constant in mended for constant in _NO_NUMBERS):
         mended = _with_constants_as_text(mended)
-    return _decode(mended)
+    return mended, _decode(mended)
 
 
 def _with_whole_characters(body: bytes) -> bytes:

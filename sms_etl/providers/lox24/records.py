@@ -113,7 +113,7 @@ _REDACTED = msgspec.Raw(b'"[redacted]"')
 _SMS_FIELDS = frozenset(SmsRow.__struct_fields__) | _IGNORED
 _BULK_FIELDS = frozenset(BulkRow.__struct_fields__) | _IGNORED_IN_BULKS
 
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What decoding raises; RecursionError for a row nested some thousand levels deep."""
 
 _decode_sms = msgspec.json.Decoder(SmsRow).decode
@@ -169,7 +169,7 @@ def read_sms(raw: bytes | msgspec.Raw, pii: Pii) -> Fields:
             bulk_id=uuid_of(row.bulk_id, "bulk_id") if row.bulk_id else None,
             extra=_unknown_fields(raw, _SMS_FIELDS),
         )
-    except _UNREADABLE as exc:
+    except UNREADABLE as exc:
         raise BadRowError(str(exc)) from exc
     return fields
 
@@ -187,7 +187,7 @@ def read_bulk(raw: bytes | msgspec.Raw, _pii: Pii) -> Fields:
             msg_total_cost=money_of(row.msg_total_cost, "msg_total_cost"),
             extra=_unknown_fields(raw, _BULK_FIELDS),
         )
-    except _UNREADABLE as exc:
+    except UNREADABLE as exc:
         raise BadRowError(str(exc)) from exc
     return fields
 
@@ -200,7 +200,7 @@ def decode_documented(rows: bytes) -> list[DocumentedSms] | None:
     """
     try:
         return _decode_all_documented(rows)
-    except _UNREADABLE:
+    except UNREADABLE:
         return None
 
 
@@ -215,10 +215,10 @@ def decode_sms(raw: bytes | msgspec.Raw) -> tuple[SmsRow, str | None]:
     """
     try:
         return _decode_documented(raw), None
-    except _UNREADABLE:
+    except UNREADABLE:
         try:
             return _decode_sms(raw), _unknown_fields(raw, _SMS_FIELDS)
-        except _UNREADABLE as exc:
+        except UNREADABLE as exc:
             raise BadRowError(str(exc)) from exc
 
 
@@ -226,7 +226,7 @@ def keys_of(raw: bytes | msgspec.Raw) -> Keys:
     """Read the keys of any row, each for itself where one of them is not readable."""
     try:
         return _decode_keys(raw)
-    except _UNREADABLE:
+    except UNREADABLE:
         return Keys(
             _read_or_none(raw, "uuid", str),
             _read_or_none(raw, "created_at", int),
@@ -237,7 +237,7 @@ def keys_of(raw: bytes | msgspec.Raw) -> Keys:
 def _read_or_none(raw: bytes | msgspec.Raw, name: str, kind: type[_T]) -> _T | None:
     try:
         return msgspec.json.decode(_decode_fields(raw).get(name, b"null"), type=kind)
-    except _UNREADABLE:
+    except UNREADABLE:
         return None
 
 
@@ -245,7 +245,7 @@ def describe_bad_row(raw: bytes | msgspec.Raw, reason: str, pii: Pii) -> BadRow:
     """Read of a bad row what can be read; under `pseudonymise` its number and text are blanked."""
     try:
         fields = _decode_fields(raw)
-    except _UNREADABLE:
+    except UNREADABLE:
         kept = bytes(raw).decode(errors="replace") if pii.policy is PiiPolicy.KEEP else None
         return BadRow(reason, None, None, kept)
     uuid, price = fields.get("uuid"), fields.get("price", fields.get("msg_total_cost"))
