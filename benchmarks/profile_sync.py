@@ -3,7 +3,8 @@
 Each thread runs under cProfile with the thread's own CPU clock, so waiting costs nothing and the other
 thread's work is not charged. What a library spends is charged to the module of sms_etl that called it.
 cProfile makes small Python functions look dearer than they are: compare shares, and measure seconds with
-`benchmarks.quick`. (Sampling stacks misleads here: a sampler gets its turn where the GIL is let go.)
+`benchmarks.quick`. Landing files are written in this process, not in one of their own. (Sampling stacks
+misleads here: a sampler gets its turn where the GIL is let go.)
 
     python -m benchmarks.profile_sync --rows 100000 [--page-size 100] [--latency-ms 0] [--lines 25]
 """
@@ -12,6 +13,7 @@ import argparse
 import cProfile
 import os
 import pstats
+import sys
 import tempfile
 import threading
 import time
@@ -122,7 +124,10 @@ def main() -> None:
         newest = server.tell("set", latency_ms=options.latency_ms)["newest"]
         os.environ.update(settings_for(server, Path(directory), newest + 60))
         from sms_etl.settings import load_settings  # noqa: PLC0415 - reads the environment set above
-        from sms_etl.sync.engine import run_sync  # noqa: PLC0415 - its import is not what is profiled
+        from sms_etl.sync import lander  # noqa: PLC0415 - its import is not what is profiled
+        from sms_etl.sync.engine import run_sync  # noqa: PLC0415 - as above
+
+        lander.ROWS_WORTH_A_PROCESS = sys.maxsize
 
         before, started = os.times(), time.perf_counter()
         with profiled_threads() as profiles:
