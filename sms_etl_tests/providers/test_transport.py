@@ -55,6 +55,17 @@ async def test_a_host_may_be_excepted_from_the_proxy(
     assert provider.requests == []
 
 
+async def test_a_proxy_that_speaks_no_http_is_an_error_that_says_so_without_its_address(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("all_proxy", "socks5://user:secret@127.0.0.1:1080")
+    monkeypatch.delenv("http_proxy", raising=False)
+    monkeypatch.setenv("no_proxy", "")
+    with pytest.raises(Unreachable, match="is not an HTTP proxy") as caught:
+        await (await connect(url="http://lox24.invalid", attempts=1)).get("/sms", (), whole)
+    assert "secret" not in str(caught.value)
+
+
 async def test_no_cookie_is_kept(connect: Connect, provider: Provider) -> None:
     provider.otherwise = Reply(headers={"Set-Cookie": "session=1"})
     client = await connect()

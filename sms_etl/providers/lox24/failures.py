@@ -100,6 +100,8 @@ def _said(exc: httpx.TransportError, timeouts: Mapping[str, float]) -> str:
         return f"no connection within {timeouts['connect']:g} seconds"
     if isinstance(exc, httpx.TimeoutException):
         return f"no answer within {timeouts['read']:g} seconds"
+    if isinstance(exc, httpx.UnsupportedProtocol):
+        return str(exc)
     if isinstance(exc, httpx.RemoteProtocolError):
         return str(exc).partition(": ")[0].rstrip(".")  # behind the colon it quotes what the other side sent
     return _deepest_reason(exc) or type(exc).__name__

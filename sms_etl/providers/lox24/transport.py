@@ -95,7 +95,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             cookie_jar=DummyCookieJar(),
             read_bufsize=_BUFFER_BYTES,
         )
-        self._session._retry_connection = False
+        self._session._retry_connection = False  # private, as there is no other way; a test holds it
         return self._session
 
 
@@ -119,11 +119,22 @@ class _Body(httpx.AsyncByteStream):
 
 
 def _proxy_for(url: httpx.URL) -> str | None:
-    """Look once for what the environment says; aiohttp would look at each request, in a thread."""
+    """Look once for what the environment says; aiohttp would look at each request, in a thread.
+
+    Raises:
+        httpx.UnsupportedProtocol: It names a proxy of another kind; its address may hold a password.
+    """
     if proxy_bypass(url.host):
         return None
     proxies = getproxies()
-    return proxies.get(url.scheme) or proxies.get("all")
+    proxy = proxies.get(url.scheme) or proxies.get("all")
+    if proxy and "://" not in proxy:
+        proxy = f"http://{proxy}"
+    if proxy and not proxy.startswith(("http://", "https://")):
+        raise httpx.UnsupportedProtocol(
+            f"the proxy the environment names for {url.scheme} is not an HTTP proxy"
+        )
+    return proxy
 
 
 def _headers(request: httpx.Request) -> list[tuple[str, str]]:
