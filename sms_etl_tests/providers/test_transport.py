@@ -66,6 +66,12 @@ async def test_a_proxy_that_speaks_no_http_is_an_error_that_says_so_without_its_
     assert "secret" not in str(caught.value)
 
 
+async def test_it_says_that_it_keeps_its_connections(connect: Connect, provider: Provider) -> None:
+    """Else a proxy that waits for the word holds each answer back until its own time-out."""
+    await (await connect()).get("/sms", (), whole)
+    assert provider.requests[0].headers["connection"] == "keep-alive"
+
+
 async def test_no_cookie_is_kept(connect: Connect, provider: Provider) -> None:
     provider.otherwise = Reply(headers={"Set-Cookie": "session=1"})
     client = await connect()

@@ -159,6 +159,7 @@ class Lox24Client:
                 TOKEN_HEADER: token,
                 "Accept": "application/ld+json",
                 "Accept-Encoding": _ACCEPTED_ENCODING,
+                "Connection": "keep-alive",  # what HTTP/1.1 means anyway; some proxies want to hear it
                 "User-Agent": f"sms_etl/{__version__}",
             }
         )
