@@ -204,6 +204,7 @@ class _Run:
             self.memory = recall(transaction, self.settings.landing_dir, self.clock())
             note_start(transaction, self.run_id, self.clock())
         before = self.memory.watermarks[SMS.name]
+        self.page_size = self.memory.page_size
         self.client.recently_refused = self.memory.recently_refused
         try:
             async with self.client:

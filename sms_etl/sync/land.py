@@ -5,6 +5,7 @@ Written aside, synced and renamed: a file that is there is whole. Where the file
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -132,6 +133,7 @@ def _written_aside(path: Path, table: pa.Table) -> Path:
             file.flush()
             os.fsync(file.fileno())
     except OSError as exc:
-        aside.unlink(missing_ok=True)
+        with suppress(OSError):
+            aside.unlink(missing_ok=True)
         raise not_written(path, exc) from exc
     return aside

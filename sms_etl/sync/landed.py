@@ -4,6 +4,7 @@ What is landed is never asked for again; after a kill the next run loads it befo
 """
 
 from collections.abc import Callable, Set
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -82,7 +83,8 @@ class Aside:
         try:
             self.path.replace(self.landed.path)
         except OSError as exc:
-            self.path.unlink(missing_ok=True)
+            with suppress(OSError):
+                self.path.unlink(missing_ok=True)
             raise not_written(self.landed.path, exc) from exc
         return self.landed
 

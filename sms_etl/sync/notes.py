@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, insert, select, text, update
+from sqlalchemy import Integer, func, insert, select, text, update
 
 from sms_etl import __version__
 from sms_etl.clock import as_utc
 from sms_etl.providers.lox24.client import RequestRecord
 from sms_etl.sync.landed import Landed, landed_files
-from sms_etl.sync.streams import STREAMS, Stream
+from sms_etl.sync.streams import SMS, STREAMS, Stream
 from sms_etl.warehouse import tables
 from sms_etl.warehouse.store import Transaction
 
@@ -69,6 +69,8 @@ class Memory:
     """The last run did not end well: this one goes on where it was."""
     learnt_overlap: timedelta = timedelta(0)
     """What would have covered twice the lateness seen of late."""
+    page_size: int = 1
+    """Rows on a page, as far as windows that were read tell."""
 
     def remember(self, transaction: Transaction, stream: Stream) -> None:
         """Read a stream's watermark again."""
@@ -87,6 +89,7 @@ def recall(transaction: Transaction, landing: Path, now: datetime) -> Memory:
         recently_refused=_recently_refused(transaction, as_utc(now)),
         is_resuming=_is_resuming(transaction),
         learnt_overlap=_learnt_overlap(transaction, as_utc(now)),
+        page_size=_page_size(transaction, as_utc(now)),
     )
     loaded = set(transaction.sql.scalars(select(tables.fetch_window.c.landed)))
     for stream in STREAMS:
@@ -137,6 +140,16 @@ def _learnt_overlap(transaction: Transaction, now: datetime) -> timedelta:
         )
     )
     return timedelta(0) if furthest is None else min(furthest * 2, _LONGEST_OVERLAP)
+
+
+def _page_size(transaction: Transaction, now: datetime) -> int:
+    window = tables.fetch_window
+    fullest: int | None = transaction.sql.scalar(
+        select(func.max(func.ceil(window.c.rows / window.c.pages, type_=Integer))).where(
+            window.c.stream == SMS.name, window.c.pages > 0, window.c.loaded_at > now - _REMEMBERED_FOR
+        )
+    )
+    return max(1, int(fullest or 1))
 
 
 def note_start(transaction: Transaction, run_id: UUID, now: datetime) -> None:

@@ -8,6 +8,7 @@ out. The planner is pure; see docs/decisions for why this beats reading days aga
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import groupby
 
 from sqlalchemy import Integer, and_, func, not_, or_, select
 
@@ -51,7 +52,10 @@ class SettlementPlan:
 
 
 def plan_settlement(messages: Sequence[OpenMessage], *, page_size: int, batch: int) -> SettlementPlan:
-    """Choose, stretch by stretch, the cheaper of two ways to ask for open messages.
+    """Choose, run by run, the cheaper of two ways to ask for open messages.
+
+    A run is made of neighbouring batches that are all dense, or all sparse: where more than half of the
+    messages of some seconds are open, as after a bulk, their pages are fewer than the batches of their uuids.
 
     Args:
         messages: Sorted by rank.
@@ -60,22 +64,26 @@ def plan_settlement(messages: Sequence[OpenMessage], *, page_size: int, batch: i
     """
     spans: list[Span] = []
     uuids: list[str] = []
-    requests = 0
-    for start in range(0, len(messages), batch):
-        stretch = messages[start : start + batch]
-        by_window = _pages(stretch[-1].rank - stretch[0].rank + 1, page_size)
-        by_uuid = _pages(len(stretch), page_size)
-        # A stretch may share its first and last second with others: a page more, and only if it still pays.
-        if len(stretch) == batch and by_window + 1 <= by_uuid:
-            _extend(spans, Span(stretch[0].second, stretch[-1].second))
-            requests += by_window + 1
+    requests = requests_by_uuid = 0
+    batches = [messages[start : start + batch] for start in range(0, len(messages), batch)]
+    for is_dense, neighbours in groupby(batches, lambda each: _is_dense(each, page_size)):
+        run = list(neighbours)
+        first, last = run[0][0], run[-1][-1]
+        by_uuid = sum(_pages(len(each), page_size) for each in run)
+        # Its first and last second may hold others, too: a page more.
+        by_window = _pages(last.rank - first.rank + 1, page_size) + 1
+        requests_by_uuid += by_uuid
+        requests += min(by_window, by_uuid) if is_dense else by_uuid
+        if is_dense and by_window < by_uuid:
+            _extend(spans, Span(first.second, last.second))
         else:
-            uuids.extend(message.uuid for message in stretch)
-            requests += by_uuid
-    everything = sum(
-        _pages(min(batch, len(messages) - start), page_size) for start in range(0, len(messages), batch)
-    )
-    return SettlementPlan(tuple(spans), tuple(uuids), requests, everything)
+            uuids.extend(message.uuid for each in run for message in each)
+    return SettlementPlan(tuple(spans), tuple(uuids), requests, requests_by_uuid)
+
+
+def _is_dense(batch: Sequence[OpenMessage], page_size: int) -> bool:
+    """Whether the messages from the first to the last fill less than the pages of asking by uuid."""
+    return batch[-1].rank - batch[0].rank + 1 < page_size * _pages(len(batch), page_size)
 
 
 def _pages(rows: int, page_size: int) -> int:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from sms_etl.clock import to_unix
 from sms_etl.sandbox.server import SandboxHandle
 from sms_etl.sync.engine import run_sync
+from sms_etl.sync.plan import Span
 from sms_etl.sync.settle import OpenMessage, plan_settlement
 from sms_etl_tests.conftest import SettingsAt
 from sms_etl_tests.provider_truth import assert_messages_equal
@@ -54,18 +55,35 @@ def test_the_spans_of_a_plan_are_in_order_and_apart(
 
 
 @pytest.mark.parametrize(
-    ("page_size", "expected_spans", "expected_uuids"),
+    ("page_size", "open_one_in", "expected_spans", "expected_uuids", "requests"),
     [
-        pytest.param(10, 1, 0, id="small pages: the second is read again"),
-        pytest.param(100, 0, 500, id="large pages: a request takes fifty uuids as well as a page"),
+        pytest.param(100, 1, 1, 0, 6, id="a page shows twice as many as a request can ask for"),
+        pytest.param(
+            30, 1, 1, 0, 18, id="a page holds a third of what a request asks for: two pages, not full"
+        ),
+        pytest.param(50, 1, 0, 500, 10, id="a page holds as many as a request asks for"),
+        pytest.param(100, 3, 0, 500, 10, id="two in three are final: reading them costs more"),
     ],
 )
-def test_a_bulk_that_is_all_open_is_read_again_where_that_is_cheaper(
-    page_size: int, expected_spans: int, expected_uuids: int
+def test_what_is_open_side_by_side_is_read_again_where_that_is_cheaper(
+    page_size: int, open_one_in: int, expected_spans: int, expected_uuids: int, requests: int
 ) -> None:
-    bulk = [OpenMessage(f"uuid-{number}", 1_700_000_000, number // 2) for number in range(500)]
+    bulk = [
+        OpenMessage(f"uuid-{number}", 1_700_000_000 + number, number * open_one_in) for number in range(500)
+    ]
     plan = plan_settlement(bulk, page_size=page_size, batch=50)
-    assert (len(plan.spans), len(plan.uuids)) == (expected_spans, expected_uuids)
+    assert (len(plan.spans), len(plan.uuids), plan.requests) == (expected_spans, expected_uuids, requests)
+
+
+def test_a_dense_stretch_is_read_again_and_what_is_scattered_around_it_asked_for() -> None:
+    seconds = range(1_700_000_000, 1_700_001_000)
+    before = [OpenMessage(f"before-{at}", seconds[at], at * 40) for at in range(100)]
+    bulk = [OpenMessage(f"bulk-{at}", seconds[500], 4000 + at) for at in range(1000)]
+    after = [OpenMessage(f"after-{at}", seconds[600 + at], 5000 + at * 40) for at in range(100)]
+    plan = plan_settlement([*before, *bulk, *after], page_size=100, batch=50)
+    assert plan.spans == (Span(seconds[500], seconds[500]),)
+    assert len(plan.uuids) == 200
+    assert (plan.requests, plan.requests_by_uuid) == (2 + 11 + 2, 2 + 20 + 2)
 
 
 def operator_acknowledged(provider: SandboxHandle, count: int) -> list[str]:
@@ -74,18 +92,6 @@ def operator_acknowledged(provider: SandboxHandle, count: int) -> list[str]:
     provider.insert({"created_at": now, "status_code": 100, "dlr_code": 1, "is_sent": True})
     message = {"created_at": now - 7200, "status_code": 100, "dlr_code": 4, "is_sent": True}
     return provider.insert(*(dict(message) for _ in range(count)))
-
-
-def test_what_stays_silent_is_asked_for_ever_more_rarely(
-    empty_provider: SandboxHandle, settings_at: SettingsAt
-) -> None:
-    operator_acknowledged(empty_provider, 1)
-    run_sync(settings_at(empty_provider))
-    asked = 0
-    for _ in range(5 * 24 + 2):
-        empty_provider.advance(timedelta(hours=1))
-        asked += run_sync(settings_at(empty_provider)).settled_by_uuid
-    assert 3 <= asked <= 20
 
 
 def test_what_is_silent_is_still_asked_for_by_the_run_after_the_first(
@@ -106,12 +112,12 @@ def test_a_bulk_in_one_second_settles_by_reading_the_second_again(
         {"at": now + 60, "status_code": 100, "dlr_code": 1, "is_sent": True},
     ]
     empty_provider.insert({"created_at": now, "status_code": 100, "dlr_code": 1, "is_sent": True})
-    empty_provider.insert(*({"created_at": second, "steps": steps} for _ in range(200)))
-    run_sync(settings_at(empty_provider, lox24_uuids_per_request=5))
-    empty_provider.advance(timedelta(hours=1))
-    settings = settings_at(empty_provider, lox24_uuids_per_request=5)
+    empty_provider.insert(*({"created_at": second, "steps": steps} for _ in range(600)))
     empty_provider.set_switches(page_size=100)
+    run_sync(settings_at(empty_provider))
+    empty_provider.advance(timedelta(hours=1))
+    settings = settings_at(empty_provider)
     result = run_sync(settings)
-    assert result.rows_changed == 200
-    assert (result.settled_by_uuid, result.settled_by_window) in {(0, 1), (200, 0)}
+    assert result.rows_changed == 600
+    assert (result.settled_by_uuid, result.settled_by_window) == (0, 1)
     assert_messages_equal(settings.data_dir / "warehouse.duckdb", empty_provider.truth_sms())
