@@ -1,10 +1,9 @@
-"""A provider behind the proxy, how much of the suite is run, and the counts at its end.
+"""A provider behind the proxy, and how much of the suite is run.
 
 `SMS_ETL_TEST_FAULTS=full` runs everything; otherwise a short form of some seconds. With
-`SMS_ETL_TEST_FAULTS_TABLE` the counts are also written into that document.
+`SMS_ETL_TEST_FAULTS_TABLE` the counts are also written into that document; see counts.py.
 """
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,13 +16,10 @@ from sms_etl.sandbox.account import AccountParameters
 from sms_etl.sandbox.server import running_sandbox
 from sms_etl.sandbox.switches import SandboxSwitches
 from sms_etl.settings import load_settings
+from sms_etl_tests.faults.counts import IS_FULL, keep
 from sms_etl_tests.faults.proxy import running_proxy
 from sms_etl_tests.faults.rehearsal import OVERLAP, Patience, Rehearsal
-from sms_etl_tests.faults.tally import Tally, added_up, table_of, write_table
-
-IS_FULL = os.environ.get("SMS_ETL_TEST_FAULTS") == "full"
-_PROPERTY = "fault_tally"
-_tallies: list[dict[str, Any]] = []
+from sms_etl_tests.faults.tally import Tally
 
 RehearsalOf = Callable[..., Rehearsal]
 
@@ -48,7 +44,7 @@ def rehearsal_of(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Reh
             proxy = stack.enter_context(running_proxy(provider.url))
             base = with_sandbox(load_settings(data_dir=tmp_path / "data", overlap=OVERLAP), provider)
             tally = Tally(what)
-            stack.callback(lambda: request.node.user_properties.append((_PROPERTY, tally.as_property())))
+            stack.callback(keep, request.node, tally)
             return Rehearsal(provider, proxy, base, tally)
 
         yield make
@@ -60,21 +56,3 @@ def patience(monkeypatch: pytest.MonkeyPatch) -> Patience:
     patience = Patience(monkeypatch, [])
     patience.set()
     return patience
-
-
-def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    if report.when == "teardown":
-        for name, value in report.user_properties:
-            if name == _PROPERTY and isinstance(value, dict):
-                _tallies.append(value)
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if not _tallies:
-        return
-    table = table_of(added_up(_tallies))
-    terminalreporter.section("what the fault suite did")
-    terminalreporter.write_line(table)
-    document = os.environ.get("SMS_ETL_TEST_FAULTS_TABLE")
-    if document and IS_FULL:
-        write_table(Path(document), table)

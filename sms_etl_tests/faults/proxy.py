@@ -192,9 +192,8 @@ class FaultyProxy:
         address = urlsplit(self.upstream)
         reader, writer = await asyncio.open_connection(address.hostname, address.port)
         try:
-            writer.write(
-                re.sub(r"(?i)\r\nconnection: [^\r]*", "\r\nConnection: close", head).encode("latin-1")
-            )
+            others = re.sub(r"(?i)\r\nconnection: [^\r]*", "", head)  # not every client sends one
+            writer.write(others.removesuffix("\r\n").encode("latin-1") + b"Connection: close" + HEAD_END)
             answer = await reader.read()  # to the end: the sandbox closes after it
         finally:
             writer.close()

@@ -26,7 +26,10 @@ from sms_etl_tests.provider_truth import assert_messages_equal
 
 OVERLAP = timedelta(minutes=10)
 _TIMES_AS_FAST = 200
-_COMMAND = (sys.executable, "-m", "sms_etl", "sync", "--no-build", "--json")
+_SYNC = ("sync", "--no-build", "--json")
+AS_IT_IS = (sys.executable, "-m", "sms_etl", *_SYNC)
+LANDING_APART = (sys.executable, "-m", "sms_etl_tests.faults.apart", *_SYNC)
+"""The same, landing in a process of its own however few the rows."""
 
 
 @dataclass
@@ -37,6 +40,8 @@ class Rehearsal:
     proxy: FaultyProxy
     base: Settings
     tally: Tally
+    program: tuple[str, ...] = AS_IT_IS
+    """What `command` runs."""
 
     def settings(self) -> Settings:
         """Give the settings at the provider's moment."""
@@ -73,7 +78,7 @@ class Rehearsal:
         used = self.settings()
         with self._watched(used, plan):
             done = subprocess.run(  # noqa: PLW1510 - what its exit code may be is checked below
-                _COMMAND, env=environment(used), capture_output=True, text=True, timeout=120
+                self.program, env=environment(used), capture_output=True, text=True, timeout=120
             )
         assert used.lox24_token is not None
         assert used.lox24_token.get_secret_value() not in done.stdout + done.stderr

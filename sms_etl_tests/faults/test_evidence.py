@@ -7,7 +7,8 @@ import pytest
 
 from sms_etl.settings import Settings
 from sms_etl.sync.engine import SyncResult
-from sms_etl_tests.faults import evidence
+from sms_etl_tests import conftest
+from sms_etl_tests.faults import counts, evidence
 from sms_etl_tests.faults.conftest import RehearsalOf
 from sms_etl_tests.faults.evidence import LandedWindow
 from sms_etl_tests.faults.proxy import Asked
@@ -96,6 +97,11 @@ def test_counts_add_up_by_heading_and_in_all() -> None:
         ("all together", 3, 6, 1500),
     ]
     assert "| stall | 2 | 5 | 0 | 0 | 0 | 1,500 |" in table_of(added)
+
+
+def test_the_counts_are_told_whatever_tests_the_command_line_names() -> None:
+    for hook in (counts.pytest_runtest_logreport, counts.pytest_terminal_summary):
+        assert vars(conftest)[hook.__name__] is hook
 
 
 def test_the_table_takes_the_place_of_the_one_before(tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -6,7 +6,8 @@ import pytest
 
 from sms_etl.errors import SmsEtlError, Throttled, UnexpectedRedirect
 from sms_etl.sync.engine import SyncResult
-from sms_etl_tests.faults.conftest import IS_FULL, RehearsalOf
+from sms_etl_tests.faults.conftest import RehearsalOf
+from sms_etl_tests.faults.counts import IS_FULL
 from sms_etl_tests.faults.proxy import Asked, Fault, one_in_five
 from sms_etl_tests.faults.rehearsal import Patience
 from sms_etl_tests.faults.repertoire import BY_NAME, FAULTS

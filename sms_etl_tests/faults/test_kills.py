@@ -3,10 +3,9 @@
 import random
 import signal
 import subprocess
-import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
@@ -15,11 +14,14 @@ import pytest
 from sms_etl.clock import to_unix
 from sms_etl.sandbox.server import SandboxHandle
 from sms_etl_tests.faults import evidence
-from sms_etl_tests.faults.conftest import IS_FULL, RehearsalOf
-from sms_etl_tests.faults.rehearsal import OVERLAP, Rehearsal, environment
+from sms_etl_tests.faults.conftest import RehearsalOf
+from sms_etl_tests.faults.counts import IS_FULL
+from sms_etl_tests.faults.rehearsal import LANDING_APART, OVERLAP, Rehearsal, environment
 
-ROUNDS, KILLS_A_ROUND = (10, 10) if IS_FULL else (1, 8)
-_COMMAND = (sys.executable, "-m", "sms_etl", "sync", "--no-build", "--json")
+ROUNDS, KILLS_A_ROUND = (7, 10) if IS_FULL else (1, 8)
+ROUNDS_APART, KILLS_A_ROUND_APART = (3, 10) if IS_FULL else (1, 2)
+"""Of syncs that land in a process of their own, which takes a second to start."""
+_MOST_FILES = 4
 _TICK_S = 0.12
 _MOST_REQUESTS = 130
 
@@ -77,17 +79,24 @@ class LiveAccount:
                 self._open.append(uuid)  # asked for until it ages out, so that its end will be noticed
 
 
-def killed(rehearsal: Rehearsal, rng: random.Random) -> bool:
+Wait = Callable[[Rehearsal, "subprocess.Popen[str]", random.Random], None]
+
+
+def killed(rehearsal: Rehearsal, rng: random.Random, wait_for_the_moment: Wait) -> bool:
     """Run the command and kill it at a moment drawn; False if it was done before."""
     settings = rehearsal.settings()
     landed = evidence.landed_windows(settings)
     rehearsal.proxy.begin()
     process = subprocess.Popen(
-        _COMMAND, env=environment(settings), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        rehearsal.program,
+        env=environment(settings),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
     )
-    _wait_for_the_moment(rehearsal, process, rng)
+    wait_for_the_moment(rehearsal, process, rng)
     process.kill()
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate(timeout=60)  # until all it started have ended: they have its stderr
     rehearsal.tally.syncs += 1
     rehearsal.tally.requests += len(rehearsal.proxy.asked_in_this_run())
     evidence.assert_nothing_landed_was_asked_again(
@@ -101,18 +110,53 @@ def killed(rehearsal: Rehearsal, rng: random.Random) -> bool:
     return False
 
 
-def _wait_for_the_moment(rehearsal: Rehearsal, process: "subprocess.Popen[str]", rng: random.Random) -> None:
+def some_requests(rehearsal: Rehearsal, process: "subprocess.Popen[str]", rng: random.Random) -> None:
     """Wait until so many requests were made, and a little longer; or from the start, for a time."""
-    begun = time.monotonic()
     if rng.random() < 0.15:
         requests, longer = 0, rng.uniform(0, 2)
     else:
         requests, longer = round(_MOST_REQUESTS ** rng.random()), rng.choice((0, rng.uniform(0, 0.4)))
-    while process.poll() is None and time.monotonic() < begun + 60:
-        if len(rehearsal.proxy.asked_in_this_run()) >= requests:
-            time.sleep(longer)
-            return
+    _wait_until(lambda: len(rehearsal.proxy.asked_in_this_run()) >= requests, process)
+    time.sleep(longer)
+
+
+def some_files(rehearsal: Rehearsal, process: "subprocess.Popen[str]", rng: random.Random) -> None:
+    """Wait until so many files were begun, and hardly longer; or while what writes them starts."""
+    begun = files_of(rehearsal)
+    files = rng.randint(0, _MOST_FILES)
+    longer = rng.uniform(0, 0.02) if files else rng.uniform(0, 1)
+    _wait_until(lambda: bool(rehearsal.proxy.asked_in_this_run()), process)
+    _wait_until(lambda: len(files_of(rehearsal) - begun) >= files, process)
+    time.sleep(longer)
+
+
+def files_of(rehearsal: Rehearsal) -> set[str]:
+    """Give the landing files begun so far, in their places or not."""
+    return {path.stem for path in rehearsal.base.landing_dir.glob("*/*")}
+
+
+def _wait_until(is_so: Callable[[], bool], process: "subprocess.Popen[str]") -> None:
+    begun = time.monotonic()
+    while not is_so() and process.poll() is None and time.monotonic() < begun + 60:
         time.sleep(0.002)
+
+
+def assert_right_after_kills(rehearsal: Rehearsal, seed: int, kills: int, wait_for_the_moment: Wait) -> None:
+    """Kill sync after sync while the provider changes; the next one, in quiet, makes it right."""
+    rng = random.Random(seed)  # noqa: S311 - reproducible, no secret
+    live = LiveAccount(rehearsal.provider, seed)
+    with live.living():
+        for _ in range(3 * kills):
+            killed(rehearsal, rng, wait_for_the_moment)
+            if rehearsal.tally.kills == kills:
+                break
+            if rng.random() < 0.1:
+                rehearsal.command(is_still=False)
+    assert rehearsal.tally.kills == kills
+    assert live.inserted
+    result = rehearsal.command()
+    assert isinstance(result, dict), result
+    assert result["stopped_reason"] == "done"
 
 
 @pytest.mark.parametrize("round_", range(1, ROUNDS + 1), ids=lambda number: f"round{number}")
@@ -120,17 +164,13 @@ def test_killed_again_and_again_while_the_provider_changes_the_next_quiet_run_ma
     round_: int, rehearsal_of: RehearsalOf
 ) -> None:
     rehearsal = rehearsal_of("SIGKILL under live changes", messages=360, latency_ms=4)
-    rng = random.Random(round_)  # noqa: S311 - reproducible, no secret
-    live = LiveAccount(rehearsal.provider, round_)
-    with live.living():
-        for _ in range(3 * KILLS_A_ROUND):
-            killed(rehearsal, rng)
-            if rehearsal.tally.kills == KILLS_A_ROUND:
-                break
-            if rng.random() < 0.1:
-                rehearsal.command(is_still=False)
-    assert rehearsal.tally.kills == KILLS_A_ROUND
-    assert live.inserted
-    result = rehearsal.command()
-    assert isinstance(result, dict), result
-    assert result["stopped_reason"] == "done"
+    assert_right_after_kills(rehearsal, round_, KILLS_A_ROUND, some_requests)
+
+
+@pytest.mark.parametrize("round_", range(1, ROUNDS_APART + 1), ids=lambda number: f"round{number}")
+def test_killed_while_it_lands_in_a_process_of_its_own_the_next_quiet_run_makes_it_right(
+    round_: int, rehearsal_of: RehearsalOf
+) -> None:
+    rehearsal = rehearsal_of("SIGKILL, landing in a process", messages=360, latency_ms=4)
+    rehearsal.program = LANDING_APART
+    assert_right_after_kills(rehearsal, round_, KILLS_A_ROUND_APART, some_files)

@@ -1,23 +1,27 @@
 """What goes wrong outside HTTP: names, TLS, memory, and the clock of this machine."""
 
+import asyncio
 import json
 import random
 import socket
-import ssl
 import subprocess
 import sys
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
+from ssl import SSLCertVerificationError
 from typing import Any
 
 import pytest
-from anyio.streams.tls import TLSStream
+from aiohttp import TCPConnector
 
 from sms_etl.errors import Unreachable
+from sms_etl.providers.lox24 import transport
 from sms_etl.settings import Settings
 from sms_etl.sync.engine import SyncResult
-from sms_etl_tests.faults.conftest import IS_FULL, RehearsalOf
+from sms_etl_tests.faults.conftest import RehearsalOf
+from sms_etl_tests.faults.counts import IS_FULL
 from sms_etl_tests.faults.proxy import one_in_five
 from sms_etl_tests.faults.rehearsal import Patience, at, environment
 from sms_etl_tests.faults.repertoire import BY_NAME
@@ -56,6 +60,7 @@ def test_when_a_fifth_of_name_look_ups_fails_the_run_ends_right_or_says_why(
     by_name = rehearsal.proxy.url.replace("127.0.0.1", "localhost")
     with monkeypatch.context() as patched:
         patched.setattr(socket, "getaddrinfo", sometimes)
+        patched.setattr(transport, "TCPConnector", partial(TCPConnector, use_dns_cache=False))
         for attempts in (2, 6):
             patience.set(attempts=attempts)
             rehearsal.sync(settings=rehearsal.settings().model_copy(update={"lox24_base_url": by_name}))
@@ -71,13 +76,20 @@ def test_when_a_fifth_of_tls_handshakes_fails_the_run_ends_right_or_says_why(
     rehearsal.proxy.keeps_connections = False  # so that each request shakes hands
     failing = _OneInFive(seed)
 
-    async def sometimes(stream: Any, **_: Any) -> Any:
+    connect = asyncio.BaseEventLoop.create_connection
+
+    async def sometimes(loop: Any, *arguments: Any, ssl: Any = None, **options: Any) -> Any:
+        if ssl is None:
+            return await connect(loop, *arguments, **options)
         if failing.is_due():
-            raise ssl.SSLCertVerificationError(1, "[SSL: CERTIFICATE_VERIFY_FAILED] certificate has expired")
-        return stream  # plain: the proxy speaks no TLS, and what is tested is what comes of a failure
+            options["sock"].close()  # as asyncio does
+            raise SSLCertVerificationError(1, "[SSL: CERTIFICATE_VERIFY_FAILED] certificate has expired")
+        # Plain: the proxy speaks no TLS, and what is tested is what comes of a failure.
+        plain = {name: value for name, value in options.items() if name != "server_hostname"}
+        return await connect(loop, *arguments, **plain)
 
     with monkeypatch.context() as patched:
-        patched.setattr(TLSStream, "wrap", sometimes)
+        patched.setattr(asyncio.BaseEventLoop, "create_connection", sometimes)
         for attempts in (2, 6):
             patience.set(attempts=attempts)
             by_tls = rehearsal.proxy.url.replace("http://", "https://")
