@@ -72,6 +72,10 @@ class Pii:
         self.phone_fields = lru_cache(_CACHE)(self._phone_fields)
         self._features = lru_cache(_CACHE)(self._text_features)
 
+    def __reduce__(self) -> tuple[type["Pii"], tuple[PiiPolicy, bytes]]:
+        """Let another process make its own of the policy and the key."""
+        return Pii, (self.policy, self.key)
+
     @classmethod
     def of(cls, settings: "Settings") -> "Pii":
         """Give the policy of the settings; the key is made at first use.

@@ -29,18 +29,6 @@ from sms_etl.sync.landed import (
 )
 
 
-def land(
-    folder: Path,
-    layout: Layout,
-    facts: WindowFacts,
-    rows: bytes,
-    gone: Sequence[str],
-    pii: Pii,
-) -> Landed:
-    """Write the file of a window into its place; see `write_aside`."""
-    return write_aside(folder, layout, facts, rows, gone, pii).put_in_place()
-
-
 def write_aside(
     folder: Path,
     layout: Layout,

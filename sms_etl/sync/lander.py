@@ -10,9 +10,10 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from importlib import import_module
 from importlib.abc import MetaPathFinder
 from multiprocessing import get_context, parent_process
 from pathlib import Path
@@ -21,7 +22,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from sms_etl.errors import LandingLost
-from sms_etl.pii import Pii, PiiPolicy
+from sms_etl.pii import Pii
 from sms_etl.sync.landed import Aside, Layout, WindowFacts
 
 if TYPE_CHECKING:
@@ -52,7 +53,6 @@ class Lander:
             1,
             mp_context=get_context("spawn"),  # forked threads would hold locks for ever
             initializer=_begin,
-            initargs=(self._folder, self._pii.policy, self._pii.key),
         )
         self._process.submit(os.getpid)
 
@@ -67,14 +67,10 @@ class Lander:
         """
         text = b"[%b]" % b",".join(rows)  # thousands of small texts would take longer to hand over
         del rows  # and with them their pages: what waits takes half of the memory
-        if self._process is None:
-            write_aside = await asyncio.to_thread(_writer)
-            return await asyncio.to_thread(
-                write_aside, self._folder, stream.layout, facts, text, gone, self._pii
-            )
+        loop = asyncio.get_running_loop()
         try:
-            return await asyncio.get_running_loop().run_in_executor(
-                self._process, _write_apart, stream.layout, facts, text, gone
+            return await loop.run_in_executor(
+                self._process, _write, self._folder, stream.layout, facts, text, gone, self._pii
             )
         except BrokenProcessPool as exc:
             raise LandingLost(
@@ -89,24 +85,18 @@ class Lander:
             self._process = None
 
 
-_place: tuple[Path, Pii] | None = None
-"""Of the process: where it writes, and under which policy."""
-
-
-def _begin(folder: Path, policy: PiiPolicy, key: bytes) -> None:
-    global _place  # noqa: PLW0603 - the state of a process of its own
+def _begin() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C reaches both; the sync decides
     threading.Thread(target=_end_with_the_sync, daemon=True).start()
-    _place = folder, Pii(policy, key)
     _keep_small()
 
 
 def _keep_small() -> None:
     """Halve the memory of the process, and the time it takes to start."""
     sys.meta_path.insert(0, _NoPandas())
-    _writer()
-    import pyarrow as pa  # noqa: PLC0415 - see _writer
+    import pyarrow as pa  # noqa: PLC0415 - see _write
 
+    import_module("sms_etl.sync.land")  # while the first rows are fetched
     pa.set_memory_pool(pa.system_memory_pool())  # the others keep what they once had
 
 
@@ -126,14 +116,10 @@ def _end_with_the_sync() -> None:
         os._exit(1)
 
 
-def _write_apart(layout: Layout, facts: WindowFacts, rows: bytes, gone: Sequence[str]) -> Aside:
-    assert _place is not None  # noqa: S101 - set by _begin
-    folder, pii = _place
-    return _writer()(folder, layout, facts, rows, gone, pii)
-
-
-def _writer() -> Callable[[Path, Layout, WindowFacts, bytes, Sequence[str], Pii], Aside]:
-    """Import Arrow where files are written: 50 MB that the sync itself is spared."""
+def _write(
+    folder: Path, layout: Layout, facts: WindowFacts, rows: bytes, gone: Sequence[str], pii: Pii
+) -> Aside:
+    """Import Arrow where files are written: 50 MB that a sync with a process for them is spared."""
     from sms_etl.sync.land import write_aside  # noqa: PLC0415 - as said above
 
-    return write_aside
+    return write_aside(folder, layout, facts, rows, gone, pii)

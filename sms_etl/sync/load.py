@@ -5,6 +5,8 @@ clock, which may have been wrong, does not decide which observation is the newer
 the table's own columns, so that a column is named once, in `warehouse/tables.py`.
 """
 
+# ruff: noqa: S608 - names are those of our own tables and files, values are parameters
+
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -166,10 +168,10 @@ def _show_batch(transaction: Transaction, stream: Stream, files: Sequence[Landed
     good = f"""
         select {columns}, landed.seen_at from read_parquet([{paths}]) as landed
         where landed.bad_reason is null and not landed.is_gone
-        """  # noqa: S608 - column names of our own tables, and a view takes no parameters
+        """
     transaction.run(f"create or replace temp view batch as {good}")
     extent = f"count(*), count(distinct uuid), min(created_at), max(created_at), max({stream.cursor})"
-    count, uuids, earliest, latest, reached = transaction.row(f"select {extent} from batch")  # noqa: S608 - as above
+    count, uuids, earliest, latest, reached = transaction.row(f"select {extent} from batch")
     if uuids < count:  # files of a run before this one: the later observation counts
         transaction.run(
             f"""
@@ -203,7 +205,7 @@ def _merge(transaction: Transaction, stream: Stream, facts: WindowFacts, batch: 
 def _is_stored(transaction: Transaction, stream: Stream, earliest: datetime, latest: datetime) -> bool:
     """Tell whether any row is stored that was created between these two moments, both included."""
     (found,) = transaction.row(
-        f"select exists(select 1 from raw.{stream.table.name} where created_at between $1 and $2)",  # noqa: S608 - as above
+        f"select exists(select 1 from raw.{stream.table.name} where created_at between $1 and $2)",
         [earliest, latest],
     )
     return bool(found)
@@ -218,7 +220,7 @@ def _insert(transaction: Transaction, stream: Stream, facts: WindowFacts, batch:
         insert into raw.{stream.table.name} ({columns}, currency, first_seen_at, last_seen_at, changed_at)
         select {columns}, $currency, seen_at, seen_at, seen_at from batch
         {"" if batch.is_in_order else "order by created_at"}
-        """,  # noqa: S608 - as above
+        """,
         {"currency": facts.currency},
     )
     _log_changes(transaction, stream, facts, "select *, seen_at as observed_at from batch")
@@ -246,7 +248,7 @@ def _compare_and_merge(transaction: Transaction, stream: Stream, facts: WindowFa
             ) as observed_at
         from batch left join stored on stored.uuid = batch.uuid
         order by batch.created_at
-        """  # noqa: S608 - as above
+        """
     )
     _log_changes(transaction, stream, facts, "select * from delta where is_logged")
     transaction.run(
@@ -264,7 +266,7 @@ def _compare_and_merge(transaction: Transaction, stream: Stream, facts: WindowFa
             ({", ".join(columns)}, currency, first_seen_at, last_seen_at, changed_at)
             values ({", ".join(f"delta.{name}" for name in columns)},
                 $currency, delta.seen_at, delta.seen_at, delta.seen_at)
-        """,  # noqa: S608 - as above
+        """,
         {"currency": facts.currency},
     )
     new, changed = transaction.row("select count(*) filter (is_new), count(*) filter (is_changed) from delta")
@@ -284,7 +286,7 @@ def _log_changes(transaction: Transaction, stream: Stream, facts: WindowFacts, c
         return
     logged = ", ".join(stream.tracked)
     transaction.run(
-        f"insert into raw.{stream.change_log.name} (uuid, observed_at, observed_by, currency, {logged}) "  # noqa: S608 - as above
+        f"insert into raw.{stream.change_log.name} (uuid, observed_at, observed_by, currency, {logged}) "
         f"select uuid, observed_at, $observed_by, $currency, {logged} from ({changes}) as changes",
         {"observed_by": facts.observed_by, "currency": facts.currency},
     )
@@ -333,7 +335,7 @@ def _missing(transaction: Transaction, stream: Stream, files: Sequence[Landed]) 
         where stored.created_at >= $earliest and stored.created_at <= $latest
             and stored.gone_at is null
             and not exists (select 1 from batch where batch.uuid = stored.uuid)
-        """,  # noqa: S608 - column names of our own tables
+        """,
         {
             "since": [since for since, _ in spans],
             "until": [until for _, until in spans],
@@ -363,7 +365,7 @@ def _note_late_rows(transaction: Transaction, stream: Stream, facts: WindowFacts
                     and stored.created_at >= (select min(created_at) from batch)
                     and stored.created_at <= (select max(created_at) from batch)
             )
-        """,  # noqa: S608 - column names of our own tables
+        """,
         {"watermark": watermark, "observed_by": facts.observed_by},
     )
     return int(late)
@@ -390,7 +392,7 @@ def _mark_gone(transaction: Transaction, stream: Stream, files: Sequence[Landed]
         update raw.{stream.table.name} as stored set gone_at = $gone_at, changed_at = $gone_at
         from read_parquet($paths) as landed
         where landed.is_gone and stored.uuid = cast(landed.uuid as uuid) and stored.gone_at is null
-        """,  # noqa: S608 - as above
+        """,
         {"gone_at": as_utc(files[-1].facts.fetched_at), "paths": [str(file.path) for file in files]},
     )
     return int(marked)

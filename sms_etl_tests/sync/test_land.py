@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from sms_etl.errors import DataDirError
-from sms_etl.sync.land import SEEN_AT, land, landing_schema
+from sms_etl.sync.land import SEEN_AT, landing_schema, write_aside
 from sms_etl.sync.landed import Landed, WindowFacts, landed_files, new_window_id
 from sms_etl.sync.streams import BULKS, SMS, Stream
 from sms_etl_tests.providers.rows import BULK, BULK_UUID, HIDDEN, PHONE, ROW, TEXT, UUID, raw
@@ -32,9 +32,8 @@ OTHER_UUID = UUID[:-1] + "f"
 
 
 def landed(folder: Path, *rows: bytes, stream: Stream = SMS, gone: tuple[str, ...] = ()) -> Landed:
-    return land(
-        folder, stream.layout, FACTS, msgspec.json.encode([msgspec.Raw(row) for row in rows]), gone, HIDDEN
-    )
+    page = msgspec.json.encode([msgspec.Raw(row) for row in rows])
+    return write_aside(folder, stream.layout, FACTS, page, gone, HIDDEN).put_in_place()
 
 
 def test_good_gone_and_bad_rows_lie_in_one_file_and_are_counted(tmp_path: Path) -> None:
