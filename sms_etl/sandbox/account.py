@@ -110,7 +110,7 @@ def make_account(parameters: AccountParameters) -> Account:
     """Make the account; about 3 s for 60,000 messages."""
     if not parameters.messages:
         return Account([], [])
-    rng = random.Random(parameters.seed)  # noqa: S311 - a reproducible account, not a secret
+    rng = random.Random(parameters.seed)
     bulks: list[Bulk] = []
     orders: list[Order] = []
     cancelled: dict[str, int] = {}

@@ -200,7 +200,7 @@ class BulksApi:
         return messages
 
     def _rng(self, number: int) -> random.Random:
-        return random.Random(f"{self._state.seed}:{number}")  # noqa: S311 - reproducible lives, not secrets
+        return random.Random(f"{self._state.seed}:{number}")
 
 
 def recipients(asked: Row) -> list[str]:

@@ -35,7 +35,7 @@ def message_from(fields: Mapping[str, Any], number: int, now: int) -> Message:
     parts, is_unicode = measured(text, None)
     defaults = {
         "number": number,
-        "uuid": new_uuid(created_at, number, random.Random(number)),  # noqa: S311 - reproducible, no secret
+        "uuid": new_uuid(created_at, number, random.Random(number)),
         "created_at": created_at,
         "text": text,
         "sender_id": "Test",

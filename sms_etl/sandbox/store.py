@@ -317,7 +317,7 @@ def _with_shuffled_ties(
 
 def _shuffled(group: Sequence[Message], page: int) -> list[Message]:
     # Seeded by the page: asking again for a page gives the same order, another page another one.
-    return random.Random(page).sample(group, len(group))  # noqa: S311 - an order, not a secret
+    return random.Random(page).sample(group, len(group))
 
 
 def _added_up(charges: list[tuple[int, Decimal]]) -> _Charges:

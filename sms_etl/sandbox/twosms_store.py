@@ -41,7 +41,7 @@ class TwoSmsStore:
     @classmethod
     def made(cls, now: int) -> "TwoSmsStore":
         """Make an account whose messages were sent in the last thirty days."""
-        rng = random.Random(now)  # noqa: S311 - a reproducible account, not a secret
+        rng = random.Random(now)
         return cls(
             TwoSmsMessage(
                 id=str(uuid.UUID(int=rng.getrandbits(128), version=4)),

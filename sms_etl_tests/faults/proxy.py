@@ -204,7 +204,7 @@ class FaultyProxy:
 
 
 def _rng(seed: str, asked: Asked) -> random.Random:
-    return random.Random(f"{seed} {asked.target} {asked.times}")  # noqa: S311 - reproducible, no secret
+    return random.Random(f"{seed} {asked.target} {asked.times}")
 
 
 @contextmanager

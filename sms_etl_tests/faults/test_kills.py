@@ -36,7 +36,7 @@ class LiveAccount:
 
     def __init__(self, provider: SandboxHandle, seed: int) -> None:
         self._provider = provider
-        self._rng = random.Random(seed)  # noqa: S311 - reproducible, no secret
+        self._rng = random.Random(seed)
         self._open: list[str] = []
         self._over = threading.Event()
         self.inserted = self.deleted = 0
@@ -143,7 +143,7 @@ def _wait_until(is_so: Callable[[], bool], process: "subprocess.Popen[str]") -> 
 
 def assert_right_after_kills(rehearsal: Rehearsal, seed: int, kills: int, wait_for_the_moment: Wait) -> None:
     """Kill sync after sync while the provider changes; the next one, in quiet, makes it right."""
-    rng = random.Random(seed)  # noqa: S311 - reproducible, no secret
+    rng = random.Random(seed)
     live = LiveAccount(rehearsal.provider, seed)
     with live.living():
         for _ in range(3 * kills):

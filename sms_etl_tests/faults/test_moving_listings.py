@@ -21,7 +21,7 @@ class Mover:
     """Changes the account, without a word, when a certain page of a window is asked for."""
 
     def __init__(self, rehearsal: Rehearsal, seed: int, *, deletes: bool, inserts: bool) -> None:
-        self._rng = random.Random(seed)  # noqa: S311 - reproducible, no secret
+        self._rng = random.Random(seed)
         self._provider = rehearsal.provider
         self._deletes, self._inserts = deletes, inserts
         self._lock = threading.Lock()

@@ -36,7 +36,7 @@ class _OneInFive:
     """Says for a fifth of its calls that now is the time."""
 
     def __init__(self, seed: int) -> None:
-        self._rng = random.Random(seed)  # noqa: S311 - reproducible, no secret
+        self._rng = random.Random(seed)
         self.times = 0
 
     def is_due(self) -> bool:

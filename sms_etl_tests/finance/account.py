@@ -102,7 +102,7 @@ def write_warehouse(
 
 def busy_month() -> list[Message]:
     """Give two months of an account that sends more on weekdays, in twenty countries; always the same."""
-    dice = random.Random(20260101)  # noqa: S311 - figures to look at, not a secret
+    dice = random.Random(20260101)
     countries, start = list(COUNTRY_PRICES), at("2025-12-01")
     messages = []
     for day in range(62):

@@ -69,7 +69,7 @@ class MovingProvider:
 
     def __post_init__(self) -> None:
         self._numbers = itertools.count(1)
-        self._rng = random.Random(self.seed)  # noqa: S311 - reproducible, no secret
+        self._rng = random.Random(self.seed)
         self._to_come = sorted(self.script, key=lambda change: change.after)
         self.states = [tuple(sorted(self._new(second) for second in self.seconds))]
         self.client = ModelProvider(self._rows, self._page_size, turns=lambda: self._rng.randrange(4))
