@@ -6,6 +6,7 @@ that is killed leaves nothing half done.
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field, replace
@@ -187,6 +188,8 @@ class _Run:
     bulks_differing: int | None = None
     page_size: int = 1
     """Rows on the fullest page seen."""
+    expected: Counter[str] = field(default_factory=Counter)
+    """Rows by step: a step may read spans and ask for single rows, one after the other."""
 
     def __post_init__(self) -> None:
         self.clock = self.settings.clock
@@ -260,12 +263,10 @@ class _Run:
         self, stream: Stream, span: Span, observed_by: str, *, advances: bool = False
     ) -> None:
         """Read a span, window by window, load it, and ask for what was stored there but not answered."""
-        total = 0
         step = f"{_DOING[observed_by]} {stream.name}"
 
         def expect(rows: int) -> None:
-            nonlocal total
-            total = rows
+            self.expected[step] += rows
             self.lander.expect(rows)
 
         async def fetched() -> AsyncIterator[FetchedWindow]:
@@ -273,7 +274,7 @@ class _Run:
                 self.page_size = max(self.page_size, window.page_size)
                 count = len(window.rows)
                 yield window
-                self._progress(step, count, total)
+                self._progress(step, count)
 
         missing = await self._take_in(stream, fetched(), observed_by, advances=advances)
         await self._ask_by_uuid(stream, missing, observed_by)
@@ -330,8 +331,10 @@ class _Run:
             for start in range(0, len(uuids), UUIDS_PER_WINDOW):
                 part = uuids[start : start + UUIDS_PER_WINDOW]
                 yield await fetch.by_uuid(self.client, stream, part, self.settings.lox24_uuids_per_request)
-                self._progress(f"{_DOING[observed_by]} {stream.name}", len(part), len(uuids))
+                self._progress(step, len(part))
 
+        step = f"{_DOING[observed_by]} {stream.name}"
+        self.expected[step] += len(uuids)
         if uuids:
             await self._take_in(stream, answered(), observed_by, advances=False)
 
@@ -401,9 +404,9 @@ class _Run:
             )
         self.account = HeldAccount(str(account.id), account.currency, self.settings.lox24_base_url)
 
-    def _progress(self, step: str, done: int, total: int | None) -> None:
+    def _progress(self, step: str, done: int) -> None:
         if self.on_progress:
-            self.on_progress(step, done, total)
+            self.on_progress(step, done, self.expected[step])
 
     def _note_end(self, before: datetime | None, stopped_reason: str, error: str | None) -> SyncResult:
         with self.warehouse.begin() as transaction:

@@ -1,6 +1,7 @@
 """The settlement planner: everything open is asked for, once, and never for more than by uuid alone."""
 
 import itertools
+from collections import Counter
 from datetime import timedelta
 
 import pytest
@@ -121,3 +122,26 @@ def test_a_bulk_in_one_second_settles_by_reading_the_second_again(
     assert result.rows_changed == 600
     assert (result.settled_by_uuid, result.settled_by_window) == (0, 1)
     assert_messages_equal(settings.data_dir / "warehouse.duckdb", empty_provider.truth_sms())
+
+
+def test_a_step_never_does_more_than_it_said_it_would(
+    empty_provider: SandboxHandle, settings_at: SettingsAt
+) -> None:
+    """Settlement reads dense seconds again and asks for the scattered rest: both are one step."""
+    empty_provider.set_switches(page_size=100)
+    now = to_unix(empty_provider.now())
+    message = {"status_code": 100, "dlr_code": 0, "is_sent": True}
+    empty_provider.insert({**message, "created_at": now, "dlr_code": 1})
+    empty_provider.insert(*({**message, "created_at": now - 7200} for _ in range(600)))
+    empty_provider.insert(*({**message, "created_at": now - 86400 - 60 * number} for number in range(60)))
+    run_sync(settings_at(empty_provider))
+    empty_provider.advance(timedelta(hours=1))
+    done: Counter[str] = Counter()
+    promised: dict[str, int | None] = {}
+
+    def note(step: str, more: int, of: int | None) -> None:
+        done[step] += more
+        promised[step] = of
+
+    run_sync(settings_at(empty_provider), progress=note)
+    assert done["settling sms"] == promised["settling sms"] == 660
