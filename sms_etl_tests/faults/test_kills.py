@@ -13,6 +13,7 @@ import pytest
 
 from sms_etl.clock import to_unix
 from sms_etl.sandbox.server import SandboxHandle
+from sms_etl.sync.settle import LONGEST_PAUSE
 from sms_etl_tests.faults import evidence
 from sms_etl_tests.faults.conftest import RehearsalOf
 from sms_etl_tests.faults.counts import IS_FULL
@@ -154,6 +155,9 @@ def assert_right_after_kills(rehearsal: Rehearsal, seed: int, kills: int, wait_f
                 rehearsal.command(is_still=False)
     assert rehearsal.tally.kills == kills
     assert live.inserted
+    # What has been silent for long is not asked for by every run: now each open message is due, so that the
+    # next run must notice whatever became of it.
+    rehearsal.provider.advance(LONGEST_PAUSE)
     result = rehearsal.command()
     assert isinstance(result, dict), result
     assert result["stopped_reason"] == "done"
