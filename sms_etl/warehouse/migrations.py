@@ -13,8 +13,46 @@ from sms_etl.clock import Clock, as_utc
 from sms_etl.errors import NotAWarehouse, WarehouseTooNew
 from sms_etl.warehouse import tables
 
-VERSION = 1
-STEPS: Mapping[int, tuple[str, ...]] = {}
+VERSION = 2
+STEPS: Mapping[int, tuple[str, ...]] = {
+    2: (
+        "alter table raw.sms alter column source type bigint",
+        "alter table raw.bulk alter column source type bigint",
+        "alter table ops.account add column is_sandbox boolean",
+        "alter table ops.sync_run add column purpose varchar",
+        "alter table ops.sync_run add column rows_pruned bigint",
+        "alter table ops.sync_run add column prices_rounded bigint",
+        "alter table ops.sync_run add column differences bigint",
+        "alter table ops.sync_run add column bulks_differing bigint",
+        "alter table ops.sync_run add column bulks_error varchar",
+        "alter table ops.sync_run add column unknown_fields json",
+        "alter table ops.fetch_window add column purpose varchar",
+        "alter table ops.quarantine add column created_at timestamp",
+        "alter table ops.quarantine add column accepted_at timestamp",
+        "alter table ops.quarantine add column accepted_reason varchar",
+        "alter table ops.late_row add column purpose varchar",
+        # A forward window reads at most a day before the watermark: what lay further back came by a backfill.
+        """
+        update ops.late_row set purpose = case
+            when observed_by = 'reconcile' then 'reconcile'
+            when watermark_at - created_at > interval 1 day then 'backfill'
+            else 'forward'
+        end
+        """,
+        """
+        create table ops.provider_fact (
+            fact varchar not null, value varchar not null, is_as_assumed boolean not null,
+            explanation varchar not null, observed_at timestamp not null
+        )
+        """,
+        """
+        create table ops.publication (
+            published_at timestamp not null, is_forced boolean not null,
+            forced_reason varchar, failed_tests json not null
+        )
+        """,
+    ),
+}
 _FOREIGN_RELATIONS = """
 select (select count(*) from duckdb_tables() where not internal)
     + (select count(*) from duckdb_views() where not internal)

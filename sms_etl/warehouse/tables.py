@@ -46,7 +46,7 @@ sms = Table(
     Column("callback_data", String),
     Column("bulk_id", Uuid),
     Column("key_id", BigInteger, comment="API key that sent it"),
-    Column("source", Integer),
+    Column("source", BigInteger, comment="the provider gives no bounds"),
     Column("ip", String),
     Column("attempts_count_max", SmallInteger, comment="voice only"),
     Column("phone_hash", String, comment="HMAC-SHA-256 of the number, 32 hex digits"),
@@ -98,7 +98,7 @@ bulk = Table(
     Column("service_code", String),
     Column("voice_lang", String),
     Column("key_id", BigInteger),
-    Column("source", Integer),
+    Column("source", BigInteger, comment="the provider gives no bounds"),
     Column("ip", String),
     Column("is_unicode", Boolean),
     Column("is_dryrun", Boolean),
@@ -119,6 +119,7 @@ account = Table(
     Column("currency", String, nullable=False),
     Column("base_url", String, nullable=False),
     Column("first_seen_at", DateTime, nullable=False),
+    Column("is_sandbox", Boolean, comment="a sandbox serves it: a demo may replace only those"),
     schema="ops",
     comment="The one account whose messages this warehouse holds.",
 )
@@ -147,6 +148,13 @@ sync_run = Table(
     Column("settled_by_uuid", BigInteger, comment="open messages asked for by uuid"),
     Column("settled_by_window", BigInteger, comment="spans of open messages read again"),
     Column("seconds", Double),
+    Column("purpose", String, comment="of the run: forward, backfill, reconcile or replay"),
+    Column("rows_pruned", BigInteger, comment="rows gone as the provider pruned its history"),
+    Column("prices_rounded", BigInteger, comment="prices with binary noise, rounded to six decimals"),
+    Column("differences", BigInteger, comment="spans that a reconciliation found to differ"),
+    Column("bulks_differing", BigInteger, comment="bulks that do not add up; null: not compared"),
+    Column("bulks_error", String, comment="why bulks could not be read, if that did not stop the messages"),
+    Column("unknown_fields", JSON, comment="fields seen for the first time, as a JSON list"),
     schema="ops",
     comment="One row a sync.",
 )
@@ -167,6 +175,7 @@ fetch_window = Table(
     Column("landed", String, nullable=False, comment="file name below the landing folder"),
     Column("fetched_at", DateTime, nullable=False),
     Column("loaded_at", DateTime, nullable=False),
+    Column("purpose", String, comment="why it was read: forward, backfill, replay, settle or reconcile"),
     schema="ops",
     comment="One row a loaded window.",
 )
@@ -201,9 +210,12 @@ quarantine = Table(
     Column("price", String, comment="as the provider wrote it, where readable"),
     Column("currency", String),
     Column("raw", String, comment="the row's JSON; phone and text redacted under pseudonymise"),
-    Column("replayed_at", DateTime),
+    Column("replayed_at", DateTime, comment="when the row was loaded after all"),
+    Column("created_at", DateTime, comment="of the row, where readable"),
+    Column("accepted_at", DateTime, comment="when somebody accepted that it will never be right"),
+    Column("accepted_reason", String),
     schema="ops",
-    comment="One row a row that could not be loaded.",
+    comment="One row a row that could not be loaded; open while neither replayed nor accepted.",
 )
 
 watermark = Table(
@@ -226,6 +238,7 @@ late_row = Table(
     Column("watermark_at", DateTime, nullable=False, comment="all up to here had been read without it"),
     Column("observed_by", String, nullable=False, comment="poll: within the overlap; reconcile: beyond it"),
     Column("first_seen_at", DateTime, nullable=False),
+    Column("purpose", String, comment="of the window; only forward and reconcile teach lateness"),
     schema="ops",
     comment="One row a message that became visible after its time had been read.",
 )
@@ -238,6 +251,33 @@ unknown_field = Table(
     Column("first_seen_at", DateTime, nullable=False),
     schema="ops",
     comment="One row a field the provider sent that is not known here; its values are in `extra`.",
+)
+
+provider_fact = Table(
+    "provider_fact",
+    metadata,
+    Column("fact", String, nullable=False, comment="what was probed"),
+    Column("value", String, nullable=False, comment="what was found"),
+    Column(
+        "is_as_assumed", Boolean, nullable=False, comment="false: a slower way is taken, or the sync refuses"
+    ),
+    Column("explanation", String, nullable=False, comment="what it means for a sync, as a sentence"),
+    Column("observed_at", DateTime, nullable=False),
+    schema="ops",
+    comment="One row an assumption about the provider that was probed, with what was found last.",
+)
+
+publication = Table(
+    "publication",
+    metadata,
+    Column("published_at", DateTime, nullable=False),
+    Column("is_forced", Boolean, nullable=False, comment="a blocking check had failed"),
+    Column("forced_reason", String, comment="why; null unless forced"),
+    Column(
+        "failed_tests", JSON, nullable=False, comment="the blocking checks that had failed, as a JSON list"
+    ),
+    schema="ops",
+    comment="One row a published copy, the newest last.",
 )
 
 build_context = Table(

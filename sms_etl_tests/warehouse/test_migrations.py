@@ -23,6 +23,24 @@ STEP_TO_2 = {
 BROKEN_STEP = {VERSION + 1: (*STEP_TO_2[VERSION + 1], "insert into raw.nowhere values (1)")}
 
 
+VERSION_1 = Path(__file__).with_name("version_1.sql")
+
+
+def make_version_1(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with duckdb.connect(str(path)) as connection:
+        connection.execute(VERSION_1.read_text(encoding="utf-8"))
+
+
+def columns(path: Path) -> set[tuple[object, ...]]:
+    with duckdb.connect(str(path), read_only=True) as connection:
+        rows = connection.execute(
+            "select schema_name, table_name, column_name, data_type, is_nullable from duckdb_columns()"
+            " where not internal"
+        )
+        return set(rows.fetchall())
+
+
 def versions(warehouse: Warehouse) -> list[tuple[object, ...]]:
     with duckdb.connect(str(warehouse.path), read_only=True) as connection:
         return connection.execute("select version, migrated_at from ops.schema_version").fetchall()
@@ -64,6 +82,33 @@ def test_an_older_file_goes_through_every_step_and_keeps_its_rows(warehouse: War
     with duckdb.connect(str(warehouse.path), read_only=True) as connection:
         assert connection.execute("select uuid, colour from raw.sms").fetchall() == [(uuid, "reddish")]
     assert [version for version, _ in versions(warehouse)] == [VERSION, VERSION + 2]
+
+
+def test_a_file_of_version_1_gets_the_columns_of_a_new_file(warehouse: Warehouse, tmp_path: Path) -> None:
+    make_version_1(warehouse.path)
+    with warehouse.begin():
+        pass
+    new = Warehouse(f"duckdb:///{tmp_path / 'new.duckdb'}", CLOCK)
+    with new.begin():
+        pass
+    assert columns(warehouse.path) == columns(new.path)
+    assert [version for version, _ in versions(warehouse)] == [1, VERSION]
+
+
+def test_late_rows_that_only_a_backfill_can_have_read_teach_no_overlap_any_more(warehouse: Warehouse) -> None:
+    make_version_1(warehouse.path)
+    with duckdb.connect(str(warehouse.path)) as connection:
+        connection.execute(
+            """
+            insert into ops.late_row
+            select uuid(), timestamp '2026-01-10' - age, timestamp '2026-01-10', observed_by, now()
+            from (values (interval 4 day, 'poll'), (interval 1 hour, 'poll'), (interval 9 day, 'reconcile'))
+                as late (age, observed_by)
+            """
+        )
+    with warehouse.begin() as transaction:
+        rows = transaction.native.execute("select purpose from ops.late_row order by created_at").fetchall()
+    assert rows == [("reconcile",), ("backfill",), ("forward",)]
 
 
 def test_a_newer_file_is_refused_and_not_touched(warehouse: Warehouse) -> None:

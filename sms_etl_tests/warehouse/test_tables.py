@@ -34,7 +34,7 @@ SMS = {
     "callback_data": WORD,
     "bulk_id": "UUID",
     "key_id": "BIGINT",
-    "source": "INTEGER",
+    "source": "BIGINT",
     "ip": WORD,
     "attempts_count_max": "SMALLINT",
     "phone_hash": WORD,
