@@ -18,6 +18,7 @@ import click
 
 from sms_etl import __version__
 from sms_etl.errors import SmsEtlError
+from sms_etl.left_out import leave_out
 
 if TYPE_CHECKING:
     from sms_etl.settings import Settings
@@ -46,6 +47,7 @@ class _Commands(click.Group):
 
 def main() -> None:
     """Run the command line."""
+    leave_out("numpy", "pandas")  # no command needs them, and Arrow would import both
     cli.main(prog_name="sms-etl")
 
 
