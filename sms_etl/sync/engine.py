@@ -129,6 +129,11 @@ class Task:
         """Whether days are read again."""
         return self.since is not None or self.until is not None
 
+    @property
+    def is_forward_only(self) -> bool:
+        """Whether only what is new is read, and what is open settled."""
+        return not (self.is_backfill or self.reconcile_days is not None or self.is_replaying_quarantine)
+
 
 def run_sync(settings: Settings, task: Task | None = None, *, progress: Progress | None = None) -> SyncResult:
     """Bring the warehouse up to date with the provider.
