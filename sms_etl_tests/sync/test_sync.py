@@ -419,7 +419,7 @@ def test_a_backfill_from_the_future_is_refused_before_anything_is_asked(
     settings = settings_at(provider)
     with pytest.raises(SettingsError, match="--since lies in the future: it is 20"):
         run_sync(settings, Task(since=settings.clock() + timedelta(seconds=1)))
-    assert not Warehouse.of(settings).exists
+    assert not settings.data_dir.exists()
 
 
 def test_a_backfill_that_ends_before_the_start_is_refused(
