@@ -173,8 +173,10 @@ def report(month: str, as_json: bool) -> None:
     with published(settings) as connection:
         result = write_report(connection, month, settings.reports_dir, generated_at=settings.clock())
     if as_json:
-        _print_json({"month": month, "html": str(result.html), "xlsx": str(result.xlsx)})
+        _print_json(result.as_json())
     else:
+        for said in result.statements:
+            click.echo(f"{said.name}: {said.state}. {said.text}", err=True)
         click.echo(f"{result.html}\n{result.xlsx}")
 
 

@@ -28,6 +28,7 @@ SmsEtlError                    exit 1
 │   └── QueryError             an analyst's SQL was refused
 ├── ModelError                 a SQL model cannot be read or built; names file and line
 └── ReportError
+    ├── NotAPeriod             exit 2: what was asked for is no period, or has not begun
     └── NoDataForPeriod        nothing was sent in the period
 """
 
@@ -181,6 +182,12 @@ class ModelError(SmsEtlError):
 
 class ReportError(SmsEtlError):
     """A report cannot be written."""
+
+
+class NotAPeriod(ReportError):
+    """What was asked for is no period, or it has not begun."""
+
+    exit_code = 2
 
 
 class NoDataForPeriod(ReportError):

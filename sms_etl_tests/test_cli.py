@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -260,6 +260,30 @@ def test_status_before_the_first_build_knows_what_is_loaded(run: Run, account: d
     assert the_object(run("status", "--json"))["open_messages"] is None
 
 
+def test_the_report_of_the_running_month_says_until_when_it_goes(
+    synced: Run, account: dict[str, str]
+) -> None:
+    month = account["now"][:7]
+    result = synced("report", "--month", month)
+    assert result.exit_code == 0
+    assert "Covered: running month, until" in result.stderr
+    values = the_object(synced("report", "--month", month, "--json"))
+    assert (values["is_running"], values["is_covered"], values["is_cost_complete"]) == (True, False, False)
+    [span] = values["covered"]
+    assert datetime.fromisoformat(span["until"]) == datetime.fromisoformat(account["now"]) + timedelta(
+        seconds=1
+    )
+
+
+def test_a_start_within_the_month_is_said_by_the_report(run: Run, account: dict[str, str]) -> None:
+    now = datetime.fromisoformat(account["now"])
+    start = (now - timedelta(days=3)).date()
+    run("sync", "--json", **account, start=start.isoformat())
+    result = run("report", "--month", f"{start:%Y-%m}")
+    assert re.search(rf"Read from {start.day} \w+, 0[12]:00 to", result.stderr)
+    assert "not read" in result.stderr
+
+
 def test_report_writes_a_page_and_a_workbook(synced: Run) -> None:
     values = the_object(synced("report", "--month", "2026-01", "--json"))
     assert Path(values["html"]).read_text().startswith("<!")
@@ -302,11 +326,21 @@ def test_a_month_without_data_says_which_months_have_some(synced: Run) -> None:
     assert "2026-01" in result.stderr
 
 
-@pytest.mark.parametrize("month", ["2026-13", "January", "2026-1-1-1"])
-def test_a_month_that_is_none_is_answered_with_how_to_write_one(synced: Run, month: str) -> None:
+@pytest.mark.parametrize("month", ["2026-13", "2026-1", "January", "2026-1-1-1"])
+def test_a_month_that_is_none_is_wrong_usage_and_answered_with_how_to_write_one(
+    synced: Run, month: str
+) -> None:
     result = synced("report", "--month", month)
-    assert result.exit_code in {1, 2}
+    assert result.exit_code == 2
     assert "2026-01" in result.stderr
+    assert result.stdout == ""
+
+
+def test_a_month_that_has_not_begun_is_wrong_usage(synced: Run, account: dict[str, str]) -> None:
+    result = synced("report", "--month", "2099-01")
+    assert result.exit_code == 2
+    assert "2099-01 has not begun" in result.stderr
+    assert f"The running month is {account['now'][:7]}" in result.stderr
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ _OF_SOURCE = {
     "raw.sms": SMS,
     "raw.sms_change": SMS,
     "raw.bulk": BULKS,
+    "ops.fetch_window": SMS,
     "ops.build_context": BUILD_CONTEXT,
 }
 _CATALOGUE = "information_schema."
