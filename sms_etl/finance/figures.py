@@ -213,6 +213,8 @@ class Basis:
     """None: the warehouse does not say."""
     base_url: str | None
     is_sandbox: bool
+    first_day: date
+    """Day of the first message that was ever loaded."""
     coverage: Coverage
     comparison: Comparison
     publication: Publication | None

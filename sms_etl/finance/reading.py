@@ -131,7 +131,7 @@ def _basis(reader: _Reader, month: date, now: datetime, row: Row) -> Basis:
         raise NotAPeriod(f"{month:%Y-%m} has not begun.", hint=f"The running month is {today:%Y-%m}.")
     days = [DayCoverage(**each) for each in reader.rows("coverage_days")]
     mine = [each for each in days if each.business_day >= month]
-    first_day = row.pop("first_day")
+    first_day = row["first_day"]
     if not mine:
         is_early = first_day is not None and month < first_day
         why = f"the first message is of {first_day:%Y-%m-%d}" if is_early else "the month was not read yet"
@@ -150,7 +150,7 @@ def _basis(reader: _Reader, month: date, now: datetime, row: Row) -> Basis:
             name_before=f"{previous_month(month):%B %Y}",
         ),
         publication=_publication(reader),
-        **row,
+        **row | {"first_day": first_day or month},
     )
 
 

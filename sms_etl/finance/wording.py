@@ -289,6 +289,8 @@ def _covered(known: Basis) -> Statement:
     if covered.missing:
         gaps = _listed([_gap(each, known.timezone) for each in covered.missing])
         said.append(f"{gaps} {'was' if len(covered.missing) == 1 else 'were'} not read.")
+    elif known.first_day > known.month:
+        said.append(f"The account's first message is of {known.first_day.day} {known.first_day:%B}.")
     if covered.is_running:
         return Statement("Covered", f"running month, until {until}", is_good=False, text=" ".join(said))
     if covered.was_read_early:
@@ -326,8 +328,10 @@ def _prices(figures: Figures) -> list[str]:
 def _finals(figures: Figures) -> list[str]:
     said = []
     aged, pending = figures.delivery.aged_out, figures.pending
+    if figures.delivery.open:
+        said.append(f"Final: {count(figures.delivery.settled)} of {_messages(figures.delivery.messages)}.")
     if pending:
-        said.append(f"{_messages(pending)} {_are(pending)} not final and may still change.")
+        said.append(f"{_messages(pending)} may still change.")
     if aged:
         days = f"{figures.basis.settle_days} days"
         said.append(

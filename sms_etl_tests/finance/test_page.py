@@ -188,10 +188,10 @@ def test_a_partial_month_is_compared_on_the_days_that_were_read_of_it(warehouse_
         Message(at("2026-01-15 12:00"), price="0.20"),
         windows=[(at("2025-12-14 23:00"), at("2026-02-10"))],
     )
-    assert "+100.0 % on 15–31 Dec 2025" in page
+    assert "+100.0 %</span> on 15–31 Dec 2025" in page
     assert "15–31 January 2026 against the same days of December 2025" in page
-    assert ">1.00</dd>" in page.partition("Cost</dt>")[2]
+    assert "</span> 1.00</dd>" in page.partition('<dt>Cost</dt><dd class="figure">')[2]
 
 
 def test_with_a_month_before_the_figures_are_compared(page: str) -> None:
-    assert len(re.findall(r"[+−][\d.]+ (?:%|points) on Dec 2025", page)) == 5
+    assert len(re.findall(r"[+−][\d.]+ (?:%|points)</span> on Dec 2025", page)) == 5

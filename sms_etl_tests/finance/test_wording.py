@@ -82,7 +82,10 @@ def said_of(figures: Figures) -> dict[str, tuple[str, str]]:
 def test_a_settled_month_says_that_it_stands(warehouse_path: Path) -> None:
     said = said_of(figures_of(warehouse_path, Message(NOON), Message(NOON)))
     assert said == {
-        "Covered": ("whole month", "Read from 1 January, 00:00 to 31 January, 24:00."),
+        "Covered": (
+            "whole month",
+            "Read from 1 January, 00:00 to 31 January, 24:00. The account's first message is of 15 January.",
+        ),
         "Cost": ("complete", "All 2 messages are priced."),
         "Delivery": ("complete", "All 2 messages are final."),
         "Changes": ("not shown", "Nothing to compare with: there is no message before 15 January 2026."),
@@ -109,7 +112,7 @@ def test_a_running_month_says_until_when_and_is_compared_with_the_same_days(ware
         "Cost": ("not complete", "The month is not over. 1 message has no price yet and is not in the cost."),
         "Delivery": (
             "not complete",
-            "The month is not over. 2 messages are not final and may still change. "
+            "The month is not over. Final: 1 of 4 messages. 2 messages may still change. "
             "1 message had no final report within 5 days and is no longer asked for.",
         ),
         "Changes": (
@@ -169,7 +172,7 @@ def test_a_month_of_which_no_window_is_noted_says_so(warehouse_path: Path) -> No
 def test_open_messages_past_their_days_leave_delivery_complete(warehouse_path: Path) -> None:
     assert said_of(figures_of(warehouse_path, Message(NOON, status=OPEN)))["Delivery"] == (
         "complete",
-        "1 message had no final report within 5 days and is no longer asked for.",
+        "Final: 0 of 1 message. 1 message had no final report within 5 days and is no longer asked for.",
     )
 
 
