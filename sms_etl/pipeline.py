@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from sms_etl.build_state import is_up_to_date
 from sms_etl.sync.engine import Progress, SyncResult, Task, run_sync
+from sms_etl.sync.plan import Purpose
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,8 +36,12 @@ class PipelineResult:
 
     @property
     def needs_a_person(self) -> bool:
-        """Whether rows were quarantined or a blocking test failed."""
-        return self.sync.rows_quarantined > 0 or bool(self.build and self.build.failures)
+        """Whether rows were quarantined, bulks could not be read, or a blocking test failed."""
+        return (
+            self.sync.rows_quarantined > 0
+            or self.sync.bulks_error is not None
+            or bool(self.build and self.build.failures)
+        )
 
     def as_json(self) -> dict[str, Any]:
         """Give it as plain JSON values, the sync's at the top."""
@@ -72,7 +77,7 @@ def sync_build_publish(
     from sms_etl.warehouse.publish import publish, published_copy  # noqa: PLC0415 - see above
 
     # A backfill changes what is covered, a reconciliation what is proven, though no row may have changed.
-    if (task is None or task.is_forward_only) and is_up_to_date(settings):
+    if (task or Task()).purpose is Purpose.FORWARD and is_up_to_date(settings):
         return PipelineResult(sync, None, published_copy(settings), is_up_to_date=True)
     from sms_etl.building import build_and_check  # noqa: PLC0415 - see above
 
