@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sms_etl.pipeline import PipelineResult
     from sms_etl.status import Status
     from sms_etl.sync.engine import Progress as ShowProgress
+    from sms_etl.warehouse.quarantine import QuarantinedRow
     from sms_etl.warehouse.read import QueryResult
 
 _MOST_ROWS_SHOWN = 200
@@ -64,15 +65,73 @@ def show_pipeline(result: "PipelineResult") -> None:
         out.print(f"[yellow]{sync.bulks_differing:,} bulks do not add up to their messages.[/]")
     if sync.unknown_fields:
         out.print(f"[yellow]New fields of the provider:[/] {escape(', '.join(sync.unknown_fields))}.")
+    if sync.prices_rounded:
+        out.print(f"{sync.prices_rounded:,} prices had binary noise and were rounded to six decimals.")
     if sync.rows_quarantined:
-        out.print(
-            f"[yellow]{sync.rows_quarantined:,} rows could not be loaded.[/] They are in ops.quarantine, "
-            "each with its reason; `sms-etl status` counts them."
-        )
+        out.print(f"[yellow]{sync.rows_quarantined:,} rows could not be loaded.[/]")
+    _show_quarantine(out, sync.quarantine_open)
     if result.build:
         show_build(result.build)
     if result.published:
         out.print(f"Published {result.published.path}.")
+
+
+def _show_quarantine(out: Console, count: int) -> None:
+    if count:
+        out.print(
+            f"[yellow]{count:,} rows wait in quarantine.[/] `sms-etl quarantine list` shows them and "
+            "their reasons, and what to do about them."
+        )
+
+
+def show_quarantine(rows: "Sequence[QuarantinedRow]") -> None:
+    """Show rows in quarantine, those alike together, and what can be done about those that are open."""
+    out = Console()
+    for (stream, reason), alike in _by_reason(rows).items():
+        out.print(f"[bold]{len(alike):,}[/] of {stream}: {escape(reason)}")
+        table = Table(box=SIMPLE_HEAD)
+        for name in ("id", "created (UTC)", "price", "uuid", "state"):
+            table.add_column(name, no_wrap=name == "id", overflow="fold")
+        for row in alike[:_MOST_ROWS_SHOWN]:
+            table.add_row(*(escape(text) for text in _cells_of(row)))
+        out.print(table)
+        if len(alike) > _MOST_ROWS_SHOWN:
+            out.print(f"… and {len(alike) - _MOST_ROWS_SHOWN:,} more; --json gives all.")
+    waiting = sum(row.is_open for row in rows)
+    if not waiting:
+        out.print("No row waits in quarantine.")
+        return
+    out.print(
+        f"{waiting:,} wait. `sms-etl sync --replay-quarantine` fetches them again and loads what is right by "
+        'now; `sms-etl quarantine accept ID --reason "…"` closes what will never be.'
+    )
+
+
+def _by_reason(rows: "Sequence[QuarantinedRow]") -> "dict[tuple[str, str], list[QuarantinedRow]]":
+    grouped: dict[tuple[str, str], list[QuarantinedRow]] = {}
+    for row in rows:
+        grouped.setdefault((row.stream, row.reason), []).append(row)
+    return grouped
+
+
+def _cells_of(row: "QuarantinedRow") -> tuple[str, ...]:
+    state = "open"
+    if row.replayed_at is not None:
+        state = f"loaded {row.replayed_at:%Y-%m-%d}"
+    elif row.accepted_at is not None:
+        state = f"accepted {row.accepted_at:%Y-%m-%d}: {row.accepted_reason}"
+    created = "?" if row.created_at is None else f"{row.created_at:%Y-%m-%d %H:%M:%S}"
+    price = "?" if row.price is None else f"{row.price} {row.currency or ''}".strip()
+    return str(row.quarantine_id)[:8], created, price, row.uuid or "?", state
+
+
+def show_accepted(rows: "Sequence[QuarantinedRow]", still_open: int) -> None:
+    """Tell which rows were closed, and what is left."""
+    out = Console()
+    out.print(
+        f"{len(rows):,} rows accepted, {still_open:,} still wait. Reports show them after the next sync, or "
+        "after `sms-etl publish`."
+    )
 
 
 def show_build(result: "CheckedBuild") -> None:
@@ -100,7 +159,8 @@ def show_status(status: "Status") -> None:
         "read up to": _moment(status.watermark),
         "models built": _moment(status.built_at),
         "became visible late": _lateness(status),
-        "quarantined": f"{status.quarantined:,}",
+        "prices rounded": f"{status.prices_rounded:,}",
+        "in quarantine": f"{status.quarantine_open:,}",
         "last sync": f"{_moment(run.get('started_at'))}, {run.get('stopped_reason') or 'did not end'}",
     }
     table = Table(box=None, show_header=False)
@@ -108,6 +168,7 @@ def show_status(status: "Status") -> None:
         table.add_row(f"[bold]{name}[/]", escape(text))
     out = Console()
     out.print(table)
+    _show_quarantine(out, status.quarantine_open)
     if run.get("error"):
         out.print(f"[red]{escape(run['error'])}[/]")
     for text in status.failed_tests:

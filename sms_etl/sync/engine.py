@@ -26,6 +26,7 @@ from sms_etl.sync import fetch
 from sms_etl.sync.ahead import ahead, each_made, each_of
 from sms_etl.sync.bulks import count_differing
 from sms_etl.sync.fetch import FetchedWindow
+from sms_etl.sync.format_watch import FormatWatch
 from sms_etl.sync.landed import Aside, Landed, WindowFacts, remove_unfinished
 from sms_etl.sync.lander import Lander
 from sms_etl.sync.load import LoadCounts, batches, load
@@ -36,11 +37,11 @@ from sms_etl.sync.notes import (
     hold_account,
     note_end,
     note_start,
-    open_quarantine,
     recall,
     write_requests,
 )
 from sms_etl.sync.plan import Span, resume_at, span_to_read
+from sms_etl.sync.quarantine import spans_to_replay, uuids_to_replay
 from sms_etl.sync.reconcile import differences
 from sms_etl.sync.settle import (
     UUIDS_PER_WINDOW,
@@ -49,7 +50,8 @@ from sms_etl.sync.settle import (
     open_messages,
     plan_settlement,
 )
-from sms_etl.sync.streams import BULKS, BULKS_CHANGED, SMS, Stream
+from sms_etl.sync.streams import BULKS, BULKS_CHANGED, SMS, STREAMS, Stream
+from sms_etl.warehouse.quarantine import count_open
 from sms_etl.warehouse.store import Transaction, Warehouse
 
 DONE = "done"
@@ -88,6 +90,10 @@ class SyncResult:
     rows_changed: int
     rows_gone: int
     rows_quarantined: int
+    quarantine_open: int
+    """Rows that wait in quarantine at the end, of this run and of all before it: they need attention."""
+    prices_rounded: int
+    """Amounts that were written with binary noise, and taken as those that were meant."""
     rows_late: int
     """New messages created before the watermark: they became visible late."""
     settled_by_uuid: int
@@ -196,6 +202,7 @@ class _Run:
         self.warehouse = Warehouse.of(self.settings)
         self.lander = Lander(self.settings.landing_dir, Pii.of(self.settings))
         self.memory = Memory()
+        self.watches = {stream.table.name: FormatWatch(stream.path) for stream in STREAMS}
         self.account: HeldAccount | None = None
         self.client = _client(self.settings)
         self.started = time.perf_counter()
@@ -321,10 +328,13 @@ class _Run:
     async def _replay_quarantine(self) -> None:
         """Ask again for the rows that could not be loaded: the provider or this code may do better now."""
         with self.warehouse.begin() as transaction:
-            messages = open_quarantine(transaction, SMS.name)
-            bulks = open_quarantine(transaction, BULKS.name, BULKS_CHANGED.name)
+            messages = uuids_to_replay(transaction, SMS)
+            bulks = uuids_to_replay(transaction, BULKS, BULKS_CHANGED)
+            spans = [(stream, span) for stream in STREAMS for span in spans_to_replay(transaction, stream)]
         await self._ask_by_uuid(SMS, messages, "poll")
         await self._ask_by_uuid(BULKS, bulks, "poll")
+        for stream, span in spans:
+            await self._read_span(stream, span, "poll")
 
     async def _ask_by_uuid(self, stream: Stream, uuids: Sequence[str], observed_by: str) -> None:
         async def answered() -> AsyncIterator[FetchedWindow]:
@@ -344,12 +354,16 @@ class _Run:
         """Land and load each window while the next ones are fetched; give what was missing from them."""
 
         async def landed() -> AsyncIterator[Landed]:
-            async for aside in each_made(ahead(fetched, _WINDOWS_AHEAD), write, _WINDOWS_AT_ONCE):
+            asides = each_made(ahead(fetched, _WINDOWS_AHEAD), write, _WINDOWS_AT_ONCE)
+            # What is replayed is known to be bad: it says nothing of the format.
+            watched = asides if self.task.is_replaying_quarantine else watch.passed(asides)
+            async for aside in watched:
                 yield aside.put_in_place()
 
         def write(window: FetchedWindow) -> Coroutine[Any, Any, Aside]:
             return self._write(stream, window, observed_by, advances)
 
+        watch = self.watches[stream.table.name]
         return await self._load_all(stream, landed())
 
     async def _load_all(self, stream: Stream, landed: AsyncIterator[Landed]) -> tuple[str, ...]:
@@ -411,11 +425,11 @@ class _Run:
     def _note_end(self, before: datetime | None, stopped_reason: str, error: str | None) -> SyncResult:
         with self.warehouse.begin() as transaction:
             self._write_notes(transaction)
-            result = self._result(before, stopped_reason)
+            result = self._result(before, stopped_reason, count_open(transaction.native))
             note_end(transaction, asdict(result), error=error, finished_at=self.clock())
         return result
 
-    def _result(self, before: datetime | None, stopped_reason: str) -> SyncResult:
+    def _result(self, before: datetime | None, stopped_reason: str, quarantine_open: int) -> SyncResult:
         return SyncResult(
             run_id=str(self.run_id),
             stopped_reason=stopped_reason,
@@ -430,6 +444,8 @@ class _Run:
             rows_changed=self.counts.changed,
             rows_gone=self.counts.gone,
             rows_quarantined=self.counts.quarantined,
+            quarantine_open=quarantine_open,
+            prices_rounded=self.counts.prices_rounded,
             rows_late=self.counts.late,
             settled_by_uuid=self.settled_by_uuid,
             settled_by_window=self.settled_by_window,

@@ -17,6 +17,7 @@ from sqlalchemy import insert, select, update
 
 from sms_etl.clock import as_utc, from_unix
 from sms_etl.sync.landed import Landed, WindowFacts
+from sms_etl.sync.quarantine import quarantine
 from sms_etl.sync.streams import Stream
 from sms_etl.warehouse import tables
 from sms_etl.warehouse.store import Transaction
@@ -42,6 +43,8 @@ class LoadCounts:
     """New rows created before the watermark: they became visible late."""
     unknown_fields: tuple[str, ...] = ()
     """Fields seen for the first time that are not known here."""
+    prices_rounded: int = 0
+    """Amounts that were written with binary noise, and taken as those that were meant."""
     missing: tuple[str, ...] = ()
     """Uuids stored within a window that was read whole and did not hold them: deleted, most likely."""
 
@@ -56,6 +59,7 @@ class LoadCounts:
             self.quarantined + other.quarantined,
             self.late + other.late,
             self.unknown_fields + other.unknown_fields,
+            self.prices_rounded + other.prices_rounded,
             self.missing + other.missing,
         )
 
@@ -81,9 +85,9 @@ def load(
     late = _note_late_rows(transaction, stream, facts, batch)
     counts = _merge(transaction, stream, facts, batch)
     gone = _mark_gone(transaction, stream, files)
-    quarantined = _quarantine(transaction, files, run_id, now)
-    unknown_fields = _note_unknown_fields(transaction, stream, now)
     _log_windows(transaction, files, now)
+    quarantined = quarantine(transaction, stream, files, run_id=run_id, now=now)
+    unknown_fields = _note_unknown_fields(transaction, stream, now)
     _advance_watermark(transaction, stream, files, batch, run_id, now)
     return counts + LoadCounts(
         windows=len(files),
@@ -93,6 +97,7 @@ def load(
         quarantined=quarantined,
         late=late,
         unknown_fields=unknown_fields,
+        prices_rounded=sum(file.facts.prices_rounded for file in files),
         missing=missing,
     )
 
@@ -396,47 +401,6 @@ def _mark_gone(transaction: Transaction, stream: Stream, files: Sequence[Landed]
         {"gone_at": as_utc(files[-1].facts.fetched_at), "paths": [str(file.path) for file in files]},
     )
     return int(marked)
-
-
-def _quarantine(transaction: Transaction, files: Sequence[Landed], run_id: UUID, now: datetime) -> int:
-    """Keep the bad rows, each once; one that has since been loaded is marked."""
-    facts = files[0].facts
-    (is_any_open,) = transaction.row("select exists(select 1 from ops.quarantine where replayed_at is null)")
-    if is_any_open:
-        transaction.run(
-            """
-            update ops.quarantine set replayed_at = $now
-            where replayed_at is null and uuid in (select cast(uuid as varchar) from batch)
-            """,
-            {"now": as_utc(now)},
-        )
-    if not any(file.facts.rows_bad for file in files):
-        return 0
-    (added,) = transaction.row(
-        """
-        insert into ops.quarantine
-            (quarantine_id, run_id, window_id, stream, quarantined_at, reason, uuid, price, currency, raw)
-        select uuid(), $run_id, $window_id, $stream, $now, bad_reason, bad_uuid, bad_price, $currency, bad_raw
-        from read_parquet($paths) as landed
-        where landed.bad_reason is not null
-            and not exists (
-                select 1 from ops.quarantine as known
-                where known.replayed_at is null and known.stream = $stream
-                    and known.reason = landed.bad_reason
-                    and known.uuid is not distinct from landed.bad_uuid
-                    and known.raw is not distinct from landed.bad_raw
-            )
-        """,
-        {
-            "run_id": run_id,
-            "window_id": facts.window_id,
-            "stream": facts.stream,
-            "now": as_utc(now),
-            "currency": facts.currency,
-            "paths": [str(file.path) for file in files],
-        },
-    )
-    return int(added)
 
 
 def _log_windows(transaction: Transaction, files: Sequence[Landed], now: datetime) -> None:

@@ -22,6 +22,7 @@ STEPS: Mapping[int, tuple[str, ...]] = {
         "alter table ops.sync_run add column purpose varchar",
         "alter table ops.sync_run add column rows_pruned bigint",
         "alter table ops.sync_run add column prices_rounded bigint",
+        "alter table ops.sync_run add column quarantine_open bigint",
         "alter table ops.sync_run add column differences bigint",
         "alter table ops.sync_run add column bulks_differing bigint",
         "alter table ops.sync_run add column bulks_error varchar",
@@ -30,6 +31,13 @@ STEPS: Mapping[int, tuple[str, ...]] = {
         "alter table ops.quarantine add column created_at timestamp",
         "alter table ops.quarantine add column accepted_at timestamp",
         "alter table ops.quarantine add column accepted_reason varchar",
+        """
+        update ops.quarantine
+        set created_at = make_timestamp(1000000 * try_cast(raw ->> 'created_at' as bigint))
+        where json_valid(raw) and try_cast(raw ->> 'created_at' as bigint) between 1 and 253402300799
+        """,
+        # It was that of the first window of a load, which need not be the row's own.
+        "update ops.quarantine set window_id = null where created_at is null",
         "alter table ops.late_row add column purpose varchar",
         # A forward window reads at most a day before the watermark: what lay further back came by a backfill.
         """

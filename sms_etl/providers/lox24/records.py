@@ -7,7 +7,7 @@ stops sending becomes null) and strict in what is there: a wrong type is a reaso
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, NamedTuple, TypeVar
 
@@ -149,7 +149,7 @@ class BadRow:
     raw: str | None
     """The row's JSON; None if it is no object and nothing tells what in it is personal."""
     created_at: datetime | None = None
-    """UTC without a zone; None if it is neither unix seconds nor an ISO text."""
+    """UTC without a zone; None if it is neither unix seconds nor an ISO text with its offset."""
 
 
 def read_sms(raw: bytes | msgspec.Raw, pii: Pii) -> Fields:
@@ -281,7 +281,7 @@ def _amount_text_of(value: msgspec.Raw | None) -> str | None:
 
 
 def _moment_of(value: msgspec.Raw | None) -> datetime | None:
-    """Read a time for a person who looks at a bad row: as documented, or an ISO text, in UTC if it says none."""
+    """Read a time of a bad row: as documented, or an ISO text with its offset."""
     if value is None:
         return None
     try:
@@ -289,7 +289,7 @@ def _moment_of(value: msgspec.Raw | None) -> datetime | None:
         if isinstance(read, int):
             return from_unix(read)
         moment = datetime.fromisoformat(read)
-        return as_utc(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+        return as_utc(moment.replace(microsecond=0)) if moment.tzinfo else None
     except (*UNREADABLE, ValueError, OverflowError):
         return None
 
