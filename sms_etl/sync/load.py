@@ -316,7 +316,10 @@ def _kept_columns(columns: Sequence[str]) -> str:
 
 
 def _missing(transaction: Transaction, stream: Stream, files: Sequence[Landed]) -> tuple[str, ...]:
-    """Give what is stored within the windows and not known to be gone, but was not among their rows."""
+    """Give what is stored within the windows and not known to be gone, but was not among their rows.
+
+    What was answered and could not be read is not missing.
+    """
     spans = [
         (from_unix(facts.since), from_unix(facts.until))
         for facts in (file.facts for file in files)
@@ -340,8 +343,12 @@ def _missing(transaction: Transaction, stream: Stream, files: Sequence[Landed]) 
         where stored.created_at >= $earliest and stored.created_at <= $latest
             and stored.gone_at is null
             and not exists (select 1 from batch where batch.uuid = stored.uuid)
+            and cast(stored.uuid as varchar) not in (
+                select lower(bad_uuid) from read_parquet($paths) where bad_uuid is not null
+            )
         """,
         {
+            "paths": [str(file.path) for file in files],
             "since": [since for since, _ in spans],
             "until": [until for _, until in spans],
             "earliest": earliest,
