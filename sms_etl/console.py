@@ -85,18 +85,17 @@ def _show_quarantine(out: Console, count: int) -> None:
 
 
 def show_quarantine(rows: "Sequence[QuarantinedRow]") -> None:
-    """Show rows in quarantine, those alike together, and what can be done about those that are open."""
+    """Show rows in quarantine, those alike together, and what can be done about those that are open.
+
+    A line a row: its id, when it was created (UTC), its uuid and its price.
+    """
     out = Console()
     for (stream, reason), alike in _by_reason(rows).items():
         out.print(f"[bold]{len(alike):,}[/] of {stream}: {escape(reason)}")
-        table = Table(box=SIMPLE_HEAD)
-        for name in ("id", "created (UTC)", "price", "uuid", "state"):
-            table.add_column(name, no_wrap=name == "id", overflow="fold")
         for row in alike[:_MOST_ROWS_SHOWN]:
-            table.add_row(*(escape(text) for text in _cells_of(row)))
-        out.print(table)
+            out.print(_line_of(row), soft_wrap=True, highlight=False, markup=False)
         if len(alike) > _MOST_ROWS_SHOWN:
-            out.print(f"… and {len(alike) - _MOST_ROWS_SHOWN:,} more; --json gives all.")
+            out.print(f"  and {len(alike) - _MOST_ROWS_SHOWN:,} more; --json gives all.")
     waiting = sum(row.is_open for row in rows)
     if not waiting:
         out.print("No row waits in quarantine.")
@@ -114,15 +113,16 @@ def _by_reason(rows: "Sequence[QuarantinedRow]") -> "dict[tuple[str, str], list[
     return grouped
 
 
-def _cells_of(row: "QuarantinedRow") -> tuple[str, ...]:
-    state = "open"
+def _line_of(row: "QuarantinedRow") -> str:
+    created = "time not readable  " if row.created_at is None else f"{row.created_at:%Y-%m-%d %H:%M:%S}"
+    uuid = "uuid not readable" if row.uuid is None else row.uuid
+    price = "" if row.price is None else f"{row.price} {row.currency or ''}"
+    line = f"  {str(row.quarantine_id)[:8]}  {created}  {uuid:36}  {price}".rstrip()
     if row.replayed_at is not None:
-        state = f"loaded {row.replayed_at:%Y-%m-%d}"
-    elif row.accepted_at is not None:
-        state = f"accepted {row.accepted_at:%Y-%m-%d}: {row.accepted_reason}"
-    created = "?" if row.created_at is None else f"{row.created_at:%Y-%m-%d %H:%M:%S}"
-    price = "?" if row.price is None else f"{row.price} {row.currency or ''}".strip()
-    return str(row.quarantine_id)[:8], created, price, row.uuid or "?", state
+        return f"{line}\n            loaded {row.replayed_at:%Y-%m-%d}"
+    if row.accepted_at is not None:
+        return f"{line}\n            accepted {row.accepted_at:%Y-%m-%d}: {row.accepted_reason}"
+    return line
 
 
 def show_accepted(rows: "Sequence[QuarantinedRow]", still_open: int) -> None:
