@@ -32,8 +32,12 @@ class PipelineResult:
 
     @property
     def needs_a_person(self) -> bool:
-        """Whether rows wait in quarantine or a blocking test failed."""
-        return self.sync.quarantine_open > 0 or bool(self.build and self.build.failures)
+        """Whether rows wait in quarantine, bulks could not be read, or a blocking test failed."""
+        return (
+            self.sync.quarantine_open > 0
+            or self.sync.bulks_error is not None
+            or bool(self.build and self.build.failures)
+        )
 
     def as_json(self) -> dict[str, Any]:
         """Give it as plain JSON values, the sync's at the top."""
