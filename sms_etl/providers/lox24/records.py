@@ -83,8 +83,8 @@ class Keys(msgspec.Struct, frozen=True, gc=False):
 
     uuid: str | None = None
     """As the provider wrote it; may not be a uuid."""
-    created_at: int | None = None
-    processed_at: int | None = None
+    created_at: CreatedSeconds | None = None
+    processed_at: Seconds | None = None
 
 
 class BulkRow(msgspec.Struct):
@@ -242,8 +242,8 @@ def keys_of(raw: bytes | msgspec.Raw) -> Keys:
     except UNREADABLE:
         return Keys(
             _read_or_none(raw, "uuid", str),
-            _read_or_none(raw, "created_at", int),
-            _read_or_none(raw, "processed_at", int),
+            _read_or_none(raw, "created_at", CreatedSeconds),
+            _read_or_none(raw, "processed_at", Seconds),
         )
 
 
