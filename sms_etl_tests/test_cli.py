@@ -21,6 +21,7 @@ from sms_etl import __version__
 from sms_etl.cli import cli
 from sms_etl.clock import to_unix
 from sms_etl.sandbox.server import SandboxHandle
+from sms_etl_tests.warehouse.test_migrations import make_version_1
 
 Run = Callable[..., Result]
 
@@ -295,6 +296,18 @@ def test_quarantine_without_a_warehouse_says_what_to_do(run: Run, words: tuple[s
     result = run("quarantine", *words)
     assert result.exit_code == 1
     assert "sms-etl sync" in result.stderr
+
+
+@pytest.mark.parametrize("words", [("status",), ("quarantine", "list")])
+def test_a_warehouse_of_an_older_version_is_refused_until_it_is_brought_up_to_date(
+    run: Run, account: dict[str, str], tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    make_version_1(tmp_path / "data" / "warehouse.duckdb")
+    result = run(*words)
+    assert result.exit_code == 1
+    assert "sms-etl sync" in result.stderr
+    run("sync", "--no-build", **account)
+    assert run(*words).exit_code == 0
 
 
 def test_prices_with_binary_noise_are_loaded_and_counted(
