@@ -12,8 +12,8 @@ from sqlalchemy import Connection, MetaData, func, insert, inspect, select, text
 from sms_etl.clock import Clock, as_utc
 from sms_etl.errors import NotAWarehouse, WarehouseTooNew
 from sms_etl.warehouse import tables
+from sms_etl.warehouse.version import VERSION
 
-VERSION = 2
 STEPS: Mapping[int, tuple[str, ...]] = {
     2: (
         "alter table raw.sms alter column source type bigint",

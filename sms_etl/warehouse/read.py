@@ -14,8 +14,8 @@ import duckdb
 
 from sms_etl.errors import NoWarehouse, QueryError, WarehouseError
 from sms_etl.settings import Settings, load_settings
-from sms_etl.warehouse.migrations import VERSION
 from sms_etl.warehouse.store import Warehouse, why_not_opened
+from sms_etl.warehouse.version import VERSION
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,9 +9,10 @@ import pytest
 from sqlalchemy.exc import DBAPIError
 
 from sms_etl.errors import NotAWarehouse, WarehouseError, WarehouseTooNew
-from sms_etl.warehouse.migrations import STEPS, VERSION, migrate
+from sms_etl.warehouse.migrations import STEPS, migrate
 from sms_etl.warehouse.store import Warehouse
 from sms_etl.warehouse.tables import metadata
+from sms_etl.warehouse.version import VERSION
 from sms_etl_tests.warehouse.conftest import CLOCK, STORED_NOW, add_message, count_of
 
 STEP_TO_2 = {
