@@ -85,8 +85,8 @@ def show_pipeline(result: "PipelineResult") -> None:
 def _show_quarantine(out: Console, count: int) -> None:
     if count:
         out.print(
-            f"[yellow]{count:,} rows wait in quarantine.[/] `sms-etl quarantine list` shows them and "
-            "their reasons, and what to do about them."
+            f"[yellow]{_waiting(count)} in quarantine.[/] `sms-etl quarantine list` shows each with its "
+            "reason, and what to do about it."
         )
 
 
@@ -107,9 +107,13 @@ def show_quarantine(rows: "Sequence[QuarantinedRow]") -> None:
         out.print("No row waits in quarantine.")
         return
     out.print(
-        f"{waiting:,} wait. `sms-etl sync --replay-quarantine` fetches them again and loads what is right by "
+        f"{_waiting(waiting)}. `sms-etl sync --replay-quarantine` fetches them again and loads what is right by "
         'now; `sms-etl quarantine accept ID --reason "…"` closes what will never be.'
     )
+
+
+def _waiting(count: int) -> str:
+    return "1 row waits" if count == 1 else f"{count:,} rows wait"
 
 
 def _by_reason(rows: "Sequence[QuarantinedRow]") -> "dict[tuple[str, str], list[QuarantinedRow]]":
@@ -135,8 +139,8 @@ def show_accepted(rows: "Sequence[QuarantinedRow]", still_open: int) -> None:
     """Tell which rows were closed, and what is left."""
     out = Console()
     out.print(
-        f"{len(rows):,} rows accepted, {still_open:,} still wait. Reports show them after the next sync, or "
-        "after `sms-etl publish`."
+        f"{len(rows):,} accepted; {_waiting(still_open)}. Reports show what was accepted after the next sync, "
+        "or after `sms-etl publish`."
     )
 
 

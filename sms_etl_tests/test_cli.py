@@ -172,7 +172,7 @@ def test_while_a_row_waits_in_quarantine_every_sync_and_status_end_with_3_and_sa
     assert run("sync", "--no-build", **account).exit_code == 3
     result = run(*words)
     assert result.exit_code == 3
-    assert "1 rows wait in quarantine. `sms-etl quarantine list`" in " ".join(result.stdout.split())
+    assert "1 row waits in quarantine. `sms-etl quarantine list`" in " ".join(result.stdout.split())
     as_json = run(*words, "--json")
     assert (as_json.exit_code, the_object(as_json)["quarantine_open"]) == (3, 1)
 
@@ -218,7 +218,7 @@ def test_quarantine_list_shows_what_tells_a_row_apart_and_nothing_personal(waiti
     assert "2 of sms: Negative, but documented as at least 0 - at `$.price`" in said
     assert "1 of sms: Expected `str`, got `null` - at `$.uuid`" in said
     assert "-2 EUR" in said
-    assert "3 wait. `sms-etl sync --replay-quarantine`" in said
+    assert "3 rows wait. `sms-etl sync --replay-quarantine`" in said
     values = the_object(waiting("quarantine", "list", "--json"))
     assert values["quarantine_open"] == 3
     assert {row["price"] for row in values["rows"]} == {"-1", "-2", "0.056"}
@@ -230,7 +230,7 @@ def test_quarantine_list_shows_what_tells_a_row_apart_and_nothing_personal(waiti
 def test_accepting_every_row_lets_status_and_sync_end_with_0_and_is_recorded(waiting: Run) -> None:
     ids = [row["quarantine_id"] for row in listed(waiting)]
     said = waiting("quarantine", "accept", ids[0], "--reason", " a credit note ").stdout
-    assert "1 rows accepted, 2 still wait" in " ".join(said.split())
+    assert "1 accepted; 2 rows wait" in " ".join(said.split())
     assert waiting("status").exit_code == 3
     values = the_object(waiting("quarantine", "accept", ids[1][:8], ids[2], "--reason", "tests", "--json"))
     assert values == {"accepted": ids[1:], "quarantine_open": 0}
