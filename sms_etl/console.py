@@ -107,8 +107,8 @@ def show_quarantine(rows: "Sequence[QuarantinedRow]") -> None:
         out.print("No row waits in quarantine.")
         return
     out.print(
-        f"{_waiting(waiting)}. `sms-etl sync --replay-quarantine` fetches them again and loads what is right by "
-        'now; `sms-etl quarantine accept ID --reason "…"` closes what will never be.'
+        f"{_waiting(waiting)}. `sms-etl sync --replay-quarantine` fetches them again and loads what is right "
+        'by now; `sms-etl quarantine accept ID --reason "…"` closes what will never be.'
     )
 
 
@@ -139,8 +139,8 @@ def show_accepted(rows: "Sequence[QuarantinedRow]", still_open: int) -> None:
     """Tell which rows were closed, and what is left."""
     out = Console()
     out.print(
-        f"{len(rows):,} accepted; {_waiting(still_open)}. Reports show what was accepted after the next sync, "
-        "or after `sms-etl publish`."
+        f"{len(rows):,} accepted; {_waiting(still_open)}. Reports show what was accepted after the next "
+        "sync, or after `sms-etl publish`."
     )
 
 
