@@ -236,7 +236,9 @@ class _Run:
             self.memory = recall(transaction, self.settings.landing_dir, self.clock())
             note_start(transaction, self.run_id, self.task.purpose, self.clock())
         before = self.memory.watermarks[SMS.name]
-        _log.info("Sync %s (%s) begins; messages are read up to %s.", self.run_id, self.task.purpose, before)
+        _log.info(
+            "Sync %s (%s) begins; the watermark is %s.", self.run_id, self.task.purpose, before or "not set"
+        )
         self.page_size = self.memory.page_size
         self.client.recently_refused = self.memory.recently_refused
         try:
