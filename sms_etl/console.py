@@ -78,7 +78,9 @@ def show_pipeline(result: "PipelineResult") -> None:
     _show_quarantine(out, sync.quarantine_open)
     if result.build:
         show_build(result.build)
-    if result.published:
+    if result.is_up_to_date:
+        out.print("Nothing to build: models and published copy are up to date.")
+    elif result.published:
         out.print(f"Published {result.published.path}.")
 
 

@@ -93,6 +93,28 @@ def test_help_needs_none_of_the_heavy_libraries() -> None:
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
 
 
+def imported_by(*words: str) -> set[str]:
+    """Run a command in a process of its own; return the packages it imported."""
+    code = (
+        f"import sys, sms_etl.cli; sys.argv = {['sms-etl', *words]}\n"
+        "try: sms_etl.cli.main()\n"
+        "finally: print(*sys.modules, file=sys.stderr)"
+    )
+    run = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    return {name for name in run.stderr.splitlines()[-1].split() if "." not in name}
+
+
+def test_status_starts_without_the_libraries_that_only_a_sync_needs(synced: Run) -> None:
+    assert imported_by("status", "--json").isdisjoint(
+        {"sqlalchemy", "pandas", "numpy", "pyarrow", "sqlglot", "httpx"}
+    )
+
+
+def test_a_sync_imports_neither_pandas_nor_numpy(synced: Run, provider: SandboxHandle) -> None:
+    assert {"pyarrow", "sqlalchemy"} <= imported_by("sync", "--no-build")
+    assert imported_by("sync").isdisjoint({"pandas", "numpy"})
+
+
 def test_the_version_is_shown(run: Run) -> None:
     assert __version__ in run("--version").stdout
 
@@ -243,6 +265,14 @@ def test_accepting_every_row_lets_status_and_sync_end_with_0_and_is_recorded(wai
     assert "accepted 2026-01-31: a credit note" in " ".join(
         waiting("quarantine", "list", "--all").stdout.split()
     )
+
+
+def test_the_published_copy_shows_what_was_accepted_after_the_next_sync(waiting: Run) -> None:
+    waiting("sync")
+    count = "select count(*) from ops.quarantine where accepted_at is not null"
+    waiting("quarantine", "accept", listed(waiting)[0]["quarantine_id"], "--reason", "a test")
+    waiting("sync")
+    assert the_object(waiting("query", "--json", count))["rows"] == [[1]]
 
 
 def test_accept_all_like_closes_what_is_bad_for_the_same_reason(waiting: Run) -> None:

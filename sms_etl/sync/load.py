@@ -17,6 +17,7 @@ from uuid import UUID
 
 from sqlalchemy import insert, select, update
 
+from sms_etl.build_state import mark_stale
 from sms_etl.clock import as_utc, from_unix
 from sms_etl.sync.landed import Landed, WindowFacts
 from sms_etl.sync.plan import TEACHING_LATENESS, Purpose
@@ -100,6 +101,8 @@ def load(
     quarantined = quarantine(transaction, stream, files, run_id=run_id, now=now)
     unknown_fields = _note_unknown_fields(transaction, stream, now)
     _advance_watermark(transaction, stream, files, batch, run_id, now)
+    if counts.rows_new or counts.rows_changed or gone or quarantined:
+        mark_stale(transaction)
     counts += LoadCounts(
         windows=len(files),
         pages=sum(file.facts.pages for file in files),

@@ -16,6 +16,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from sms_etl.build_state import mark_stale
 from sms_etl.clock import as_utc, from_unix, to_unix
 from sms_etl.sync.landed import Landed
 from sms_etl.sync.plan import Span
@@ -94,7 +95,7 @@ def _second(stream: Stream) -> str:
 
 
 def _mark_loaded(transaction: "Transaction", stream: Stream, now: datetime) -> None:
-    transaction.run(
+    (marked,) = transaction.row(
         f"""
         update ops.quarantine set replayed_at = $now
         where replayed_at is null and list_contains($streams, stream)
@@ -102,6 +103,8 @@ def _mark_loaded(transaction: "Transaction", stream: Stream, now: datetime) -> N
         """,
         {"now": as_utc(now), "streams": _streams_of(stream)},
     )
+    if marked:  # the row itself may be as it was
+        mark_stale(transaction)
 
 
 def _streams_of(stream: Stream) -> list[str]:
@@ -294,13 +297,15 @@ def _keep_of_window(
             "until": from_unix(span.until),
         },
     )
-    transaction.run(
+    (closed,) = transaction.row(
         """
         update ops.quarantine set replayed_at = $now
         where quarantine_id in (select quarantine_id from met where is_within and not is_seen)
         """,
         {"now": values["now"]},
     )
+    if closed:
+        mark_stale(transaction)
     (added,) = transaction.row(
         f"insert into ops.quarantine {_COLUMNS} select {_VALUES} from met as bad where quarantine_id is null",
         values,

@@ -14,7 +14,7 @@ import duckdb
 
 from sms_etl.errors import NoWarehouse, QueryError, WarehouseError
 from sms_etl.settings import Settings, load_settings
-from sms_etl.warehouse.store import Warehouse, why_not_opened
+from sms_etl.warehouse.file import path_of, why_not_opened
 from sms_etl.warehouse.version import VERSION
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def newest(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
         NoWarehouse: There is neither.
         WarehouseError: An older version wrote it, and nothing has been written since.
     """
-    path = Warehouse.of(settings).path
+    path = path_of(settings.warehouse_url)
     try:
         connection = _open(path)
     except WarehouseError:
