@@ -7,13 +7,11 @@ from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
-import msgspec
 import pytest
 
 from sms_etl.clock import to_unix
 from sms_etl.sandbox.server import SandboxHandle
 from sms_etl.status import read_status
-from sms_etl.sync import land
 from sms_etl.sync.engine import SyncResult, Task, run_sync
 from sms_etl.sync.load import LoadCounts
 from sms_etl.sync.notes import note_end, note_start
@@ -78,19 +76,15 @@ def test_what_a_reconciliation_found_is_in_the_table_and_in_status(
 
 
 def test_prices_that_were_rounded_are_summed_over_the_landed_files(
-    provider: SandboxHandle, settings_at: SettingsAt, monkeypatch: pytest.MonkeyPatch
+    provider: SandboxHandle, settings_at: SettingsAt
 ) -> None:
-    write = land.write_aside
-
-    def two_a_window(folder: Path, layout: land.Layout, facts: land.WindowFacts, *rest: object) -> land.Aside:
-        rounded = msgspec.structs.replace(facts, prices_rounded=2 if layout.stream == "sms" else 0)
-        return write(folder, layout, rounded, *rest)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(land, "write_aside", two_a_window)
+    now = to_unix(provider.now())
+    noisy = {"extra": {"price": 0.30000000000000004}}
+    provider.insert(*(noisy | {"created_at": now - number * 86400} for number in range(5)))
     settings = settings_at(provider)
     result = run_sync(settings)
-    [(windows,)] = ask(settings, "select count(*) from ops.fetch_window where stream = 'sms'")
-    assert result.prices_rounded == 2 * windows > 0
+    assert result.prices_rounded == 5
+    assert ask(settings, "select prices_rounded from ops.sync_run") == [(5,)]
 
 
 def test_a_sync_with_nothing_new_asks_four_times(provider: SandboxHandle, settings_at: SettingsAt) -> None:
