@@ -192,6 +192,71 @@ def status(as_json: bool) -> None:
         _print_json(result.as_json())
     else:
         show_status(result)
+    if result.needs_attention:
+        sys.exit(NEEDS_A_PERSON)
+
+
+@cli.group(
+    epilog=_example(
+        "sms-etl quarantine list",
+        'sms-etl quarantine accept 1f0c8a2e --reason "credit note, booked by hand"',
+    )
+)
+def quarantine() -> None:
+    """Show the rows that could not be loaded, and close those that will never be right."""
+
+
+@quarantine.command(
+    "list", epilog=_example("sms-etl quarantine list", "sms-etl quarantine list --all --json")
+)
+@click.option("--all", "is_all", is_flag=True, help="Show also those that were loaded later or accepted.")
+@_as_json
+def list_quarantine(is_all: bool, as_json: bool) -> None:
+    """List the rows that wait, with the reason of each; never a number or a text."""
+    from sms_etl.console import show_quarantine
+    from sms_etl.warehouse.quarantine import count_open, quarantined_rows
+    from sms_etl.warehouse.read import newest
+
+    with newest(_settings()) as connection:
+        rows = quarantined_rows(connection, is_open_only=not is_all)
+        waiting = count_open(connection)
+    if as_json:
+        _print_json({"quarantine_open": waiting, "rows": [row.as_json() for row in rows]})
+    else:
+        show_quarantine(rows)
+
+
+@quarantine.command(
+    epilog=_example(
+        'sms-etl quarantine accept 1f0c8a2e --reason "credit note, booked by hand"',
+        'sms-etl quarantine accept 1f0c8a2e --all-like --reason "test messages"',
+    )
+)
+@click.argument("ids", nargs=-1, required=True, metavar="ID...")
+@click.option("--reason", required=True, help="Why they will never be right; kept, and shown in reports.")
+@click.option("--all-like", is_flag=True, help="Accept also those bad for the same reason.")
+@_as_json
+def accept(ids: tuple[str, ...], reason: str, all_like: bool, as_json: bool) -> None:
+    """Close rows that will never be right. An ID may be shortened to its first characters."""
+    from sms_etl.build_state import mark_stale
+    from sms_etl.console import show_accepted
+    from sms_etl.warehouse.quarantine import accept as accept_rows
+    from sms_etl.warehouse.quarantine import count_open
+    from sms_etl.warehouse.store import writable_warehouse
+
+    if not reason.strip():
+        raise click.UsageError("--reason: say why.")
+    settings = _settings()
+    with writable_warehouse(settings).begin() as transaction:
+        rows = accept_rows(
+            transaction.native, ids, reason=reason.strip(), now=settings.clock(), is_with_alike=all_like
+        )
+        waiting = count_open(transaction.native)
+        mark_stale(transaction)  # reports show what was accepted
+    if as_json:
+        _print_json({"accepted": [str(row.quarantine_id) for row in rows], "quarantine_open": waiting})
+    else:
+        show_accepted(rows, waiting)
 
 
 @cli.command(

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sms_etl.pipeline import PipelineResult
     from sms_etl.status import Status
     from sms_etl.sync.engine import Progress as ShowProgress
+    from sms_etl.warehouse.quarantine import QuarantinedRow
     from sms_etl.warehouse.read import QueryResult
 
 _MOST_ROWS_SHOWN = 200
@@ -70,17 +71,79 @@ def show_pipeline(result: "PipelineResult") -> None:
         out.print(f"[yellow]{sync.bulks_differing:,} bulks do not add up to their messages.[/]")
     if sync.unknown_fields:
         out.print(f"[yellow]New fields of the provider:[/] {escape(', '.join(sync.unknown_fields))}.")
+    if sync.prices_rounded:
+        out.print(f"{sync.prices_rounded:,} prices had binary noise and were rounded to six decimals.")
     if sync.rows_quarantined:
-        out.print(
-            f"[yellow]{sync.rows_quarantined:,} rows could not be loaded.[/] They are in ops.quarantine, "
-            "each with its reason; `sms-etl status` counts them."
-        )
+        out.print(f"[yellow]{sync.rows_quarantined:,} rows could not be loaded.[/]")
+    _show_quarantine(out, sync.quarantine_open)
     if result.build:
         show_build(result.build)
     if result.is_up_to_date:
         out.print("Nothing to build: models and published copy are up to date.")
     elif result.published:
         out.print(f"Published {result.published.path}.")
+
+
+def _show_quarantine(out: Console, count: int) -> None:
+    if count:
+        out.print(
+            f"[yellow]{_waiting(count)} in quarantine.[/] `sms-etl quarantine list` shows each with its "
+            "reason, and what to do about it."
+        )
+
+
+def show_quarantine(rows: "Sequence[QuarantinedRow]") -> None:
+    """Show rows in quarantine, those alike together, and what can be done about those that are open.
+
+    A line a row: its id, when it was created (UTC), its uuid and its price.
+    """
+    out = Console()
+    for (stream, reason), alike in _by_reason(rows).items():
+        out.print(f"[bold]{len(alike):,}[/] of {stream}: {escape(reason)}")
+        for row in alike[:_MOST_ROWS_SHOWN]:
+            out.print(_line_of(row), soft_wrap=True, highlight=False, markup=False)
+        if len(alike) > _MOST_ROWS_SHOWN:
+            out.print(f"  and {len(alike) - _MOST_ROWS_SHOWN:,} more; --json gives all.")
+    waiting = sum(row.is_open for row in rows)
+    if not waiting:
+        out.print("No row waits in quarantine.")
+        return
+    out.print(
+        f"{_waiting(waiting)}. `sms-etl sync --replay-quarantine` fetches them again and loads what is right "
+        'by now; `sms-etl quarantine accept ID --reason "…"` closes what will never be.'
+    )
+
+
+def _waiting(count: int) -> str:
+    return "1 row waits" if count == 1 else f"{count:,} rows wait"
+
+
+def _by_reason(rows: "Sequence[QuarantinedRow]") -> "dict[tuple[str, str], list[QuarantinedRow]]":
+    grouped: dict[tuple[str, str], list[QuarantinedRow]] = {}
+    for row in rows:
+        grouped.setdefault((row.stream, row.reason), []).append(row)
+    return grouped
+
+
+def _line_of(row: "QuarantinedRow") -> str:
+    created = "time not readable  " if row.created_at is None else f"{row.created_at:%Y-%m-%d %H:%M:%S}"
+    uuid = "uuid not readable" if row.uuid is None else row.uuid
+    price = "" if row.price is None else f"{row.price} {row.currency or ''}"
+    line = f"  {str(row.quarantine_id)[:8]}  {created}  {uuid:36}  {price}".rstrip()
+    if row.replayed_at is not None:
+        return f"{line}\n            loaded {row.replayed_at:%Y-%m-%d}"
+    if row.accepted_at is not None:
+        return f"{line}\n            accepted {row.accepted_at:%Y-%m-%d}: {row.accepted_reason}"
+    return line
+
+
+def show_accepted(rows: "Sequence[QuarantinedRow]", still_open: int) -> None:
+    """Tell which rows were closed, and what is left."""
+    out = Console()
+    out.print(
+        f"{len(rows):,} accepted; {_waiting(still_open)}. Reports show what was accepted after the next "
+        "sync, or after `sms-etl publish`."
+    )
 
 
 def show_build(result: "CheckedBuild") -> None:
@@ -108,7 +171,8 @@ def show_status(status: "Status") -> None:
         "read up to": _moment(status.watermark),
         "models built": _moment(status.built_at),
         "became visible late": _lateness(status),
-        "quarantined": f"{status.quarantined:,}",
+        "prices rounded": f"{status.prices_rounded:,}",
+        "in quarantine": f"{status.quarantine_open:,}",
         "last sync": f"{_moment(run.get('started_at'))}, {run.get('stopped_reason') or 'did not end'}",
     }
     table = Table(box=None, show_header=False)
@@ -116,6 +180,7 @@ def show_status(status: "Status") -> None:
         table.add_row(f"[bold]{name}[/]", escape(text))
     out = Console()
     out.print(table)
+    _show_quarantine(out, status.quarantine_open)
     if run.get("error"):
         out.print(f"[red]{escape(run['error'])}[/]")
     for text in status.failed_tests:

@@ -14,7 +14,8 @@ SmsEtlError                    exit 1
 │   ├── Unavailable            5xx: retried
 │   ├── Unreachable            no answer: name, connection, TLS, time-out; retried
 │   ├── UnexpectedRedirect     3xx: not followed, the token must not reach another host
-│   └── BadAnswer              200, but not what the documentation describes
+│   ├── BadAnswer              200, but not what the documentation describes
+│   └── FormatChanged          a hundred rows or more were read, and none of them is as documented
 ├── SyncError
 │   ├── AlreadyRunning         another sync works on the same data directory
 │   ├── LandingLost            the process that writes landing files ended before its work
@@ -25,6 +26,7 @@ SmsEtlError                    exit 1
 │   ├── NotAWarehouse          the file is something else
 │   ├── NoWarehouse            nothing was loaded or published yet
 │   ├── WrongAccount           it holds another account's messages
+│   ├── NotInQuarantine        no row that waits there has the id, or several have
 │   └── QueryError             an analyst's SQL was refused
 ├── ModelError                 a SQL model cannot be read or built; names file and line
 └── ReportError
@@ -132,6 +134,10 @@ class BadAnswer(ProviderError):
     """The answer says 200 but is not what the documentation describes."""
 
 
+class FormatChanged(ProviderError):
+    """A hundred rows or more were read, and none of them is as documented; the message names the field."""
+
+
 class SyncError(SmsEtlError):
     """A sync could not go on."""
 
@@ -170,6 +176,10 @@ class NoWarehouse(WarehouseError):
 
 class WrongAccount(WarehouseError):
     """The warehouse holds another account's messages."""
+
+
+class NotInQuarantine(WarehouseError):
+    """No row that waits in quarantine has the id, or several have."""
 
 
 class QueryError(WarehouseError):

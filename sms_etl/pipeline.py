@@ -36,9 +36,9 @@ class PipelineResult:
 
     @property
     def needs_a_person(self) -> bool:
-        """Whether rows were quarantined, bulks could not be read, or a blocking test failed."""
+        """Whether rows wait in quarantine, bulks could not be read, or a blocking test failed."""
         return (
-            self.sync.rows_quarantined > 0
+            self.sync.quarantine_open > 0
             or self.sync.bulks_error is not None
             or bool(self.build and self.build.failures)
         )

@@ -11,13 +11,14 @@ import duckdb
 
 from sms_etl.settings import Settings
 from sms_etl.sync.bulks import count_differing
+from sms_etl.warehouse.quarantine import count_open
 from sms_etl.warehouse.read import newest
 
 _COUNTS = """
 select
     (select count(*) from raw.sms) as messages,
     (select count(*) from raw.bulk) as bulks,
-    (select count(*) from ops.quarantine where replayed_at is null) as quarantined,
+    (select coalesce(sum(prices_rounded), 0) from ops.sync_run) as prices_rounded,
     (select watermark_at from ops.watermark where stream = 'sms') as watermark,
     (select max(built_at) from ops.build_context) as built_at,
     (select account_id from ops.account) as account_id,
@@ -57,8 +58,10 @@ class Status:
     """Those whose messages do not add up to the provider's totals of them."""
     watermark: datetime | None
     built_at: datetime | None
-    quarantined: int
-    """Rows that could not be loaded and wait for a person."""
+    quarantine_open: int
+    """Rows that could not be loaded and wait for somebody."""
+    prices_rounded: int
+    """Amounts that were written with binary noise, over all syncs, each time they were read."""
     lateness: dict[str, Any] | None
     """Of the messages that became visible after their time had been read: how many, how far behind the
     watermark they lay in seconds, and how many the overlap missed, found by reconciliation; or None."""
@@ -66,6 +69,11 @@ class Status:
     warnings: tuple[str, ...]
     last_run: dict[str, Any] | None
     """Its row in `ops.sync_run`, with all it counted; None before the first one."""
+
+    @property
+    def needs_attention(self) -> bool:
+        """Whether rows wait in quarantine."""
+        return self.quarantine_open > 0
 
     def as_json(self) -> dict[str, Any]:
         """Give it as plain JSON values; times are ISO 8601 with their offset."""
@@ -91,6 +99,7 @@ def read_status(settings: Settings) -> Status:
             warehouse=Path(settings.warehouse_url.removeprefix("duckdb:///")),
             open_messages=opened[0] if opened else None,
             bulks_differing=differing,
+            quarantine_open=count_open(connection),
             failed_tests=tuple(text for text, severity in failed if severity == "error"),
             warnings=(
                 *([f"bulks could not be read: {bulks_error}"] if bulks_error else []),

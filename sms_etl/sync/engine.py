@@ -39,6 +39,7 @@ from sms_etl.sync import fetch
 from sms_etl.sync.ahead import ahead, each_made, each_of
 from sms_etl.sync.bulks import count_differing
 from sms_etl.sync.fetch import FetchedWindow
+from sms_etl.sync.format_watch import FormatWatch
 from sms_etl.sync.landed import Aside, Landed, WindowFacts, remove_unfinished
 from sms_etl.sync.lander import Lander
 from sms_etl.sync.load import LoadCounts, Missing, batches, load
@@ -50,11 +51,11 @@ from sms_etl.sync.notes import (
     note_end,
     note_sandbox,
     note_start,
-    open_quarantine,
     recall,
     write_requests,
 )
 from sms_etl.sync.plan import Purpose, Span, resume_at, span_to_read
+from sms_etl.sync.quarantine import spans_to_replay, uuids_to_replay
 from sms_etl.sync.reconcile import differences
 from sms_etl.sync.settle import (
     UUIDS_PER_WINDOW,
@@ -63,7 +64,8 @@ from sms_etl.sync.settle import (
     open_messages,
     plan_settlement,
 )
-from sms_etl.sync.streams import BULKS, BULKS_CHANGED, SMS, Stream
+from sms_etl.sync.streams import BULKS, BULKS_CHANGED, SMS, STREAMS, Stream
+from sms_etl.warehouse.quarantine import count_open
 from sms_etl.warehouse.store import Transaction, Warehouse
 
 _log = logging.getLogger(__name__)
@@ -102,6 +104,8 @@ class SyncResult(LoadCounts):
     watermark_after: datetime | None
     requests: int
     retries: int
+    quarantine_open: int
+    """Rows that wait in quarantine at the end, of this run and of all before it: they need attention."""
     settled_by_uuid: int
     """Open messages that were asked for by uuid."""
     settled_by_window: int
@@ -235,6 +239,7 @@ class _Run:
         self.warehouse = Warehouse.of(self.settings)
         self.lander = Lander(self.settings.landing_dir, Pii.of(self.settings))
         self.memory = Memory()
+        self.watches = {stream.table.name: FormatWatch(stream.path) for stream in STREAMS}
         self.account: HeldAccount | None = None
         self.client = _client(self.settings)
         self.started = time.perf_counter()
@@ -424,10 +429,20 @@ class _Run:
     async def _replay_quarantine(self) -> None:
         """Ask again for the rows that could not be loaded: the provider or this code may do better now."""
         with self.warehouse.begin() as transaction:
-            messages = open_quarantine(transaction, SMS.name)
-            bulks = open_quarantine(transaction, BULKS.name, BULKS_CHANGED.name)
+            messages = uuids_to_replay(transaction, SMS)
+            bulks = uuids_to_replay(transaction, BULKS, BULKS_CHANGED)
+            spans = {stream: spans_to_replay(transaction, stream) for stream in STREAMS}
         await self._ask_by_uuid(SMS, messages, Purpose.REPLAY)
-        await self._bulks(lambda: self._ask_by_uuid(BULKS, bulks, Purpose.REPLAY))
+        for span in spans[SMS]:
+            await self._read_span(SMS, span, Purpose.REPLAY)
+
+        async def replay_bulks() -> None:
+            await self._ask_by_uuid(BULKS, bulks, Purpose.REPLAY)
+            for stream in (BULKS, BULKS_CHANGED):
+                for span in spans[stream]:
+                    await self._read_span(stream, span, Purpose.REPLAY)
+
+        await self._bulks(replay_bulks)
 
     async def _ask_by_uuid(self, stream: Stream, uuids: Sequence[str], purpose: Purpose) -> None:
         async def answered() -> AsyncIterator[FetchedWindow]:
@@ -460,12 +475,16 @@ class _Run:
         """Land and load each window while the next ones are fetched; give what was missing from them."""
 
         async def landed() -> AsyncIterator[Landed]:
-            async for aside in each_made(ahead(fetched, _WINDOWS_AHEAD), write, _WINDOWS_AT_ONCE):
+            asides = each_made(ahead(fetched, _WINDOWS_AHEAD), write, _WINDOWS_AT_ONCE)
+            # What is replayed is known to be bad: it says nothing of the format.
+            watched = asides if purpose is Purpose.REPLAY else watch.passed(asides)
+            async for aside in watched:
                 yield aside.put_in_place()
 
         def write(window: FetchedWindow) -> Coroutine[Any, Any, Aside]:
             return self._write(stream, window, purpose, advances)
 
+        watch = self.watches[stream.table.name]
         return await self._load_all(stream, landed())
 
     async def _load_all(self, stream: Stream, landed: AsyncIterator[Landed]) -> Missing:
@@ -536,7 +555,7 @@ class _Run:
     def _note_end(self, before: datetime | None, stopped_reason: str, error: str | None) -> SyncResult:
         with self.warehouse.begin() as transaction:
             self._write_notes(transaction)
-            result = self._result(before, stopped_reason)
+            result = self._result(before, stopped_reason, count_open(transaction.native))
             note_end(transaction, asdict(result), error=error, finished_at=self.clock())
         _log.info(
             "Sync %s ended (%s): %d rows, %d new, %d changed, in %d requests and %.1f s.",
@@ -550,7 +569,7 @@ class _Run:
         )
         return result
 
-    def _result(self, before: datetime | None, stopped_reason: str) -> SyncResult:
+    def _result(self, before: datetime | None, stopped_reason: str, quarantine_open: int) -> SyncResult:
         return SyncResult(
             **asdict(self.counts),
             run_id=str(self.run_id),
@@ -560,6 +579,7 @@ class _Run:
             watermark_after=self.memory.watermarks[SMS.name],
             requests=self.client.requests,
             retries=self.client.retries,
+            quarantine_open=quarantine_open,
             settled_by_uuid=self.settled_by_uuid,
             settled_by_window=self.settled_by_window,
             differences=self.differences,

@@ -3,9 +3,9 @@
 What is landed is never asked for again; after a kill the next run loads it before it plans anything.
 """
 
-from collections.abc import Callable, Set
+from collections.abc import Callable, Mapping, Set
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -89,6 +89,12 @@ class Aside:
     path: Path
     landed: Landed
     """What it becomes."""
+    reasons: Mapping[str, int] = field(default_factory=dict)
+    """Why rows of it are bad, and how many."""
+
+    def discard(self) -> None:
+        """Remove it: the window is to be read again."""
+        self.path.unlink(missing_ok=True)
 
     def put_in_place(self) -> Landed:
         """Rename it.

@@ -15,6 +15,7 @@ import duckdb
 from sms_etl.errors import NoWarehouse, QueryError, WarehouseError
 from sms_etl.settings import Settings, load_settings
 from sms_etl.warehouse.file import path_of, why_not_opened
+from sms_etl.warehouse.version import VERSION
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -82,6 +83,7 @@ def newest(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
 
     Raises:
         NoWarehouse: There is neither.
+        WarehouseError: An older version wrote it, and nothing has been written since.
     """
     path = path_of(settings.warehouse_url)
     try:
@@ -89,7 +91,18 @@ def newest(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
     except WarehouseError:
         connection = _open(settings.published_path)
     with connection:
+        _refuse_an_older_one(connection)
         yield connection
+
+
+def _refuse_an_older_one(connection: duckdb.DuckDBPyConnection) -> None:
+    """Refuse a file that lacks what this version reads; the next writer brings it up to date."""
+    [(found,)] = connection.execute("select max(version) from ops.schema_version").fetchall()
+    if found < VERSION:
+        raise WarehouseError(
+            f"The warehouse has version {found}; this sms_etl reads version {VERSION}.",
+            hint="Run `sms-etl sync` or `sms-etl build`: it brings the warehouse up to date.",
+        )
 
 
 def _open(path: Path) -> duckdb.DuckDBPyConnection:

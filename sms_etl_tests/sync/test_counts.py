@@ -5,27 +5,21 @@ from contextlib import contextmanager
 from dataclasses import fields
 from datetime import timedelta
 from pathlib import Path
-from uuid import UUID, uuid4
+from uuid import UUID
 
-import msgspec
 import pytest
 
 from sms_etl.clock import to_unix
 from sms_etl.sandbox.server import SandboxHandle
 from sms_etl.status import read_status
 from sms_etl.sync.engine import SyncResult, Task, run_sync
-from sms_etl.sync.land import write_aside
-from sms_etl.sync.landed import Landed
-from sms_etl.sync.load import LoadCounts, load
+from sms_etl.sync.load import LoadCounts
 from sms_etl.sync.notes import note_end, note_start
 from sms_etl.sync.plan import Purpose
-from sms_etl.sync.streams import SMS
 from sms_etl.warehouse import tables
 from sms_etl.warehouse.store import Transaction, Warehouse
 from sms_etl_tests.conftest import SettingsAt
 from sms_etl_tests.provider_truth import ask
-from sms_etl_tests.providers.rows import HIDDEN
-from sms_etl_tests.sync.test_land import FACTS
 from sms_etl_tests.warehouse.conftest import CLOCK
 
 OF_THE_RUN_ITSELF = {"started_at", "finished_at", "error", "version"}
@@ -80,15 +74,16 @@ def test_what_a_reconciliation_found_is_in_the_table_and_in_status(
     assert shown == {**result.as_json(), "unknown_fields": ["mcc"]}
 
 
-def test_prices_that_were_rounded_are_summed_over_the_landed_files(tmp_path: Path) -> None:
-    files = []
-    for number in (2, 3):
-        facts = msgspec.structs.replace(FACTS, window_id=uuid4())
-        file = write_aside(tmp_path, SMS.layout, facts, b"[]", (), HIDDEN).put_in_place()
-        files.append(Landed(file.path, msgspec.structs.replace(file.facts, prices_rounded=number)))
-    with transaction_at(tmp_path) as transaction:
-        counts, _ = load(transaction, SMS, files, run_id=uuid4(), now=CLOCK())
-    assert (counts.windows, counts.prices_rounded) == (2, 5)
+def test_prices_that_were_rounded_are_summed_over_the_landed_files(
+    provider: SandboxHandle, settings_at: SettingsAt
+) -> None:
+    now = to_unix(provider.now())
+    noisy = {"extra": {"price": 0.30000000000000004}}
+    provider.insert(*(noisy | {"created_at": now - number * 86400} for number in range(5)))
+    settings = settings_at(provider)
+    result = run_sync(settings)
+    assert result.prices_rounded == 5
+    assert ask(settings, "select prices_rounded from ops.sync_run") == [(5,)]
 
 
 def test_a_sync_with_nothing_new_asks_four_times(provider: SandboxHandle, settings_at: SettingsAt) -> None:
