@@ -145,17 +145,26 @@ def build(as_json: bool) -> None:
         sys.exit(NEEDS_A_PERSON)
 
 
-@cli.command(epilog=_example("sms-etl publish"))
+@cli.command(epilog=_example("sms-etl publish", 'sms-etl publish --force --reason "known, see ticket 17"'))
+@click.option("--force", is_flag=True, help="Publish even if a blocking check failed; needs --reason.")
+@click.option("--reason", help="Why; recorded, and shown by `status` as long as the copy is in use.")
 @_as_json
-def publish(as_json: bool) -> None:
-    """Replace the analysts' read-only copy by the warehouse as it is."""
+def publish(force: bool, reason: str | None, as_json: bool) -> None:
+    """Replace the analysts' read-only copy by the warehouse as it is.
+
+    What failed a blocking check in the last build is refused with exit code 3.
+    """
+    from sms_etl.console import show_publication
     from sms_etl.warehouse.publish import publish as publish_copy
 
-    result = publish_copy(_settings())
+    reason = (reason or "").strip()
+    if force != bool(reason):
+        raise click.UsageError('--force and --reason go together: --force --reason "why".')
+    result = publish_copy(_settings(), forced_reason=reason or None)
     if as_json:
-        _print_json({"path": str(result.path), "bytes": result.size})
+        _print_json(result.as_json())
     else:
-        click.echo(f"Published {result.path} ({result.size / 1e6:.1f} MB).")
+        show_publication(result)
 
 
 @cli.command(epilog=_example("sms-etl report --month 2026-01"))
@@ -187,6 +196,8 @@ def status(as_json: bool) -> None:
         _print_json(result.as_json())
     else:
         show_status(result)
+    if result.needs_attention:
+        sys.exit(NEEDS_A_PERSON)
 
 
 @cli.command(

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sms_etl.pipeline import PipelineResult
     from sms_etl.status import Status
     from sms_etl.sync.engine import Progress as ShowProgress
+    from sms_etl.warehouse.publish import PublishResult
     from sms_etl.warehouse.read import QueryResult
 
 _MOST_ROWS_SHOWN = 200
@@ -88,6 +89,14 @@ def show_build(result: "CheckedBuild") -> None:
         out.print(f"[yellow]look at[/] {test.model}: {test.test}, {test.failures:,} rows.")
 
 
+def show_publication(result: "PublishResult") -> None:
+    """Say where the published copy is, and what had failed if it was forced."""
+    out = Console()
+    out.print(f"Published {escape(str(result.path))} ({result.size / 1e6:.1f} MB).", soft_wrap=True)
+    for failed in result.failed_tests:
+        out.print(f"[red]forced[/] although it failed: {escape(failed)}", soft_wrap=True)
+
+
 def show_status(status: "Status") -> None:
     """Show the state of a data directory."""
     run = status.last_run or {}
@@ -99,6 +108,7 @@ def show_status(status: "Status") -> None:
         "bulks": f"{status.bulks:,}",
         "read up to": _moment(status.watermark),
         "models built": _moment(status.built_at),
+        "published": _moment(status.published_at),
         "became visible late": _lateness(status),
         "quarantined": f"{status.quarantined:,}",
         "last sync": f"{_moment(run.get('started_at'))}, {run.get('stopped_reason') or 'did not end'}",
@@ -110,10 +120,17 @@ def show_status(status: "Status") -> None:
     out.print(table)
     if run.get("error"):
         out.print(f"[red]{escape(run['error'])}[/]")
+    if status.forced:
+        out.print(f"[red]forced[/]  the published copy: {escape(_forced(status.forced))}")
     for text in status.failed_tests:
-        out.print(f"[red]failed[/]  {text}")
+        out.print(f"[red]failed[/]  {escape(text)}")
     for text in status.warnings:
         out.print(f"[yellow]look at[/] {text}")
+
+
+def _forced(publication: dict[str, Any]) -> str:
+    failed = "; ".join(publication["failed_tests"])
+    return f"{publication['forced_reason']} ({_moment(publication['published_at'])}; failed: {failed})"
 
 
 def _lateness(status: "Status") -> str:

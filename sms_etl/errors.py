@@ -26,6 +26,7 @@ SmsEtlError                    exit 1
 │   ├── NoWarehouse            nothing was loaded or published yet
 │   ├── WrongAccount           it holds another account's messages
 │   └── QueryError             an analyst's SQL was refused
+├── ChecksFailed               exit 3: publishing is refused, as the last build failed a blocking check
 ├── ModelError                 a SQL model cannot be read or built; names file and line
 └── ReportError
     └── NoDataForPeriod        nothing was sent in the period
@@ -173,6 +174,12 @@ class WrongAccount(WarehouseError):
 
 class QueryError(WarehouseError):
     """An analyst's SQL was refused by the database."""
+
+
+class ChecksFailed(SmsEtlError):
+    """The last build failed a blocking check or did not end: what it made is not published."""
+
+    exit_code = 3
 
 
 class ModelError(SmsEtlError):

@@ -18,6 +18,7 @@ from sms_etl_tests.warehouse.conftest import (
     count_of,
     is_locked_for_others,
     let_go,
+    note_build,
 )
 
 
@@ -25,6 +26,7 @@ from sms_etl_tests.warehouse.conftest import (
 def made(warehouse: Warehouse) -> None:
     with warehouse.begin() as transaction:
         add_message(transaction, 1)
+        note_build(transaction)
 
 
 @pytest.mark.parametrize("how", ["writing", "reading"])

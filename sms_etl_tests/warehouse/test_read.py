@@ -12,7 +12,7 @@ from sms_etl.settings import Settings, load_settings
 from sms_etl.warehouse.publish import publish
 from sms_etl.warehouse.read import newest, published, query, read_frame
 from sms_etl.warehouse.store import Warehouse
-from sms_etl_tests.warehouse.conftest import NOW, STORED_NOW, add_message
+from sms_etl_tests.warehouse.conftest import NOW, STORED_NOW, add_message, note_build
 
 PRICES = ["0.1", "0.2", "999999999999.999999"]
 SUM = sum(map(Decimal, PRICES), Decimal(0))
@@ -25,6 +25,7 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     with Warehouse.of(settings).begin() as transaction:
         for number, price in enumerate(PRICES):
             add_message(transaction, number, price)
+        note_build(transaction)
     publish(settings)
     return settings
 
