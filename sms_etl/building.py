@@ -17,6 +17,7 @@ from sms_etl.models.runner import BuildResult, ModelBuild
 from sms_etl.models.runner import build as build_all
 from sms_etl.settings import Settings
 from sms_etl.warehouse import tables
+from sms_etl.warehouse.comments import write_table_comments
 from sms_etl.warehouse.publication import NOT_BUILT
 from sms_etl.warehouse.store import Transaction, Warehouse, writable_warehouse
 
@@ -110,7 +111,8 @@ def _record_failure(transaction: Transaction, models: Sequence[str], now: dateti
 
 
 def write_build_context(transaction: Transaction, settings: Settings) -> None:
-    """Write what the models are built with, so that they are plain SQL."""
+    """Write what the models are built with, so that they are plain SQL; describe the tables they read."""
+    write_table_comments(transaction.native)  # a newer version of this package may say more of them
     transaction.sql.execute(delete(tables.build_context))
     transaction.sql.execute(
         insert(tables.build_context).values(

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, MetaData, func, insert, inspect, select, text
 from sms_etl.clock import Clock, as_utc
 from sms_etl.errors import NotAWarehouse, WarehouseTooNew
 from sms_etl.warehouse import tables
+from sms_etl.warehouse.comments import write_table_comments
 
 VERSION = 2
 STEPS: Mapping[int, tuple[str, ...]] = {
@@ -89,6 +90,7 @@ def migrate(
         for number in range(found + 1, version + 1):
             for statement in steps[number]:
                 connection.execute(text(statement))
+        write_table_comments(connection.connection.driver_connection)  # type: ignore[arg-type]  # see store.py
     connection.execute(insert(tables.schema_version).values(version=version, migrated_at=as_utc(clock())))
 
 

@@ -36,6 +36,7 @@ ASSETS = {
     "marts/fct_sms",
     "marts/cost_daily",
     "marts/cost_monthly",
+    "marts/data_status",
     "marts/delivery_daily",
     "published",
 }
@@ -86,6 +87,7 @@ def test_every_sql_model_and_seed_is_an_asset() -> None:
         ("staging/stg_bulk", {"lox24/bulks"}),
         ("marts/dim_country", {"seeds/countries", "staging/stg_sms"}),
         ("marts/cost_daily", {"marts/fct_sms"}),
+        ("marts/data_status", {"lox24/sms", "ops/build_context", "marts/delivery_daily"}),
         ("published", {asset for asset in ASSETS if asset.startswith("marts/")}),
     ],
 )
