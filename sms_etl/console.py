@@ -1,18 +1,23 @@
 """How results look on a terminal: tables and sentences on stdout, progress bars on stderr."""
 
 import csv
+import shutil
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
+import click
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
+
+from sms_etl.tabular import lines_of, printable
 
 if TYPE_CHECKING:
     from sms_etl.building import CheckedBuild
@@ -22,9 +27,10 @@ if TYPE_CHECKING:
     from sms_etl.status import Status
     from sms_etl.sync.engine import Progress as ShowProgress
     from sms_etl.warehouse.publish import PublishResult
-    from sms_etl.warehouse.read import QueryResult
 
 _MOST_ROWS_SHOWN = 200
+_MOST_ROWS_COUNTED = 100_000
+_EXPLAINED = ("explain_key", "explain_value")
 
 
 @contextmanager
@@ -154,16 +160,40 @@ def show_findings(findings: "Iterable[Finding]") -> None:
             out.print(f"      {escape(found.do)}")
 
 
-def show_table(result: "QueryResult", *, as_csv: bool) -> None:
+def show_rows(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, as_csv: bool) -> None:
     """Show the rows of a query; decimals as they are."""
     if as_csv:
-        writer = csv.writer(sys.stdout)
-        writer.writerow(result.columns)
-        writer.writerows(result.rows)
+        _write_csv(columns, rows)
         return
-    _print_table(result.columns, result.rows[:_MOST_ROWS_SHOWN])
-    if len(result.rows) > _MOST_ROWS_SHOWN:
-        print_note(f"{len(result.rows) - _MOST_ROWS_SHOWN:,} more rows; --csv gives all.")
+    taken = iter(rows)
+    shown = list(islice(taken, _MOST_ROWS_SHOWN))
+    for line in _plan(shown) if tuple(columns) == _EXPLAINED else lines_of(columns, shown, _width()):
+        click.echo(line)
+    more = sum(1 for _ in islice(taken, _MOST_ROWS_COUNTED))
+    if more:
+        print_note(f"{more:,}{' or' if more == _MOST_ROWS_COUNTED else ''} more rows; --csv gives all.")
+    elif not shown:
+        print_note("No rows.")
+
+
+def _write_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    writer = csv.writer(sys.stdout)
+    for row in chain([columns], rows):
+        # A file gets values as they are; a terminal would obey some of them.
+        writer.writerow([printable(v) if isinstance(v, str) else v for v in row] if _on_terminal() else row)
+
+
+def _plan(rows: Sequence[Sequence[Any]]) -> Iterator[str]:
+    """Return the lines of what EXPLAIN gave, which are drawn already."""
+    return (printable(line) for row in rows for line in str(row[1]).splitlines())
+
+
+def _width() -> int:
+    return shutil.get_terminal_size().columns  # of the terminal, or COLUMNS, or 80
+
+
+def _on_terminal() -> bool:
+    return sys.stdout.isatty()
 
 
 def print_note(text: str) -> None:
