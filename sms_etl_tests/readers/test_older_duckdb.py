@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,10 @@ def read_by(python: Path | str, copy: Path) -> dict[str, Any]:
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with running_sandbox(account=AccountParameters(messages=500, days=6)) as provider:
         settings = load_settings(data_dir=tmp_path_factory.mktemp("readers"), now=provider.now())
-        published = sync_build_publish(with_sandbox(settings, provider)).published
+        sync_build_publish(with_sandbox(settings, provider))
+        provider.advance(timedelta(days=1))  # so that rows are merged, tables replaced and blocks used again
+        later = settings.model_copy(update={"now": provider.now()})
+        published = sync_build_publish(with_sandbox(later, provider)).published
     assert published is not None
     return published.path
 

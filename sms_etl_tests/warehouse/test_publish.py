@@ -3,19 +3,18 @@
 import json
 import os
 import shlex
+import shutil
 import stat
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
-from uuid import UUID
+from typing import Any, BinaryIO
 
 import duckdb
 import pytest
 
 from sms_etl.errors import ChecksFailed, DataDirError, NotAWarehouse, NoWarehouse, WarehouseError
 from sms_etl.settings import Settings
-from sms_etl.warehouse import publish as publishing
 from sms_etl.warehouse.publish import publish
 from sms_etl.warehouse.read import published, query
 from sms_etl.warehouse.store import Warehouse
@@ -86,18 +85,18 @@ def test_nobody_can_write_between_the_copy_and_the_rename(
     """What was written between would be missing, and a second publisher would write to the same file."""
     add(warehouse, 1)
     locked: list[bool] = []
-    copy, replace = publishing._copy, Path.replace
+    copy, replace = shutil.copyfileobj, Path.replace
 
-    def probing_copy(native: duckdb.DuckDBPyConnection, aside: Path) -> None:
+    def probing_copy(source: BinaryIO, target: BinaryIO, length: int) -> None:
         locked.append(is_locked_for_others(warehouse.path))
-        copy(native, aside)
+        copy(source, target, length)
         locked.append(is_locked_for_others(warehouse.path))
 
     def probing_replace(aside: Path, target: Path) -> Path:
         locked.append(is_locked_for_others(warehouse.path))
         return replace(aside, target)
 
-    monkeypatch.setattr(publishing, "_copy", probing_copy)
+    monkeypatch.setattr(shutil, "copyfileobj", probing_copy)
     monkeypatch.setattr(Path, "replace", probing_replace)
     publish(settings)
     assert locked == [True] * 3
@@ -158,25 +157,43 @@ def test_on_a_full_disk_the_old_copy_stays_and_nothing_is_left_behind(
     assert left == ["warehouse.duckdb"]
 
 
-def test_a_copy_that_differs_from_the_warehouse_is_not_published(
+def test_a_copy_that_lacks_a_row_is_not_published(
     settings: Settings, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add(warehouse, 1)
     publish(settings)
+    old = settings.published_path.read_bytes()
     add(warehouse, 2)
-    count = publishing._counts
 
-    def one_row_lost(native: duckdb.DuckDBPyConnection, database: str) -> dict[str, int]:
-        if database != "warehouse":
-            native.execute(f"delete from {database}.raw.sms where price = 0.056 and uuid = ?", [UUID(int=2)])
-        return count(native, database)
+    def an_older_file(_source: BinaryIO, target: BinaryIO, _length: int) -> None:
+        target.write(old)
 
-    monkeypatch.setattr(publishing, "_counts", one_row_lost)
-    with pytest.raises(WarehouseError, match=r"differs from the warehouse in raw\.sms; nothing is published"):
+    monkeypatch.setattr(shutil, "copyfileobj", an_older_file)
+    with pytest.raises(WarehouseError, match=r"differs from it in ops\.publication, raw\.sms"):
         publish(settings)
     assert query(COUNT, settings).rows == [(1,)]
     assert list(settings.published_path.parent.iterdir()) == [settings.published_path]
     add(warehouse, 3)  # the lock was given up
+
+
+def test_a_warehouse_in_the_newest_format_is_rewritten_in_that_of_older_duckdbs(
+    settings: Settings, warehouse: Warehouse
+) -> None:
+    """As earlier versions of the package made them."""
+    settings.data_dir.mkdir()
+    with duckdb.connect(str(warehouse.path)) as connection:
+        assert storage_version(connection) == "v2.0.0+"
+    add(warehouse, *range(20))
+    with duckdb.connect(str(publish(settings).path), read_only=True) as connection:
+        assert storage_version(connection) == "v1.2.0+"
+        assert connection.execute(COUNT).fetchall() == [(20,)]
+
+
+def storage_version(connection: duckdb.DuckDBPyConnection) -> str:
+    ((version,),) = connection.execute(
+        "select tags['storage_version'] from duckdb_databases() where not internal"
+    ).fetchall()
+    return str(version)
 
 
 def test_a_damaged_warehouse_is_not_published(settings: Settings, warehouse: Warehouse) -> None:
@@ -192,7 +209,7 @@ def test_a_damaged_warehouse_is_not_published(settings: Settings, warehouse: War
         file.seek(size // 2)
         file.write(os.urandom(200_000))
     before = settings.published_path.read_bytes()
-    with pytest.raises(WarehouseError):
+    with pytest.raises(WarehouseError, match="may be damaged"):
         publish(settings)
     assert settings.published_path.read_bytes() == before
     assert list(settings.published_path.parent.iterdir()) == [settings.published_path]
