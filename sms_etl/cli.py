@@ -148,17 +148,26 @@ def build(as_json: bool) -> None:
         sys.exit(NEEDS_A_PERSON)
 
 
-@cli.command(epilog=_example("sms-etl publish"))
+@cli.command(epilog=_example("sms-etl publish", 'sms-etl publish --force --reason "known, see ticket 17"'))
+@click.option("--force", is_flag=True, help="Publish even if a blocking check failed; needs --reason.")
+@click.option("--reason", help="Why; recorded, and shown by `status` as long as the copy is in use.")
 @_as_json
-def publish(as_json: bool) -> None:
-    """Replace the analysts' read-only copy by the warehouse as it is."""
+def publish(force: bool, reason: str | None, as_json: bool) -> None:
+    """Replace the analysts' read-only copy by the warehouse as it is.
+
+    What failed a blocking check in the last build is refused with exit code 3.
+    """
+    from sms_etl.console import show_publication
     from sms_etl.warehouse.publish import publish as publish_copy
 
-    result = publish_copy(_settings())
+    reason = (reason or "").strip()
+    if force != bool(reason):
+        raise click.UsageError('--force and --reason go together: --force --reason "why".')
+    result = publish_copy(_settings(), forced_reason=reason or None)
     if as_json:
-        _print_json({"path": str(result.path), "bytes": result.size})
+        _print_json(result.as_json())
     else:
-        click.echo(f"Published {result.path} ({result.size / 1e6:.1f} MB).")
+        show_publication(result)
 
 
 @cli.command(epilog=_example("sms-etl report --month 2026-01"))
@@ -260,24 +269,35 @@ def accept(ids: tuple[str, ...], reason: str, all_like: bool, as_json: bool) -> 
 
 
 @cli.command(
-    epilog=_example('sms-etl query "select * from marts.cost_monthly"', "sms-etl query --csv < my.sql")
+    epilog=_example(
+        'sms-etl query "show tables"',
+        'sms-etl query "select * from marts.cost_monthly"',
+        "sms-etl query --csv < my.sql",
+    )
 )
 @click.argument("sql", required=False)
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV, for spreadsheets and pipes.")
 @_as_json
 def query(sql: str | None, as_csv: bool, as_json: bool) -> None:
-    """Run SQL on the published copy, read-only; without SQL it is read from stdin."""
-    from sms_etl.console import show_table
-    from sms_etl.warehouse.read import query as run_query
+    """Run one SQL query on the published copy, read-only; without SQL it is read from stdin.
 
-    text = sql or sys.stdin.read()
+    What does not fit the width of the terminal is turned, a line for each value.
+    """
+    from sms_etl.console import show_rows
+    from sms_etl.warehouse.read import open_query
+
+    if as_csv and as_json:
+        raise click.UsageError("--csv and --json exclude each other.")
+    if sql is None and sys.stdin.isatty():
+        raise click.UsageError('Give a query, such as "show tables" or "select * from marts.cost_monthly".')
+    text = sys.stdin.read() if sql is None else sql
     if not text.strip():
         raise click.UsageError("Give a query.")
-    result = run_query(text, _settings())
-    if as_json:
-        _print_json({"columns": result.columns, "rows": result.rows})
-    else:
-        show_table(result, as_csv=as_csv)
+    with open_query(text, _settings()) as (columns, rows):
+        if as_json:
+            _print_json({"columns": columns, "rows": list(rows)})
+        else:
+            show_rows(columns, rows, as_csv=as_csv)
 
 
 @cli.command(epilog=_example("sms-etl doctor"))

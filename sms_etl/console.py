@@ -1,18 +1,23 @@
 """How results look on a terminal: tables and sentences on stdout, progress bars on stderr."""
 
 import csv
+import shutil
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Any
 
+import click
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
+
+from sms_etl.tabular import lines_of, printable
 
 if TYPE_CHECKING:
     from sms_etl.building import CheckedBuild
@@ -21,10 +26,12 @@ if TYPE_CHECKING:
     from sms_etl.pipeline import PipelineResult
     from sms_etl.status import Status
     from sms_etl.sync.engine import Progress as ShowProgress
+    from sms_etl.warehouse.publish import PublishResult
     from sms_etl.warehouse.quarantine import QuarantinedRow
-    from sms_etl.warehouse.read import QueryResult
 
 _MOST_ROWS_SHOWN = 200
+_MOST_ROWS_COUNTED = 100_000
+_EXPLAINED = ("explain_key", "explain_value")
 
 
 @contextmanager
@@ -159,6 +166,14 @@ def show_build(result: "CheckedBuild") -> None:
         out.print(f"[yellow]look at[/] {test.model}: {test.test}, {test.failures:,} rows.")
 
 
+def show_publication(result: "PublishResult") -> None:
+    """Say where the published copy is, and what had failed if it was forced."""
+    out = Console()
+    out.print(f"Published {escape(str(result.path))} ({result.size / 1e6:.1f} MB).", soft_wrap=True)
+    for failed in result.failed_tests:
+        out.print(f"[red]forced[/] although it failed: {escape(failed)}", soft_wrap=True)
+
+
 def show_status(status: "Status") -> None:
     """Show the state of a data directory."""
     run = status.last_run or {}
@@ -170,6 +185,7 @@ def show_status(status: "Status") -> None:
         "bulks": f"{status.bulks:,}",
         "read up to": _moment(status.watermark),
         "models built": _moment(status.built_at),
+        "published": _moment(status.published_at),
         "became visible late": _lateness(status),
         "prices rounded": f"{status.prices_rounded:,}",
         "in quarantine": f"{status.quarantine_open:,}",
@@ -183,10 +199,17 @@ def show_status(status: "Status") -> None:
     _show_quarantine(out, status.quarantine_open)
     if run.get("error"):
         out.print(f"[red]{escape(run['error'])}[/]")
+    if status.forced:
+        out.print(f"[red]forced[/]  the published copy: {escape(_forced(status.forced))}")
     for text in status.failed_tests:
-        out.print(f"[red]failed[/]  {text}")
+        out.print(f"[red]failed[/]  {escape(text)}")
     for text in status.warnings:
         out.print(f"[yellow]look at[/] {text}")
+
+
+def _forced(publication: dict[str, Any]) -> str:
+    failed = "; ".join(publication["failed_tests"])
+    return f"{publication['forced_reason']} ({_moment(publication['published_at'])}; failed: {failed})"
 
 
 def _lateness(status: "Status") -> str:
@@ -210,16 +233,40 @@ def show_findings(findings: "Iterable[Finding]") -> None:
             out.print(f"      {escape(found.do)}")
 
 
-def show_table(result: "QueryResult", *, as_csv: bool) -> None:
+def show_rows(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, as_csv: bool) -> None:
     """Show the rows of a query; decimals as they are."""
     if as_csv:
-        writer = csv.writer(sys.stdout)
-        writer.writerow(result.columns)
-        writer.writerows(result.rows)
+        _write_csv(columns, rows)
         return
-    _print_table(result.columns, result.rows[:_MOST_ROWS_SHOWN])
-    if len(result.rows) > _MOST_ROWS_SHOWN:
-        print_note(f"{len(result.rows) - _MOST_ROWS_SHOWN:,} more rows; --csv gives all.")
+    taken = iter(rows)
+    shown = list(islice(taken, _MOST_ROWS_SHOWN))
+    for line in _plan(shown) if tuple(columns) == _EXPLAINED else lines_of(columns, shown, _width()):
+        click.echo(line)
+    more = sum(1 for _ in islice(taken, _MOST_ROWS_COUNTED))
+    if more:
+        print_note(f"{more:,}{' or' if more == _MOST_ROWS_COUNTED else ''} more rows; --csv gives all.")
+    elif not shown:
+        print_note("No rows.")
+
+
+def _write_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    writer = csv.writer(sys.stdout)
+    for row in chain([columns], rows):
+        # A file gets values as they are; a terminal would obey some of them.
+        writer.writerow([printable(v) if isinstance(v, str) else v for v in row] if _on_terminal() else row)
+
+
+def _plan(rows: Sequence[Sequence[Any]]) -> Iterator[str]:
+    """Return the lines of what EXPLAIN gave, which are drawn already."""
+    return (printable(line) for row in rows for line in str(row[1]).splitlines())
+
+
+def _width() -> int:
+    return shutil.get_terminal_size().columns  # of the terminal, or COLUMNS, or 80
+
+
+def _on_terminal() -> bool:
+    return sys.stdout.isatty()
 
 
 def print_note(text: str) -> None:

@@ -28,6 +28,7 @@ SmsEtlError                    exit 1
 │   ├── WrongAccount           it holds another account's messages
 │   ├── NotInQuarantine        no row that waits there has the id, or several have
 │   └── QueryError             an analyst's SQL was refused
+├── ChecksFailed               exit 3: publishing is refused, as the last build failed a blocking check
 ├── ModelError                 a SQL model cannot be read or built; names file and line
 └── ReportError
     ├── NotAPeriod             exit 2: what was asked for is no period, or has not begun
@@ -184,6 +185,12 @@ class NotInQuarantine(WarehouseError):
 
 class QueryError(WarehouseError):
     """An analyst's SQL was refused by the database."""
+
+
+class ChecksFailed(SmsEtlError):
+    """The last build failed a blocking check or did not end: what it made is not published."""
+
+    exit_code = 3
 
 
 class ModelError(SmsEtlError):

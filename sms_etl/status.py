@@ -11,6 +11,7 @@ import duckdb
 
 from sms_etl.settings import Settings
 from sms_etl.sync.bulks import count_differing
+from sms_etl.warehouse.publication import failed_checks, last_publication
 from sms_etl.warehouse.quarantine import count_open
 from sms_etl.warehouse.read import newest
 
@@ -25,9 +26,9 @@ select
     (select currency from ops.account) as currency
 """
 _LAST_RUN = "select * from ops.sync_run order by started_at desc, rowid desc limit 1"
-_FAILED_TESTS = """
-select model || ': ' || test || ' (' || failures || ' rows)', severity
-from ops.model_test where failures > 0 order by severity, model, test
+_WARNINGS = """
+select model || ': ' || test || ' (' || failures || ' rows)'
+from ops.model_test where failures > 0 and severity <> 'error' order by model, test
 """
 _HAS_FACTS = "select count(*) from duckdb_tables() where schema_name = 'marts' and table_name = 'fct_sms'"
 _LATENESS = """
@@ -58,6 +59,10 @@ class Status:
     """Those whose messages do not add up to the provider's totals of them."""
     watermark: datetime | None
     built_at: datetime | None
+    published_at: datetime | None
+    """Of the copy analysts read; None if there is none, or it is older than `ops.publication`."""
+    forced: dict[str, Any] | None
+    """The row of `ops.publication` of the published copy if it failed a blocking check; else None."""
     quarantine_open: int
     """Rows that could not be loaded and wait for somebody."""
     prices_rounded: int
@@ -72,8 +77,8 @@ class Status:
 
     @property
     def needs_attention(self) -> bool:
-        """Whether rows wait in quarantine."""
-        return self.quarantine_open > 0
+        """Whether rows wait in quarantine, a blocking check failed, or analysts read what failed one."""
+        return bool(self.quarantine_open or self.failed_tests or self.forced)
 
     def as_json(self) -> dict[str, Any]:
         """Give it as plain JSON values; times are ISO 8601 with their offset."""
@@ -88,7 +93,8 @@ def read_status(settings: Settings) -> Status:
     """
     with newest(settings) as connection:
         counts = _one(connection, _COUNTS) or {}
-        failed = connection.execute(_FAILED_TESTS).fetchall()
+        warnings = connection.execute(_WARNINGS).fetchall()
+        publication = last_publication(connection)
         has_facts = connection.execute(_HAS_FACTS).fetchone() != (0,)
         lateness = _one(connection, _LATENESS)
         differing = count_differing(connection, overlap=settings.overlap)
@@ -100,11 +106,13 @@ def read_status(settings: Settings) -> Status:
             open_messages=opened[0] if opened else None,
             bulks_differing=differing,
             quarantine_open=count_open(connection),
-            failed_tests=tuple(text for text, severity in failed if severity == "error"),
+            published_at=publication["published_at"] if publication else None,
+            forced=publication if publication and publication["is_forced"] else None,
+            failed_tests=failed_checks(connection),
             warnings=(
                 *([f"bulks could not be read: {bulks_error}"] if bulks_error else []),
                 *([f"bulks that do not add up to their messages: {differing}"] if differing else []),
-                *(text for text, severity in failed if severity != "error"),
+                *(text for (text,) in warnings),
             ),
             last_run=last_run,
             lateness=lateness if lateness and lateness["messages"] else None,

@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+import os
+import pty
 import re
 import subprocess
 import sys
@@ -367,6 +369,88 @@ def test_a_failed_check_ends_with_3_and_keeps_the_published_copy(synced: Run, tm
     assert "grain_unique" in synced("status").stdout
 
 
+def break_a_figure(warehouse: Path) -> None:
+    with duckdb.connect(str(warehouse)) as connection:
+        connection.execute("insert into raw.sms select * from raw.sms limit 1")
+
+
+def mend_it(warehouse: Path) -> None:
+    with duckdb.connect(str(warehouse)) as connection:
+        connection.execute("create or replace temp table kept as select distinct * from raw.sms")
+        connection.execute("delete from raw.sms")
+        connection.execute("insert into raw.sms from kept")
+
+
+def test_publish_refuses_with_3_what_failed_a_check_and_names_it(synced: Run, tmp_path: Path) -> None:
+    published = tmp_path / "data" / "published" / "warehouse.duckdb"
+    before = published.read_bytes()
+    break_a_figure(tmp_path / "data" / "warehouse.duckdb")
+    assert synced("build").exit_code == 3
+    result = synced("publish")
+    assert result.exit_code == 3
+    assert "grain_unique" in result.stderr
+    assert "--force --reason" in result.stderr
+    assert published.read_bytes() == before
+
+
+def test_a_forced_copy_is_shown_by_status_until_a_healthy_build_is_published(
+    synced: Run, tmp_path: Path
+) -> None:
+    break_a_figure(tmp_path / "data" / "warehouse.duckdb")
+    synced("build")
+    result = synced("publish", "--force", "--reason", "one row twice, known", "--json")
+    assert result.exit_code == 0
+    values = the_object(result)
+    assert (values["is_forced"], values["forced_reason"]) == (True, "one row twice, known")
+    assert any("grain_unique" in failed for failed in values["failed_tests"])
+
+    status = synced("status")
+    assert status.exit_code == 3
+    assert "one row twice, known" in " ".join(status.stdout.split())
+    forced = the_object(synced("status", "--json"))["forced"]
+    assert forced["forced_reason"] == "one row twice, known"
+    assert forced["published_at"].endswith("+00:00")
+    asked = synced("query", "--json", "select is_forced, forced_reason from marts.data_status")
+    assert the_object(asked)["rows"] == [[True, "one row twice, known"]]
+
+    mend_it(tmp_path / "data" / "warehouse.duckdb")
+    assert synced("build").exit_code == 0
+    assert synced("publish").exit_code == 0
+    status = synced("status", "--json")
+    assert (status.exit_code, the_object(status)["forced"]) == (0, None)
+
+
+@pytest.mark.parametrize("words", [("--force",), ("--reason", "because"), ("--force", "--reason", " ")])
+def test_force_and_reason_go_together(synced: Run, words: tuple[str, ...]) -> None:
+    result = synced("publish", *words)
+    assert result.exit_code == 2
+    assert "go together" in result.stderr
+
+
+def test_a_build_that_ended_in_an_error_is_not_published_until_one_succeeds(
+    synced: Run, tmp_path: Path
+) -> None:
+    seeds = tmp_path / "data" / "seeds"
+    seeds.mkdir()
+    (seeds / "cost_centres.csv").write_text("key_id,cost_centre,description\nnone,Ours,\n")
+    assert synced("build").exit_code == 1
+    result = synced("publish")
+    assert result.exit_code == 3
+    assert "the last build ended in an error" in result.stderr
+    assert synced("status").exit_code == 3
+    (seeds / "cost_centres.csv").write_text("key_id,cost_centre,description\n1,Ours,\n")
+    assert synced("build").exit_code == 0
+    assert synced("publish").exit_code == 0
+    assert synced("status").exit_code == 0
+
+
+def test_what_was_loaded_and_never_built_is_not_published(run: Run, account: dict[str, str]) -> None:
+    run("sync", "--no-build", **account)
+    result = run("publish")
+    assert result.exit_code == 3
+    assert "nothing was built yet" in result.stderr
+
+
 # --- reading ---
 
 
@@ -386,6 +470,74 @@ def test_query_reads_sql_from_stdin_and_refuses_nothing(synced: Run) -> None:
     assert CliRunner().invoke(cli, ["query"], input="  ").exit_code == 2
 
 
+def test_query_without_sql_on_a_terminal_explains_itself_instead_of_waiting(tmp_path: Path) -> None:
+    ours, theirs = pty.openpty()
+    try:
+        result = subprocess.run(
+            [sys.executable, "-m", "sms_etl", "query"],
+            stdin=theirs,
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=tmp_path,
+            timeout=30,
+        )
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert result.returncode == 2
+    assert "show tables" in result.stderr
+
+
+def test_several_statements_are_refused_not_half_obeyed(synced: Run) -> None:
+    result = synced("query", "select 1 as first; select 2")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "2 statements" in result.stderr
+
+
+def test_csv_and_json_exclude_each_other(synced: Run) -> None:
+    assert synced("query", "--csv", "--json", "select 1").exit_code == 2
+
+
+@pytest.mark.parametrize("columns", ["80", "60", "200"])
+def test_no_word_and_no_number_is_broken_at_any_width(
+    synced: Run, monkeypatch: pytest.MonkeyPatch, columns: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    shown = synced("query", "select * from marts.cost_monthly order by cost desc limit 3").stdout
+    exact = the_object(
+        synced("query", "--json", "select * from marts.cost_monthly order by cost desc limit 3")
+    )
+    assert all(name in shown for name in exact["columns"])
+    assert all(str(value) in shown for row in exact["rows"] for value in row)
+    if columns != "60":
+        assert max(map(len, shown.splitlines())) <= int(columns)
+
+
+def test_what_a_terminal_would_obey_is_shown_instead(synced: Run) -> None:
+    result = synced("query", "select '[red]' || chr(27) || '[31m' as \"[bold]x\"")
+    assert "[bold]x" in result.stdout
+    assert "[red]\\x1b[31m" in result.stdout
+    assert "\x1b" not in result.stdout
+    refused = synced("query", "select cast(chr(27) || '[31m' as integer)")
+    assert "\x1b" not in refused.stderr
+
+
+def test_show_tables_lists_the_marts(synced: Run) -> None:
+    said = synced("query", "show tables").stdout.split()
+    assert {"marts.cost_monthly", "marts.data_status", "marts.fct_sms"} <= set(said)
+
+
+def test_a_plan_is_drawn_as_the_database_draws_it(synced: Run) -> None:
+    assert len(synced("query", "explain select count(*) from raw.sms").stdout.splitlines()) == 3
+
+
+def test_no_rows_are_said_to_be_none(synced: Run) -> None:
+    result = synced("query", "select 1 as one where false")
+    assert result.stdout.split() == ["one", "---"]
+    assert "No rows" in result.stderr
+
+
 def test_a_long_answer_is_cut_and_says_how_to_get_all(synced: Run) -> None:
     result = synced("query", "select * from range(250)")
     assert "50 more rows" in result.stderr
@@ -395,7 +547,7 @@ def test_wrong_sql_is_answered_with_what_duckdb_says(synced: Run) -> None:
     result = synced("query", "select cost from marts.nothing")
     assert result.exit_code == 1
     assert "nothing" in result.stderr
-    assert "show all tables" in result.stderr
+    assert "show tables" in result.stderr
 
 
 def test_the_published_copy_cannot_be_written(synced: Run) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, MetaData, func, insert, inspect, select, text
 from sms_etl.clock import Clock, as_utc
 from sms_etl.errors import NotAWarehouse, WarehouseTooNew
 from sms_etl.warehouse import tables
+from sms_etl.warehouse.comments import write_table_comments
 from sms_etl.warehouse.version import VERSION
 
 STEPS: Mapping[int, tuple[str, ...]] = {
@@ -32,6 +33,7 @@ STEPS: Mapping[int, tuple[str, ...]] = {
         "alter table ops.quarantine add column accepted_at timestamp",
         "alter table ops.quarantine add column accepted_reason varchar",
         "alter table ops.build_context add column project_digest varchar",
+        "alter table ops.build_context add column loaded_digest varchar",
         "alter table ops.build_context add column is_current boolean",
         """
         update ops.quarantine
@@ -116,6 +118,7 @@ def migrate(
         for number in range(found + 1, version + 1):
             for statement in steps[number]:
                 connection.execute(text(statement))
+        write_table_comments(connection.connection.driver_connection)  # type: ignore[arg-type]  # see store.py
     connection.execute(insert(tables.schema_version).values(version=version, migrated_at=as_utc(clock())))
 
 

@@ -39,6 +39,7 @@ ASSETS = {
     "marts/cost_monthly",
     "marts/coverage_daily",
     "marts/coverage_monthly",
+    "marts/data_status",
     "marts/delivery_daily",
     "published",
 }
@@ -91,6 +92,7 @@ def test_every_sql_model_and_seed_is_an_asset() -> None:
         ("marts/cost_daily", {"marts/fct_sms"}),
         ("intermediate/int_coverage", {"lox24/sms"}),
         ("marts/coverage_monthly", {"marts/coverage_daily"}),
+        ("marts/data_status", {"lox24/sms", "ops/build_context", "marts/delivery_daily"}),
         ("published", {asset for asset in ASSETS if asset.startswith("marts/")}),
     ],
 )
