@@ -120,7 +120,7 @@ class SyncResult(LoadCounts):
 
     def as_json(self) -> dict[str, Any]:
         """Give it as plain JSON values; times are ISO 8601 with their offset."""
-        values = asdict(self)
+        values = asdict(self) | {"purpose": self.purpose.value}
         for name in ("watermark_before", "watermark_after"):
             moment = values[name]
             values[name] = None if moment is None else f"{moment.isoformat()}+00:00"
