@@ -133,6 +133,10 @@ class Bulk(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
         """Give the moment of the last change, or None while it is new."""
         return next((step.at for step in reversed(self.steps[1:]) if step.at <= now), None)
 
+    def text_at(self, now: int) -> str:
+        """Return the text as shown at a moment: empty once deleted."""
+        return "" if self.is_text_deleted_at(now) else self.text
+
     def is_text_deleted_at(self, now: int) -> bool:
         """Say whether the text is deleted at a moment."""
         return self.text_deleted_at is not None and self.text_deleted_at <= now
@@ -214,7 +218,6 @@ def bulk_row(bulk: Bulk, now: int, cost: Decimal) -> Row:
         now: The moment, in unix seconds.
         cost: Of its messages sent so far; a dry run shows its own.
     """
-    is_text_deleted = bulk.is_text_deleted_at(now)
     done = bulk.status_at(now) == BULK_PROCESSED
     shown_cost = (bulk.dry_cost if done else "0") if bulk.is_dryrun else price_literal(cost)
     return {
@@ -222,7 +225,7 @@ def bulk_row(bulk: Bulk, now: int, cost: Decimal) -> Row:
         "ip": bulk.ip,
         "service_code": bulk.service_code,
         "sender_id": bulk.sender_id,
-        "text": "" if is_text_deleted else bulk.text,
+        "text": bulk.text_at(now),
         "phones": bulk.phones,
         "msg_groups": bulk.msg_groups,
         "status_code": bulk.status_at(now),
@@ -233,7 +236,7 @@ def bulk_row(bulk: Bulk, now: int, cost: Decimal) -> Row:
         "msg_total_cost": json_number(shown_cost),
         "is_unicode": bulk.is_unicode,
         "is_dryrun": bulk.is_dryrun,
-        "is_text_deleted": is_text_deleted,
+        "is_text_deleted": bulk.is_text_deleted_at(now),
         "key_id": bulk.key_id,
         "source": bulk.source,
         "voice_lang": bulk.voice_lang,
