@@ -134,7 +134,7 @@ def _bulk_fields() -> dict[str, Field]:
         "created_at": Field(Kind.RANGE, of("created_at")),
         "delivery_at": Field(Kind.RANGE, of("delivery_at")),
         "processed_at": Field(Kind.RANGE, lambda bulk, now: bulk.processed_at(now)),
-        "msg_total_count": Field(Kind.RANGE, of("msg_total_count")),
+        "msg_total_count": Field(Kind.RANGE, lambda bulk, now: bulk.count_at(now)),
         "source": Field(Kind.RANGE, of("source")),
         "key_id": Field(Kind.RANGE, of("key_id")),
         "is_unicode": Field(Kind.FLAG, of("is_unicode")),
