@@ -14,17 +14,16 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sms_etl.warehouse.read import connect, engine, read, read_frame
+else:
+
+    def __getattr__(name: str) -> object:
+        """Import what reads when it is asked for: the command line imports this package each time."""
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from sms_etl.warehouse import read as reading  # noqa: PLC0415 - see above
+
+        return getattr(reading, name)
+
 
 __version__ = "0.1.0"
 __all__ = ["__version__", "connect", "engine", "read", "read_frame"]
-
-
-def __getattr__(name: str) -> object:
-    """Import what reads when it is asked for: the command line imports this package each time."""
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from sms_etl.warehouse import read as reading  # noqa: PLC0415 - see above
-
-    found: object = getattr(reading, name)
-    globals()[name] = found  # type checkers and readers see one object
-    return found
