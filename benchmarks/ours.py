@@ -1,6 +1,7 @@
 """One `sms-etl sync --no-build --json` against a page server, measured from outside."""
 
 import json
+import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ def settings_for(server: Server, data_dir: Path, now: int) -> dict[str, str]:
         "SMS_ETL_DATA_DIR": str(data_dir),
         "SMS_ETL_CONCURRENCY": str(CONCURRENCY),
         "SMS_ETL_NOW": datetime.fromtimestamp(now, tz=UTC).isoformat(),
+        "SMS_ETL_ENV_FILE": os.devnull,
     }
 
 
@@ -43,6 +45,5 @@ def sync(server: Server, data_dir: Path, now: int) -> Synced:
     server.tell("asked")
     command = [sys.executable, "-m", "sms_etl", "sync", "--no-build", "--json"]
     data_dir.mkdir(parents=True, exist_ok=True)
-    # From there, so that no .env is read.
     measured = measure(command, settings_for(server, data_dir, now), directory=data_dir)
     return Synced(measured, json.loads(measured.printed), server.tell("asked")["asked"])
