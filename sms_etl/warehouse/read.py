@@ -14,6 +14,7 @@ import duckdb
 
 from sms_etl.errors import NoWarehouse, QueryError, WarehouseError
 from sms_etl.settings import Settings, load_settings
+from sms_etl.stopping import interrupting
 from sms_etl.warehouse.store import Warehouse, why_not_opened
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def query(sql: str, settings: Settings | None = None) -> QueryResult:
         QueryError: DuckDB refused the SQL; its own message is passed on.
         NoWarehouse: Nothing was published yet.
     """
-    with published(settings) as connection:
+    with published(settings) as connection, interrupting(connection):
         try:
             answer = _relation(connection, sql)
             return QueryResult(tuple(answer.columns), answer.fetchall())
