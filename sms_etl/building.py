@@ -13,6 +13,7 @@ from sms_etl.models.project import Project, load_project
 from sms_etl.models.runner import BuildResult, ModelBuild
 from sms_etl.models.runner import build as build_all
 from sms_etl.settings import Settings
+from sms_etl.stopping import interrupting
 from sms_etl.warehouse import tables
 from sms_etl.warehouse.store import Transaction, writable_warehouse
 
@@ -55,22 +56,28 @@ def project_of(settings: Settings) -> Project:
     return load_project(seeds=own_seeds if own_seeds.is_dir() else None)
 
 
-def build_and_check(
-    settings: Settings, *, on_model: Callable[[ModelBuild], None] | None = None
-) -> CheckedBuild:
+def build_and_check(settings: Settings, *, on_model: Callable[[int], None] | None = None) -> CheckedBuild:
     """Build every model and run every test, in one transaction.
+
+    Args:
+        settings: Name the warehouse.
+        on_model: Is told, after each model, how many there are.
 
     Raises:
         NoWarehouse: Nothing was loaded yet.
         ModelError: A model cannot be built; the warehouse stays as it was.
     """
     project = project_of(settings)
-    with writable_warehouse(settings).begin() as transaction:
+    with writable_warehouse(settings).begin() as transaction, interrupting(transaction.native):
         write_build_context(transaction, settings)
-        models = build_all(transaction.native, project, on_model=on_model)
+        models = build_all(transaction.native, project, on_model=_each_of(project, on_model))
         tests = run_tests(transaction.native, project)
         record_tests(transaction, project, tests, settings.clock())
     return CheckedBuild(models, tests)
+
+
+def _each_of(project: Project, on_model: Callable[[int], None] | None) -> Callable[[ModelBuild], None] | None:
+    return None if on_model is None else lambda _model: on_model(len(project.models))
 
 
 def write_build_context(transaction: Transaction, settings: Settings) -> None:

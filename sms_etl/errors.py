@@ -27,8 +27,9 @@ SmsEtlError                    exit 1
 │   ├── WrongAccount           it holds another account's messages
 │   └── QueryError             an analyst's SQL was refused
 ├── ModelError                 a SQL model cannot be read or built; names file and line
-└── ReportError
-    └── NoDataForPeriod        nothing was sent in the period
+├── ReportError
+│   └── NoDataForPeriod        nothing was sent in the period
+└── UiError                    Dagster could not be kept running
 """
 
 
@@ -185,3 +186,7 @@ class ReportError(SmsEtlError):
 
 class NoDataForPeriod(ReportError):
     """Nothing was sent in the period."""
+
+
+class UiError(SmsEtlError):
+    """Dagster could not be kept running."""

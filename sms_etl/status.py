@@ -39,7 +39,10 @@ select
     count(*) filter (where observed_by <> 'poll') as beyond_overlap
 from ops.late_row
 """
-_OPEN = "select count(*) from marts.fct_sms where not is_final and not is_aged_out and not is_gone"
+_OPEN = """
+select count(*) filter (where not is_aged_out and not is_gone), count(*) filter (where is_aged_out)
+from marts.fct_sms where not is_final
+"""
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,8 @@ class Status:
     messages: int
     open_messages: int | None
     """Not final and still asked for; None before the first build."""
+    aged_out: int | None
+    """Not final, and no longer asked for; None before the first build."""
     bulks: int
     bulks_differing: int
     """Those whose messages do not add up to the provider's totals of them."""
@@ -87,6 +92,7 @@ def read_status(settings: Settings) -> Status:
         return Status(
             warehouse=Path(settings.warehouse_url.removeprefix("duckdb:///")),
             open_messages=opened[0] if opened else None,
+            aged_out=opened[1] if opened else None,
             bulks_differing=differing,
             failed_tests=tuple(text for text, severity in failed if severity == "error"),
             warnings=(
