@@ -4,6 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 WORKERS ?= 2
 PORT ?= 3000
+MESSAGES ?= 52000
 
 .DEFAULT_GOAL := help
 .PHONY: help demo ui test test-faults lint format lock system-packages clean
@@ -11,8 +12,8 @@ PORT ?= 3000
 help: ## Show what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
 
-demo: .venv/.runtime ## Load a sandbox account, build the analytics, write the finance report
-	@$(BIN)/sms-etl demo
+demo: .venv/.runtime ## Load a sandbox account (of MESSAGES), build the analytics, write the finance report
+	@$(BIN)/sms-etl demo --messages $(MESSAGES)
 
 ui: .venv/.runtime ## Open Dagster on 127.0.0.1, with the real account if SMS_ETL_LOX24_TOKEN is set
 	@$(BIN)/sms-etl ui --port $(PORT)

@@ -18,6 +18,7 @@ from sms_etl.models.project import Project, load_project
 from sms_etl.models.runner import BuildResult, ModelBuild
 from sms_etl.models.runner import build as build_all
 from sms_etl.settings import Settings
+from sms_etl.stopping import interrupting
 from sms_etl.warehouse import tables
 from sms_etl.warehouse.comments import write_table_comments
 from sms_etl.warehouse.publication import NOT_BUILT
@@ -61,10 +62,12 @@ def project_of(settings: Settings) -> Project:
     return load_project(seeds=own_seeds(settings.data_dir))
 
 
-def build_and_check(
-    settings: Settings, *, on_model: Callable[[ModelBuild], None] | None = None
-) -> CheckedBuild:
+def build_and_check(settings: Settings, *, on_model: Callable[[int], None] | None = None) -> CheckedBuild:
     """Build every model and run every test, in one transaction.
+
+    Args:
+        settings: Name the warehouse.
+        on_model: Is told, after each model, how many there are.
 
     Raises:
         NoWarehouse: Nothing was loaded yet.
@@ -73,9 +76,9 @@ def build_and_check(
     warehouse = writable_warehouse(settings)
     with noting_failure(warehouse, settings.clock):
         project = project_of(settings)
-        with warehouse.begin() as transaction:
+        with warehouse.begin() as transaction, interrupting(transaction.native):
             write_build_context(transaction, settings)
-            models = build_all(transaction.native, project, on_model=on_model)
+            models = build_all(transaction.native, project, on_model=_each_of(project, on_model))
             tests = run_tests(transaction.native, project)
             record_tests(transaction, project, tests, settings.clock())
             build = CheckedBuild(models, tests)
@@ -112,6 +115,10 @@ def _record_failure(transaction: Transaction, models: Sequence[str], now: dateti
     if failed:
         row = {"tested_at": as_utc(now), "test": NOT_BUILT, "severity": Severity.ERROR.value, "failures": 1}
         transaction.sql.execute(insert(table), [{**row, "model": model} for model in failed])
+
+
+def _each_of(project: Project, on_model: Callable[[int], None] | None) -> Callable[[ModelBuild], None] | None:
+    return None if on_model is None else lambda _model: on_model(len(project.models))
 
 
 def write_build_context(transaction: Transaction, settings: Settings) -> None:

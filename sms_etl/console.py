@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal
+from functools import cache
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ import click
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, Task, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from sms_etl.tabular import lines_of, printable
@@ -32,27 +33,78 @@ if TYPE_CHECKING:
 _MOST_ROWS_SHOWN = 200
 _MOST_ROWS_COUNTED = 100_000
 _EXPLAINED = ("explain_key", "explain_value")
+_STARTING = "starting"
+
+
+@cache
+def stderr() -> Console:
+    """Return the console of progress and logs: bars and lines that share it do not break each other."""
+    return Console(stderr=True)
 
 
 @contextmanager
 def progress_bars() -> "Iterator[ShowProgress]":
-    """Show a bar for every step that tells of itself."""
+    """Show a bar for every step that tells of itself, and at once that the command is starting."""
     bars = Progress(
-        TextColumn("{task.description:<32}"),
+        TextColumn("{task.description:<28}"),
         BarColumn(bar_width=24),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
-        console=Console(stderr=True),
+        console=stderr(),
     )
-    tasks: dict[str, TaskID] = {}
+    steps = _Steps(bars)
+    try:
+        if bars.console.is_terminal:
+            steps.show(_STARTING, 0, None)
+        yield steps.show
+    finally:
+        steps.end()
 
-    def show(step: str, done: int, total: int | None) -> None:
-        if step not in tasks:
-            tasks[step] = bars.add_task(step, total=total)
-        bars.update(tasks[step], advance=done, total=total)
 
-    with bars:
-        yield show
+class _Steps:
+    """Gives each step a bar and a clock of its own; one step is on at a time.
+
+    One that is first heard of when a part of it is done began when the step before it was last heard of.
+    """
+
+    def __init__(self, bars: Progress) -> None:
+        self._bars = bars
+        self._tasks: dict[str, Task] = {}
+        self._current: Task | None = None
+        self._heard_at = bars.get_time()
+
+    def show(self, step: str, done: int, total: int | None) -> None:
+        self._bars.start()
+        now = self._bars.get_time()
+        if step not in self._tasks:
+            began = self._heard_at if done else now
+            self._end_current(began)
+            self._hide_starting()
+            self._current = self._tasks[step] = self._add(step, began)
+        self._heard_at = now
+        self._bars.update(self._tasks[step].id, advance=done, total=total)
+
+    def end(self) -> None:
+        """Leave the bars as they are; nothing, if no step was heard of."""
+        if self._current is not None:
+            self._end_current(self._bars.get_time())
+            self._bars.stop()
+
+    def _end_current(self, moment: float) -> None:
+        if self._current is None:
+            return
+        self._current.stop_time = moment
+        self._current = None
+
+    def _hide_starting(self) -> None:
+        if _STARTING in self._tasks:
+            self._bars.update(self._tasks[_STARTING].id, visible=False)
+
+    def _add(self, step: str, began: float) -> Task:
+        number = self._bars.add_task(step, total=None)
+        task = next(task for task in self._bars.tasks if task.id == number)
+        task.start_time = began
+        return task
 
 
 def show_pipeline(result: "PipelineResult") -> None:
@@ -181,7 +233,7 @@ def show_status(status: "Status") -> None:
         "warehouse": str(status.warehouse),
         "account": f"{status.account_id or 'none yet'} ({status.currency or '-'})",
         "messages": f"{status.messages:,}",
-        "not final": "-" if status.open_messages is None else f"{status.open_messages:,}",
+        "not final yet": _not_final(status),
         "bulks": f"{status.bulks:,}",
         "read up to": _moment(status.watermark),
         "models built": _moment(status.built_at),
@@ -210,6 +262,13 @@ def show_status(status: "Status") -> None:
 def _forced(publication: dict[str, Any]) -> str:
     failed = "; ".join(publication["failed_tests"])
     return f"{publication['forced_reason']} ({_moment(publication['published_at'])}; failed: {failed})"
+
+
+def _not_final(status: "Status") -> str:
+    if status.open_messages is None:
+        return "-"
+    aged_out = f" ({status.aged_out:,} more aged out without a final status)" if status.aged_out else ""
+    return f"{status.open_messages:,} still re-fetched{aged_out}"
 
 
 def _lateness(status: "Status") -> str:
@@ -271,7 +330,7 @@ def _on_terminal() -> bool:
 
 def print_note(text: str) -> None:
     """Say something beside the result, on stderr."""
-    Console(stderr=True).print(text)
+    stderr().print(text)
 
 
 def show_demo(result: "DemoResult") -> None:
@@ -292,13 +351,28 @@ def show_demo(result: "DemoResult") -> None:
         f"{'yes' if result.matches_provider else '[red]no[/]'}."
     )
     out.print(
-        f"Delivered: {result.delivery_rate:.1%} of the final ones; {result.share_settled:.1%} are final."
+        f"Delivered: {result.delivery_rate:.1%} of those with a final status. "
+        f"{result.without_final_status:,} have none: {result.aged_out:,} never got one in time and are no "
+        f"longer re-fetched (aged out), {result.without_final_status - result.aged_out:,} still are."
     )
     out.rule(f"Cost by country, {result.currency} net of VAT")
     _print_table(("country", "messages", "parts", "cost"), result.cost_by_country)
-    out.rule("Where it lies, and how to look further")
+    out.rule("Where it lies")
+    for name, path in (
+        ("report", result.report.html),
+        ("workbook", result.report.xlsx),
+        ("warehouse", result.warehouse),
+        ("for queries", result.published),
+    ):
+        _print_line(f"{name:<12}{path}")
+    out.rule("How to look further")
     for line in result.next_steps:
-        out.print(line, soft_wrap=True, highlight=False, markup=False)
+        _print_line(line)
+
+
+def _print_line(text: str) -> None:
+    """Print a line that may be pasted: as it is, never broken."""
+    Console().print(text, soft_wrap=True, highlight=False, markup=False)
 
 
 def _print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

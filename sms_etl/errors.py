@@ -30,9 +30,10 @@ SmsEtlError                    exit 1
 │   └── QueryError             an analyst's SQL was refused
 ├── ChecksFailed               exit 3: publishing is refused, as the last build failed a blocking check
 ├── ModelError                 a SQL model cannot be read or built; names file and line
-└── ReportError
-    ├── NotAPeriod             exit 2: what was asked for is no period, or has not begun
-    └── NoDataForPeriod        nothing was sent in the period
+├── ReportError
+│   ├── NotAPeriod             exit 2: what was asked for is no period, or has not begun
+│   └── NoDataForPeriod        nothing was sent in the period
+└── UiError                    Dagster could not be kept running
 """
 
 
@@ -209,3 +210,7 @@ class NotAPeriod(ReportError):
 
 class NoDataForPeriod(ReportError):
     """Nothing was sent in the period."""
+
+
+class UiError(SmsEtlError):
+    """Dagster could not be kept running."""

@@ -14,12 +14,12 @@ from sms_etl.sync.engine import Progress, SyncResult, Task, run_sync
 from sms_etl.sync.plan import Purpose
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from sms_etl.building import CheckedBuild
-    from sms_etl.models.runner import ModelBuild
     from sms_etl.settings import Settings
     from sms_etl.warehouse.publish import PublishResult
+
+BUILDING = "building models"
+PUBLISHING = "publishing"
 
 
 @dataclass(frozen=True)
@@ -81,11 +81,16 @@ def sync_build_publish(
         return PipelineResult(sync, None, published_copy(settings), is_up_to_date=True)
     from sms_etl.building import build_and_check  # noqa: PLC0415 - see above
 
-    build = build_and_check(settings, on_model=_model_progress(progress))
-    return PipelineResult(sync, build, None if build.failures else publish(settings))
+    tell = progress or _nobody
+    tell(BUILDING, 0, None)
+    build = build_and_check(settings, on_model=lambda count: tell(BUILDING, 1, count))
+    if build.failures:
+        return PipelineResult(sync, build, None)
+    tell(PUBLISHING, 0, None)
+    published = publish(settings)
+    tell(PUBLISHING, 1, 1)
+    return PipelineResult(sync, build, published)
 
 
-def _model_progress(progress: Progress | None) -> Callable[[ModelBuild], None] | None:
-    if progress is None:
-        return None
-    return lambda model: progress("building models", 1, None)
+def _nobody(_step: str, _done: int, _total: int | None) -> None:
+    """Tell no one."""

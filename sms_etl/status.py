@@ -41,7 +41,10 @@ select
 from ops.late_row
 where purpose in ('forward', 'reconcile')
 """
-_OPEN = "select count(*) from marts.fct_sms where not is_final and not is_aged_out and not is_gone"
+_OPEN = """
+select count(*) filter (where not is_aged_out and not is_gone), count(*) filter (where is_aged_out)
+from marts.fct_sms where not is_final
+"""
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,8 @@ class Status:
     messages: int
     open_messages: int | None
     """Not final and still asked for; None before the first build."""
+    aged_out: int | None
+    """Not final, and no longer asked for; None before the first build."""
     bulks: int
     bulks_differing: int
     """Those whose messages do not add up to the provider's totals of them."""
@@ -104,6 +109,7 @@ def read_status(settings: Settings) -> Status:
         return Status(
             warehouse=Path(settings.warehouse_url.removeprefix("duckdb:///")),
             open_messages=opened[0] if opened else None,
+            aged_out=opened[1] if opened else None,
             bulks_differing=differing,
             quarantine_open=count_open(connection),
             published_at=publication["published_at"] if publication else None,

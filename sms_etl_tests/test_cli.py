@@ -1,6 +1,7 @@
 """The commands as a person meets them: what they print, where, and with which exit code."""
 
 import csv
+import importlib
 import io
 import json
 import os
@@ -705,8 +706,53 @@ def test_a_data_directory_that_cannot_be_written_is_named(
     (tmp_path / "file").write_text("not a folder")
     result = run("sync", **account, data_dir=str(tmp_path / "file" / "data"))
     assert result.exit_code == 1
-    assert "cannot be made" in result.stderr
+    assert f"cannot be made: {tmp_path / 'file'} is a file" in result.stderr
     assert "SMS_ETL_DATA_DIR" in result.stderr
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="of folders that take no file, only /proc is sure to exist"
+)
+def test_a_data_directory_that_takes_no_file_is_no_other_sync(run: Run, account: dict[str, str]) -> None:
+    result = run("sync", **account, data_dir="/proc/self")
+    assert result.exit_code == 1
+    assert result.stderr.startswith(
+        "Error: /proc/self/sync.lock cannot be written: No such file or directory."
+    )
+    assert "Give SMS_ETL_DATA_DIR a folder you may write to." in result.stderr
+
+
+def test_a_lock_file_of_another_user_is_named_with_its_owner(
+    run: Run, account: dict[str, str], tmp_path: Path
+) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can be somebody else for a moment")
+    for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
+        folder.chmod(0o755)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data").chmod(0o777)
+    (tmp_path / "data" / "sync.lock").touch(0o600)
+    assert run("sync", "--help").exit_code == 0  # what it imports is read by root
+    importlib.import_module("sms_etl.pipeline")
+    os.seteuid(65534)
+    try:
+        result = run("sync", **account)
+    finally:
+        os.seteuid(0)
+    assert result.exit_code == 1
+    assert "sync.lock cannot be written: Permission denied." in result.stderr
+    assert "It belongs to root: run it as root, or give SMS_ETL_DATA_DIR" in result.stderr
+
+
+def test_a_file_that_cannot_be_used_is_named_without_a_traceback(
+    synced: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What no other error speaks of: here the folder of own seeds holds one that is no file."""
+    (tmp_path / "data" / "seeds" / "cost_centres.csv").mkdir(parents=True)
+    result = CliRunner().invoke(cli, ["build"], catch_exceptions=True)
+    assert result.exit_code == 1
+    assert "cost_centres.csv" in result.stderr
+    assert "Traceback" not in result.stderr
 
 
 def test_a_warehouse_another_program_writes_says_which(
@@ -751,7 +797,92 @@ def test_ctrl_c_says_that_nothing_is_lost(run: Run, monkeypatch: pytest.MonkeyPa
     assert "What was read is kept" in result.stderr
 
 
+@pytest.mark.parametrize("words", [("status",), ("sync",), ("query", "select 1"), ("doctor",)])
+def test_a_misspelt_setting_ends_every_command_with_2_and_the_name_that_was_meant(
+    run: Run, words: tuple[str, ...]
+) -> None:
+    result = run(*words, overlp="1h")
+    assert result.exit_code == 2
+    assert "SMS_ETL_OVERLP is not a setting. Did you mean SMS_ETL_OVERLAP?" in result.stderr
+
+
+def test_messages_name_the_absolute_path(run: Run, tmp_path: Path) -> None:
+    assert f"{tmp_path}/mine/published" in run("status", data_dir="mine").stderr
+
+
+# --- logs ---
+
+
+def log_in(folder: Path, *words: str) -> list[str]:
+    """What a command logs of messages at each level, ours and those of the library that knows addresses."""
+    code = (
+        "import logging, sys\n"
+        "from sms_etl import cli\n"
+        "def say(*_):\n"
+        "    for name in ('sms_etl.sync', 'httpx'):\n"
+        "        log = logging.getLogger(name)\n"
+        "        log.warning('a warning'), log.info('an info'), log.debug('a detail')\n"
+        "    raise SystemExit(0)\n"
+        "cli._settings = say\n"
+        "cli.main()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=folder,
+        timeout=60,
+    )
+    return done.stderr.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("words", "lines"),
+    [
+        (("status",), ["WARNING sms_etl.sync: a warning"]),
+        (("-v", "status"), ["WARNING sms_etl.sync: a warning", "INFO    sms_etl.sync: an info"]),
+        (("status", "-v"), ["WARNING sms_etl.sync: a warning", "INFO    sms_etl.sync: an info"]),
+        (
+            ("-v", "status", "-v"),
+            [
+                "WARNING sms_etl.sync: a warning",
+                "INFO    sms_etl.sync: an info",
+                "DEBUG   sms_etl.sync: a detail",
+            ],
+        ),
+        (
+            ("status", "-vvv"),
+            [
+                "WARNING sms_etl.sync: a warning",
+                "INFO    sms_etl.sync: an info",
+                "DEBUG   sms_etl.sync: a detail",
+            ],
+        ),
+    ],
+)
+def test_v_logs_what_we_do_and_never_what_libraries_know(
+    tmp_path: Path, words: tuple[str, ...], lines: list[str]
+) -> None:
+    said = log_in(tmp_path, *words)
+    assert all(re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} ", line) for line in said)
+    assert [line[24:] for line in said] == [*lines, "WARNING httpx: a warning"]
+
+
 # --- doctor ---
+
+
+def test_doctor_says_which_env_file_was_read(
+    run: Run, account: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine.env").write_text("SMS_ETL_CONCURRENCY=3\n")
+    monkeypatch.delenv("SMS_ETL_ENV_FILE")
+    monkeypatch.setattr("sms_etl.places.PACKAGE_HOME", tmp_path)
+    said = [found["says"] for found in the_object(run("doctor", "--json", **account))["findings"]]
+    assert any(text.startswith("From the environment: none in ") for text in said)
+    monkeypatch.setenv("SMS_ETL_ENV_FILE", "mine.env")
+    said = [found["says"] for found in the_object(run("doctor", "--json"))["findings"]]
+    assert f"From the environment and {tmp_path / 'mine.env'}." in said
 
 
 def test_doctor_finds_nothing_wrong_with_a_working_account(run: Run, account: dict[str, str]) -> None:

@@ -5,7 +5,9 @@ that is killed leaves nothing half done.
 """
 
 import asyncio
+import errno
 import logging
+import os
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
@@ -31,10 +33,10 @@ from sms_etl.errors import (
     WindowUnstable,
     WrongAccount,
 )
-from sms_etl.files import make_directory
+from sms_etl.files import make_directory, unusable
 from sms_etl.pii import Pii
 from sms_etl.providers.lox24.client import Account, Limits, Lox24Client
-from sms_etl.settings import Settings
+from sms_etl.settings import Settings, no_token
 from sms_etl.sync import fetch
 from sms_etl.sync.ahead import ahead, each_made, each_of
 from sms_etl.sync.bulks import count_differing
@@ -171,10 +173,7 @@ def run_sync(settings: Settings, task: Task | None = None, *, progress: Progress
     """
     task = task or Task()
     if settings.lox24_token is None:
-        raise SettingsError(
-            "SMS_ETL_LOX24_TOKEN is not set.",
-            hint="Set it to <client_id>:<key>, or try the sandbox: `sms-etl demo`.",
-        )
+        raise no_token()
     _check_days(settings, task)
     with _only_one(settings):
         return asyncio.run(_Run(settings, task, progress).sync())
@@ -199,10 +198,15 @@ def _check_days(settings: Settings, task: Task) -> None:
 @contextmanager
 def _only_one(settings: Settings) -> Iterator[None]:
     make_directory(settings.data_dir)
-    lock = FileLock(settings.data_dir / _LOCK_FILE)
+    path = settings.data_dir / _LOCK_FILE
+    lock = FileLock(path)
     try:
         lock.acquire(timeout=0)
-    except Timeout as exc:
+    except OSError as exc:
+        if not isinstance(exc, Timeout):
+            raise unusable(path, exc) from exc
+        if not path.exists():  # the lock waits for a folder to come that takes no file
+            raise unusable(path, FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))) from exc
         raise AlreadyRunning(
             f"Another sync works on {settings.data_dir}.",
             hint="Wait until it is done; `sms-etl status` shows the last one.",

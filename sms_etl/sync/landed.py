@@ -14,6 +14,7 @@ from uuid import UUID, uuid4
 import msgspec
 
 from sms_etl.errors import DataDirError
+from sms_etl.files import unusable
 from sms_etl.pii import Pii
 from sms_etl.providers.lox24.records import Fields
 from sms_etl.sync.plan import Purpose
@@ -136,7 +137,4 @@ def _facts_of(path: Path) -> WindowFacts:
 
 def not_written(path: Path, exc: OSError) -> DataDirError:
     """Give the error for a landing file."""
-    return DataDirError(
-        f"The landing file {path} cannot be written: {exc.strerror}.",
-        hint="Free disk space, or give SMS_ETL_DATA_DIR a folder you may write to.",
-    )
+    return unusable(path, exc, "The landing file {path} cannot be written")

@@ -18,6 +18,7 @@ import duckdb
 
 from sms_etl.errors import NoWarehouse, QueryError, WarehouseError
 from sms_etl.settings import Settings, load_settings
+from sms_etl.stopping import interrupting
 from sms_etl.tabular import printable
 from sms_etl.warehouse.file import path_of, why_not_opened
 from sms_etl.warehouse.version import VERSION
@@ -173,7 +174,7 @@ def open_query(
     sql: str, settings: Settings | None = None
 ) -> Iterator[tuple[tuple[str, ...], Iterator[tuple[Any, ...]]]]:
     """Run a query as `query` does; yield its columns, and its rows as they are fetched."""
-    with published(settings) as connection, _explained():
+    with published(settings) as connection, interrupting(connection), _explained():
         answer = connection.execute(_statement(connection, sql))
         batches = iter(lambda: answer.fetchmany(_BATCH), [])
         yield tuple(column[0] for column in answer.description or ()), chain.from_iterable(batches)
