@@ -1,12 +1,14 @@
 """Examines what a sync needs, before it is needed: settings, disk, warehouse, clock, provider, token.
 
-Each finding says what is wrong and what to do. The provider is asked once, with one request.
+Each finding says what is wrong and what to do. The provider is asked whose token it is and, where that is
+answered, a handful of questions about its listings.
 """
 
 import asyncio
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -14,14 +16,30 @@ from typing import Any
 
 from sms_etl.errors import DataDirError, SmsEtlError, WarehouseError
 from sms_etl.files import make_directory
+from sms_etl.pii import Pii, PiiPolicy
 from sms_etl.providers.lox24.client import Account, Answer, Lox24Client, RetryPolicy, read_account
+from sms_etl.providers.lox24.records import BadRowError, read_sms
 from sms_etl.settings import Settings
+from sms_etl.sync.notes import held_account
+from sms_etl.sync.probe import Probed, probe
+from sms_etl.sync.provider_facts import write_facts
 from sms_etl.warehouse.store import Warehouse
 
 LEAST_FREE_BYTES = 2 * 1024**3
 MOST_CLOCK_SKEW = timedelta(minutes=5)
 """Less than the overlap: rows are not missed, but business days shift."""
 _CURRENCIES = {"EUR", "CHF"}
+_NO_PII = Pii(PiiPolicy.PSEUDONYMISE, b"not kept")
+_SUBJECTS = {
+    "key_prefix": "prefix of keys",
+    "order": "ascending order",
+    "bounds": "bounds of a span",
+    "totals": "totals",
+    "total_cap": "largest total",
+    "page_size": "page size",
+    "sms_uuid_filter": "messages by uuid",
+    "bulks_uuid_filter": "bulks by uuid",
+}
 _ONE_TRY = RetryPolicy(attempts=1)
 
 
@@ -115,7 +133,8 @@ async def _provider(settings: Settings) -> list[Finding]:
             account, date = await client.get("/me", (), _account_and_date)
         except SmsEtlError as exc:
             return [Finding("provider", False, exc.message, exc.hint)]
-    return list(_account_findings(settings, account, date))
+        listings = await _listing_findings(settings, client, account)
+    return [*_account_findings(settings, account, date), *listings]
 
 
 def _account_findings(settings: Settings, account: Account, date: datetime | None) -> Iterator[Finding]:
@@ -142,6 +161,54 @@ def _account_findings(settings: Settings, account: Account, date: datetime | Non
         )
     else:
         yield Finding("clock", True, f"Within {max(skew.seconds, 1)} s of LOX24's.")
+
+
+async def _listing_findings(settings: Settings, client: Lox24Client, account: Account) -> list[Finding]:
+    """Probe the listings, and keep what was found where a sync would."""
+    try:
+        probed = await probe(client, start=settings.start, now=settings.clock())
+    except SmsEtlError as exc:
+        return [Finding("listings", False, exc.message, exc.hint)]
+    if not probed.facts:
+        says = "There is no message yet to probe them with; the first sync that sees one does."
+        return [Finding("listings", True, says)]
+    _keep(settings, account, probed)
+    return [
+        _readable(probed),
+        *(Finding(_SUBJECTS[each.fact], True, f"{each.value}. {each.explanation}") for each in probed.facts),
+    ]
+
+
+def _readable(probed: Probed) -> Finding:
+    """Say whether messages are as documented: under a format that changed, nothing can be loaded."""
+    reasons = []
+    for raw in probed.sample:
+        try:
+            read_sms(raw, _NO_PII)
+        except BadRowError as exc:
+            reasons.append(str(exc))
+    if len(reasons) < len(probed.sample):
+        return Finding(
+            "messages", True, f"{len(probed.sample) - len(reasons)} of {len(probed.sample)} can be read."
+        )
+    return Finding(
+        "messages",
+        False,
+        f"None of the {len(probed.sample)} messages looked at can be read: {reasons[0]}.",
+        "The provider's format has changed; report it, and look for a newer sms_etl.",
+    )
+
+
+def _keep(settings: Settings, account: Account, probed: Probed) -> None:
+    """Let the next sync know; without a warehouse of this account there is nothing to tell it by."""
+    warehouse = Warehouse(settings.warehouse_url, settings.clock, patience=timedelta(0))
+    with suppress(WarehouseError):
+        if not warehouse.exists:
+            return
+        with warehouse.begin() as transaction:
+            held = held_account(transaction)
+            if held is not None and held.account_id == str(account.id):
+                write_facts(transaction, probed.facts, settings.clock())
 
 
 def _account_and_date(answer: Answer) -> tuple[Account, datetime | None]:

@@ -14,7 +14,8 @@ SmsEtlError                    exit 1
 │   ├── Unavailable            5xx: retried
 │   ├── Unreachable            no answer: name, connection, TLS, time-out; retried
 │   ├── UnexpectedRedirect     3xx: not followed, the token must not reach another host
-│   └── BadAnswer              200, but not what the documentation describes
+│   ├── BadAnswer              200, but not what the documentation describes
+│   └── ProviderDiffers        it breaks an assumption without which nothing can be read completely
 ├── SyncError
 │   ├── AlreadyRunning         another sync works on the same data directory
 │   ├── LandingLost            the process that writes landing files ended before its work
@@ -129,6 +130,13 @@ class UnexpectedRedirect(ProviderError):
 
 class BadAnswer(ProviderError):
     """The answer says 200 but is not what the documentation describes."""
+
+
+class ProviderDiffers(ProviderError):
+    """The provider breaks an assumption without which its listings cannot be read completely.
+
+    The next run probes the provider anew, and takes a slower way where there is one.
+    """
 
 
 class SyncError(SmsEtlError):

@@ -41,6 +41,8 @@ from sms_etl.sync.notes import (
     write_requests,
 )
 from sms_etl.sync.plan import Span, resume_at, span_to_read
+from sms_etl.sync.probe import probe
+from sms_etl.sync.provider_facts import AS_DOCUMENTED, KnownFacts, recall_facts, write_facts
 from sms_etl.sync.reconcile import differences
 from sms_etl.sync.settle import (
     UUIDS_PER_WINDOW,
@@ -197,6 +199,8 @@ class _Run:
         self.lander = Lander(self.settings.landing_dir, Pii.of(self.settings))
         self.memory = Memory()
         self.account: HeldAccount | None = None
+        self.known_facts = KnownFacts()
+        self.facts = AS_DOCUMENTED
         self.client = _client(self.settings)
         self.started = time.perf_counter()
 
@@ -205,6 +209,7 @@ class _Run:
         remove_unfinished(self.settings.landing_dir)
         with self.warehouse.begin() as transaction:
             self.memory = recall(transaction, self.settings.landing_dir, self.clock())
+            self.known_facts = recall_facts(transaction)
             note_start(transaction, self.run_id, self.clock())
         before = self.memory.watermarks[SMS.name]
         self.page_size = self.memory.page_size
@@ -220,6 +225,7 @@ class _Run:
 
     async def _steps(self) -> None:
         self._hold_account(await self.client.account())
+        await self._learn_facts()
         for stream, landed in self.memory.not_loaded:
             await self._load_all(stream, each_of(landed))
         if self.task.is_replaying_quarantine:
@@ -270,7 +276,7 @@ class _Run:
             self.lander.expect(rows)
 
         async def fetched() -> AsyncIterator[FetchedWindow]:
-            async for window in fetch.windows(self.client, stream, span, on_total=expect):
+            async for window in fetch.windows(self.client, stream, span, on_total=expect, facts=self.facts):
                 self.page_size = max(self.page_size, window.page_size)
                 count = len(window.rows)
                 yield window
@@ -290,9 +296,8 @@ class _Run:
                 just_read=just_read,
             )
         await self._ask_by_uuid(BULKS, bulks, "settle")
-        plan = plan_settlement(
-            messages, page_size=self.page_size, batch=self.settings.lox24_uuids_per_request
-        )
+        batch = self.settings.lox24_uuids_per_request if self.facts.sms_uuid_filter_is_obeyed else 1
+        plan = plan_settlement(messages, page_size=self.page_size, batch=batch)
         self.settled_by_uuid += len(plan.uuids)
         self.settled_by_window += len(plan.spans)
         await self._ask_by_uuid(SMS, plan.uuids, "settle")
@@ -308,7 +313,7 @@ class _Run:
             since = max(since, min(start, until))
 
         async def at_provider(span: Span) -> int:
-            return (await fetch.first_page(self.client, SMS, span)).total
+            return await fetch.count(self.client, SMS, span, self.facts)
 
         async def stored(span: Span) -> int:
             with self.warehouse.begin() as transaction:
@@ -330,7 +335,8 @@ class _Run:
         async def answered() -> AsyncIterator[FetchedWindow]:
             for start in range(0, len(uuids), UUIDS_PER_WINDOW):
                 part = uuids[start : start + UUIDS_PER_WINDOW]
-                yield await fetch.by_uuid(self.client, stream, part, self.settings.lox24_uuids_per_request)
+                batch = self.settings.lox24_uuids_per_request
+                yield await fetch.by_uuid(self.client, stream, part, batch, facts=self.facts)
                 self._progress(step, len(part))
 
         step = f"{_DOING[observed_by]} {stream.name}"
@@ -403,6 +409,16 @@ class _Run:
                 hint="Give each account its own SMS_ETL_DATA_DIR. After a demo, delete its data directory.",
             )
         self.account = HeldAccount(str(account.id), account.currency, self.settings.lox24_base_url)
+
+    async def _learn_facts(self) -> None:
+        """Probe the provider where it was not, or where what was found is in doubt."""
+        if self.known_facts.are_due(self.clock()):
+            probed = await probe(self.client, start=self.settings.start, now=self.clock())
+            if probed.facts:
+                self.known_facts = KnownFacts(probed.facts)
+                with self.warehouse.begin() as transaction:
+                    write_facts(transaction, probed.facts, self.clock())
+        self.facts = self.known_facts.for_reading()
 
     def _progress(self, step: str, done: int) -> None:
         if self.on_progress:
