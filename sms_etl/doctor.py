@@ -7,12 +7,14 @@ answered, a handful of questions about its listings.
 import asyncio
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
+
+import msgspec
 
 from sms_etl.errors import DataDirError, SmsEtlError, WarehouseError
 from sms_etl.files import make_directory
@@ -21,8 +23,8 @@ from sms_etl.providers.lox24.client import Account, Answer, Lox24Client, RetryPo
 from sms_etl.providers.lox24.records import BadRowError, read_sms
 from sms_etl.settings import Settings
 from sms_etl.sync.notes import held_account
-from sms_etl.sync.probe import Probed, probe
-from sms_etl.sync.provider_facts import write_facts
+from sms_etl.sync.probe import probe, probe_bulks
+from sms_etl.sync.provider_facts import Fact, write_facts
 from sms_etl.warehouse.store import Warehouse
 
 LEAST_FREE_BYTES = 2 * 1024**3
@@ -165,41 +167,47 @@ def _account_findings(settings: Settings, account: Account, date: datetime | Non
 
 async def _listing_findings(settings: Settings, client: Lox24Client, account: Account) -> list[Finding]:
     """Probe the listings, and keep what was found where a sync would."""
+    start, now = settings.start, settings.clock()
     try:
-        probed = await probe(client, start=settings.start, now=settings.clock())
+        probed = await probe(client, start=start, now=now)
+        if not probed.facts:
+            says = "There is no message yet to probe them with; the first sync that sees one does."
+            return [Finding("listings", True, says)]
+        facts = (*probed.facts, await probe_bulks(client, start=start, now=now))
     except SmsEtlError as exc:
         return [Finding("listings", False, exc.message, exc.hint)]
-    if not probed.facts:
-        says = "There is no message yet to probe them with; the first sync that sees one does."
-        return [Finding("listings", True, says)]
-    _keep(settings, account, probed)
-    return [
-        _readable(probed),
-        *(Finding(_SUBJECTS[each.fact], True, f"{each.value}. {each.explanation}") for each in probed.facts),
-    ]
+    _keep(settings, account, facts)
+    return [_readable(probed.sample), *(_finding_of(each) for each in facts)]
 
 
-def _readable(probed: Probed) -> Finding:
+def _finding_of(found: Fact) -> Finding:
+    """Show a fact; one that differs is no trouble, since there is a slower way."""
+    return Finding(_SUBJECTS[found.fact], True, f"{found.value}. {found.explanation}")
+
+
+def _readable(sample: Sequence[msgspec.Raw]) -> Finding:
     """Say whether messages are as documented: under a format that changed, nothing can be loaded."""
-    reasons = []
-    for raw in probed.sample:
-        try:
-            read_sms(raw, _NO_PII)
-        except BadRowError as exc:
-            reasons.append(str(exc))
-    if len(reasons) < len(probed.sample):
-        return Finding(
-            "messages", True, f"{len(probed.sample) - len(reasons)} of {len(probed.sample)} can be read."
-        )
+    reasons = [reason for raw in sample if (reason := _why_unreadable(raw)) is not None]
+    if len(reasons) < len(sample):
+        says = f"{len(sample) - len(reasons)} of {len(sample)} looked at can be read."
+        return Finding("messages", True, says)
     return Finding(
         "messages",
         False,
-        f"None of the {len(probed.sample)} messages looked at can be read: {reasons[0]}.",
+        f"None of the {len(sample)} messages looked at can be read: {reasons[0]}.",
         "The provider's format has changed; report it, and look for a newer sms_etl.",
     )
 
 
-def _keep(settings: Settings, account: Account, probed: Probed) -> None:
+def _why_unreadable(raw: msgspec.Raw) -> str | None:
+    try:
+        read_sms(raw, _NO_PII)
+    except BadRowError as exc:
+        return str(exc)
+    return None
+
+
+def _keep(settings: Settings, account: Account, facts: Sequence[Fact]) -> None:
     """Let the next sync know; without a warehouse of this account there is nothing to tell it by."""
     warehouse = Warehouse(settings.warehouse_url, settings.clock, patience=timedelta(0))
     with suppress(WarehouseError):
@@ -208,7 +216,7 @@ def _keep(settings: Settings, account: Account, probed: Probed) -> None:
         with warehouse.begin() as transaction:
             held = held_account(transaction)
             if held is not None and held.account_id == str(account.id):
-                write_facts(transaction, probed.facts, settings.clock())
+                write_facts(transaction, facts, settings.clock())
 
 
 def _account_and_date(answer: Answer) -> tuple[Account, datetime | None]:

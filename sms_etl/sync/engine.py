@@ -41,7 +41,7 @@ from sms_etl.sync.notes import (
     write_requests,
 )
 from sms_etl.sync.plan import Span, resume_at, span_to_read
-from sms_etl.sync.probe import probe
+from sms_etl.sync.probe import probe, probe_bulks
 from sms_etl.sync.provider_facts import AS_DOCUMENTED, KnownFacts, recall_facts, write_facts
 from sms_etl.sync.reconcile import differences
 from sms_etl.sync.settle import (
@@ -236,6 +236,7 @@ class _Run:
             return
         await self._poll(BULKS)
         await self._poll(BULKS_CHANGED)
+        await self._learn_facts_of_bulks()
         await self._settle(polled)
         if self.task.reconcile_days is not None:
             await self._reconcile(self.task.reconcile_days)
@@ -415,10 +416,20 @@ class _Run:
         if self.known_facts.are_due(self.clock()):
             probed = await probe(self.client, start=self.settings.start, now=self.clock())
             if probed.facts:
-                self.known_facts = KnownFacts(probed.facts)
-                with self.warehouse.begin() as transaction:
-                    write_facts(transaction, probed.facts, self.clock())
+                self._keep_facts(replace(self.known_facts, facts=probed.facts))
         self.facts = self.known_facts.for_reading()
+
+    async def _learn_facts_of_bulks(self) -> None:
+        """The same for bulks, once messages are read: they may be refused, which must not stop messages."""
+        if self.known_facts.are_due_for_bulks():
+            found = await probe_bulks(self.client, start=self.settings.start, now=self.clock())
+            self._keep_facts(self.known_facts.with_fact(found))
+            self.facts = self.known_facts.for_reading()
+
+    def _keep_facts(self, known: KnownFacts) -> None:
+        self.known_facts = known
+        with self.warehouse.begin() as transaction:
+            write_facts(transaction, known.facts, self.clock())
 
     def _progress(self, step: str, done: int) -> None:
         if self.on_progress:

@@ -1,7 +1,7 @@
 """Asks the provider a handful of questions whose answers tell how its listings are to be read.
 
 Once an account, at the first sync that sees a message; again after a run met what the facts rule out, and
-once a day while a slower way is taken. Seven requests, and nothing is loaded.
+once a day while a slower way is taken. Six requests, two for bulks, and nothing is loaded.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from sms_etl.providers.lox24.paging import Page, read_page, uuids_query
 from sms_etl.sync.landed import new_window_id
 from sms_etl.sync.pages import Question, Reader, identified
 from sms_etl.sync.plan import Span
-from sms_etl.sync.provider_facts import UNKNOWN, Fact, ProviderFacts, differs, fact
+from sms_etl.sync.provider_facts import BULKS_UUID_FILTER, UNKNOWN, Fact, ProviderFacts, differs, fact
 from sms_etl.sync.streams import BULKS, SMS, Stream
 
 
@@ -44,9 +44,7 @@ async def probe(client: Lox24Client, *, start: datetime | None, now: datetime) -
         ProviderDiffers: There is no way to read this provider completely.
         ProviderError: See its subclasses.
     """
-    last = to_unix(now)
-    span = Span(min(to_unix(start), last) if start else 0, last)
-    messages = _Probe(client, Reader(client, SMS), new_window_id(), span)
+    messages = _Probe.of(client, SMS, start, now)
     first = await messages.first_page()
     if not first.rows:
         return Probed()
@@ -56,20 +54,28 @@ async def probe(client: Lox24Client, *, start: datetime | None, now: datetime) -
         fact("bounds", await messages.bounds(first)),
         *await messages.totals(first),
         fact("sms_uuid_filter", await messages.uuid_filter(first)),
-        fact("bulks_uuid_filter", await _bulks_uuid_filter(client, span)),
     ]
     return Probed(tuple(facts), first.rows)
 
 
-async def _bulks_uuid_filter(client: Lox24Client, span: Span) -> str:
-    """Probe `/bulks`, whose troubles must not keep messages from being read."""
-    bulks = _Probe(client, Reader(client, BULKS), new_window_id(), span)
+async def probe_bulks(client: Lox24Client, *, start: datetime | None, now: datetime) -> Fact:
+    """Find out how bulks can be asked for; ask it after messages are read, as the key may not read bulks.
+
+    Args:
+        client: Of the account.
+        start: Nothing before it is asked for; None: from the first bulk.
+        now: Nothing after it is asked for.
+
+    Raises:
+        ProviderError: The provider cannot be reached, or knows the token no more.
+    """
+    bulks = _Probe.of(client, BULKS, start, now)
     try:
-        return await bulks.uuid_filter(await bulks.first_page())
+        return fact(BULKS_UUID_FILTER, await bulks.uuid_filter(await bulks.first_page()))
     except AccountNotActive:
-        return "forbidden"
+        return fact(BULKS_UUID_FILTER, "forbidden")
     except (BadRequest, NotFound, Unavailable, BadAnswer):
-        return UNKNOWN
+        return fact(BULKS_UUID_FILTER, UNKNOWN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +86,12 @@ class _Probe:
     reader: Reader
     window_id: UUID
     span: Span
+
+    @classmethod
+    def of(cls, client: Lox24Client, stream: Stream, start: datetime | None, now: datetime) -> "_Probe":
+        last = to_unix(now)
+        span = Span(min(to_unix(start), last) if start else 0, last)
+        return cls(client, Reader(client, stream), new_window_id(), span)
 
     @property
     def stream(self) -> Stream:

@@ -4,7 +4,7 @@ Pure but for reading and writing `ops.provider_fact`; `probe.py` asks the provid
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -16,6 +16,7 @@ from sms_etl.warehouse import tables
 from sms_etl.warehouse.store import Transaction
 
 UNKNOWN = "unknown"
+BULKS_UUID_FILTER = "bulks_uuid_filter"
 _LOOK_AGAIN_AFTER = timedelta(days=1)
 """A slower way costs more than the handful of requests that tell whether it is still needed."""
 
@@ -128,11 +129,18 @@ class KnownFacts:
         """Whether the provider is to be probed."""
         if self.observed_at is None or self.is_suspicious or self.values.get("bounds") == UNKNOWN:
             return True
-        if self.has_bulks and self.values.get("bulks_uuid_filter") == UNKNOWN:
-            return True
         differs = any(not each.is_as_assumed for each in self.facts)
         age = as_utc(now) - self.observed_at
         return differs and not timedelta(0) <= age < _LOOK_AGAIN_AFTER
+
+    def with_fact(self, found: Fact) -> "KnownFacts":
+        """Return the same facts with one in the place of what was known of it."""
+        return replace(self, facts=(*(each for each in self.facts if each.fact != found.fact), found))
+
+    def are_due_for_bulks(self) -> bool:
+        """Whether asking for bulks by uuid is to be probed."""
+        value = self.values.get(BULKS_UUID_FILTER)
+        return bool(self.facts) and (value is None or (value == UNKNOWN and self.has_bulks))
 
     def for_reading(self) -> ProviderFacts:
         """Return what reading depends on."""
@@ -144,7 +152,7 @@ class KnownFacts:
             totals=totals if totals in {"missing", "capped", "wrong"} else "exact",  # type: ignore[arg-type]
             total_cap=int(cap) if cap and cap.isdigit() else None,
             sms_uuid_filter_is_obeyed=self.values.get("sms_uuid_filter", "obeyed") in _OBEYED,
-            bulks_uuid_filter_is_obeyed=self.values.get("bulks_uuid_filter", "obeyed") in _OBEYED,
+            bulks_uuid_filter_is_obeyed=self.values.get(BULKS_UUID_FILTER, "obeyed") in _OBEYED,
         )
 
 

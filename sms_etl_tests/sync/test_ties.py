@@ -90,8 +90,8 @@ def _condition(name: str, value: str) -> Callable[[Row], bool]:
     return lambda row: str(row.get(held)) == value
 
 
-def message(number: int, **fields: Any) -> Row:
-    return {"uuid": f"00000000-0000-4000-8000-{number:012d}", "created_at": SECOND, **fields}
+def message(number: int, *, second: int = SECOND, **fields: Any) -> Row:
+    return {"uuid": f"00000000-0000-4000-8000-{number:012d}", "created_at": second, **fields}
 
 
 def a_bulk(count: int, **fields: Any) -> list[Row]:
@@ -154,7 +154,7 @@ def test_what_no_filter_divides_is_read_in_other_orders_until_all_rows_came() ->
 
 
 def test_rows_that_no_filter_divides_and_no_order_brings_are_missed_aloud_with_all_before_them_read() -> None:
-    earlier = [message(9000 + number) | {"created_at": SECOND - 50 + number} for number in range(40)]
+    earlier = [message(9000 + number, second=SECOND - 50 + number) for number in range(40)]
     provider = TiedProvider([*earlier, *alike(31)], Habits(is_random=False, is_by_page=True))
     read: list[FetchedWindow] = []
 
@@ -174,10 +174,9 @@ def test_rows_that_no_filter_divides_and_no_order_brings_are_missed_aloud_with_a
 @pytest.mark.parametrize("habit", ["refuses", "ignores"])
 def test_filters_that_the_provider_does_not_have_are_done_without(habit: str, is_random: bool) -> None:
     rows = [row | {"chars_count": at % 90} for at, row in enumerate(map(dict, a_bulk(400)))]
-    provider = TiedProvider(rows)
-    provider.habits = replace(
-        provider.habits, is_random=is_random, **{habit: frozenset({"phone", "gateway_sent_at", "key_id"})}
-    )
+    names = frozenset({"phone", "gateway_sent_at", "key_id"})
+    habits = Habits(refuses=names) if habit == "refuses" else Habits(ignores=names)
+    provider = TiedProvider(rows, replace(habits, is_random=is_random))
     provider.assert_all_read(provider.read(ALONE))
     assert len(provider.asked) <= 6 * 14
 
@@ -196,7 +195,7 @@ def test_rows_without_a_value_to_divide_by_are_found_by_another_filter(is_random
 def test_a_window_of_many_seconds_costs_little_more_than_the_seconds_that_lie_on_two_pages(
     is_random: bool,
 ) -> None:
-    rows = [message(number) | {"created_at": SECOND + number // 4} for number in range(1200)]
+    rows = [message(number, second=SECOND + number // 4) for number in range(1200)]
     provider = TiedProvider(rows, Habits(is_random=is_random))
     windows = provider.read(Span(SECOND - 1000, SECOND + 1000))
     provider.assert_all_read(windows)
