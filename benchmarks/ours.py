@@ -1,4 +1,4 @@
-"""One `sms-etl sync --no-build --json` against a page server, measured from outside."""
+"""Runs `sms-etl` against a page server, measured from outside: a sync, its build included or not; status."""
 
 import json
 import sys
@@ -11,6 +11,7 @@ from typing import Any
 from benchmarks.processes import Measured, Server, measure
 
 CONCURRENCY = 8
+_SMS_ETL = (sys.executable, "-m", "sms_etl")
 
 
 @dataclass(frozen=True)
@@ -34,15 +35,26 @@ def settings_for(server: Server, data_dir: Path, now: int) -> dict[str, str]:
     }
 
 
-def sync(server: Server, data_dir: Path, now: int) -> Synced:
+def sync(server: Server, data_dir: Path, now: int, *, is_building: bool = False) -> Synced:
     """Run a sync in its own process.
+
+    Args:
+        server: To read from.
+        data_dir: To load into.
+        now: The moment of the sync, unix seconds.
+        is_building: Whether what follows the load is measured too.
 
     Raises:
         MeasuredProgramError: It failed.
     """
     server.tell("asked")
-    command = [sys.executable, "-m", "sms_etl", "sync", "--no-build", "--json"]
+    command = [*_SMS_ETL, "sync", "--json", *([] if is_building else ["--no-build"])]
     data_dir.mkdir(parents=True, exist_ok=True)
     # From there, so that no .env is read.
     measured = measure(command, settings_for(server, data_dir, now), directory=data_dir)
     return Synced(measured, json.loads(measured.printed), server.tell("asked")["asked"])
+
+
+def status(data_dir: Path) -> Measured:
+    """Run `sms-etl status` in its own process."""
+    return measure([*_SMS_ETL, "status"], {"SMS_ETL_DATA_DIR": str(data_dir)}, directory=data_dir)

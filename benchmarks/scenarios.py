@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.ours import CONCURRENCY, Synced, sync
+from benchmarks.ours import CONCURRENCY, Synced, status, sync
 from benchmarks.processes import MeasuredProgramError, Server, measure, page_server
 from benchmarks.rival import WAYS, Dlt
 
@@ -94,11 +94,12 @@ class LateReport:
 
 @dataclass(frozen=True)
 class NothingNew:
-    """A sync that has nothing to bring; medians."""
+    """A sync that has nothing to bring, its build included, and a look at the status; medians."""
 
     requests: int
     cpu_seconds: float
     seconds: float
+    status_seconds: float
 
 
 def race(
@@ -150,14 +151,17 @@ def fewer_rows(server: Server, sizes: Sizes, say: Say) -> Rate:
 
 
 def nothing_new(server: Server, data_dir: Path, sizes: Sizes, say: Say) -> NothingNew:
-    """Sync again what was synced to the end."""
+    """Sync again what was synced and built to the end."""
     say("nothing new")
     now = server.tell("set", page_size=100, latency_ms=0, visible=sizes.rows)["newest"] + _A_MINUTE
-    synced = [sync(server, data_dir, now + (turn + 1) * _A_MINUTE) for turn in range(max(2, sizes.repeats))]
+    sync(server, data_dir, now, is_building=True)
+    turns = range(max(2, sizes.repeats))
+    synced = [sync(server, data_dir, now + (turn + 1) * _A_MINUTE, is_building=True) for turn in turns]
     return NothingNew(
         requests=int(statistics.median(sum(each.asked.values()) for each in synced)),
         cpu_seconds=statistics.median(each.measured.cpu_seconds for each in synced),
         seconds=statistics.median(each.measured.seconds for each in synced),
+        status_seconds=statistics.median(status(data_dir).seconds for _ in turns),
     )
 
 

@@ -16,6 +16,7 @@ MOST_SECONDS_GROWTH = 1.3
 MOST_LATE_SHARE = 0.01
 MOST_IDLE_REQUESTS = 5
 MOST_IDLE_CPU = 1.5
+MOST_STATUS_SECONDS = 0.7
 RACE_TARGETS = {(100, 0.0): (8.0, 0.6), (30, 0.0): (3.0, 0.8)}
 """By page size and latency: times dlt's rate, share of the wire's."""
 LATENCY_TARGET = 7.0
@@ -125,6 +126,12 @@ def idle_line(found: NothingNew) -> Line:
                 f"{found.cpu_seconds:.2f} s",
                 found.cpu_seconds <= MOST_IDLE_CPU,
                 f"{found.cpu_seconds - MOST_IDLE_CPU:.2f} s over",
+            ),
+            Goal(
+                f"`status` ≤ {MOST_STATUS_SECONDS:g} s",
+                f"{found.status_seconds:.2f} s",
+                found.status_seconds <= MOST_STATUS_SECONDS,
+                f"{found.status_seconds - MOST_STATUS_SECONDS:.2f} s over",
             ),
         ],
     )

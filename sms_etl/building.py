@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, insert, tuple_
+from sqlalchemy import delete, insert, tuple_, update
 
 from sms_etl.clock import as_utc, system_clock
 from sms_etl.models.checks import TestResult, checks, run_tests
+from sms_etl.models.files import own_seeds, project_digest
 from sms_etl.models.project import Project, load_project
 from sms_etl.models.runner import BuildResult, ModelBuild
 from sms_etl.models.runner import build as build_all
@@ -51,8 +52,7 @@ def project_of(settings: Settings) -> Project:
     Raises:
         ModelError: A model or seed cannot be read; names file and line.
     """
-    own_seeds = settings.data_dir / "seeds"
-    return load_project(seeds=own_seeds if own_seeds.is_dir() else None)
+    return load_project(seeds=own_seeds(settings.data_dir))
 
 
 def build_and_check(
@@ -70,7 +70,10 @@ def build_and_check(
         models = build_all(transaction.native, project, on_model=on_model)
         tests = run_tests(transaction.native, project)
         record_tests(transaction, project, tests, settings.clock())
-    return CheckedBuild(models, tests)
+        build = CheckedBuild(models, tests)
+        if not build.failures:
+            transaction.sql.execute(update(tables.build_context).values(is_current=True))
+    return build
 
 
 def write_build_context(transaction: Transaction, settings: Settings) -> None:
@@ -82,6 +85,8 @@ def write_build_context(transaction: Transaction, settings: Settings) -> None:
             timezone=settings.timezone,
             settle_days=settings.settle_days,
             built_at=as_utc(system_clock()),
+            project_digest=project_digest(settings.data_dir),
+            is_current=False,  # until all of it is built and has passed
         )
     )
 

@@ -10,6 +10,7 @@ import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ import click
 
 from sms_etl import __version__
 from sms_etl.errors import SmsEtlError
+from sms_etl.left_out import leave_out
 
 if TYPE_CHECKING:
     from sms_etl.settings import Settings
@@ -46,6 +48,7 @@ class _Commands(click.Group):
 
 def main() -> None:
     """Run the command line."""
+    leave_out("numpy", "pandas")  # no command needs them, and Arrow would import both
     cli.main(prog_name="sms-etl")
 
 
@@ -245,17 +248,27 @@ def demo(messages: int, as_json: bool) -> None:
         show_demo(result)
 
 
-@cli.command(epilog=_example("sms-etl sandbox --port 8024"))
+@cli.command(epilog=_example("sms-etl sandbox --port 8024", "sms-etl sandbox --switch totals=missing"))
 @click.option("--port", default=8024, show_default=True, type=click.IntRange(0, 65535))
 @click.option("--state", type=click.Path(dir_okay=False, path_type=Path), help="Keep its state in this file.")
 @click.option("--messages", default=52_000, show_default=True, type=click.IntRange(0, 2_000_000))
 @click.option("--page-size", type=click.IntRange(1, 1000), help="Rows a page.")
 @click.option("--live", is_flag=True, help="Its clock runs with this machine's instead of standing still.")
-def sandbox(port: int, state: Path | None, messages: int, page_size: int | None, live: bool) -> None:
+@click.option(
+    "--switch", "switched", multiple=True, metavar="NAME=VALUE", help="How it behaves: see docs/sandbox.md."
+)
+def sandbox(
+    port: int,
+    state: Path | None,
+    messages: int,
+    page_size: int | None,
+    live: bool,
+    switched: tuple[str, ...],
+) -> None:
     """Serve a local LOX24 and 2SMS to try everything on, without an account."""
     from sms_etl.sandbox.account import AccountParameters
     from sms_etl.sandbox.server import SandboxHandle, run
-    from sms_etl.sandbox.switches import SandboxSwitches
+    from sms_etl.sandbox.switches import switches_from_words
 
     def say(url: str) -> None:
         click.echo(
@@ -264,7 +277,12 @@ def sandbox(port: int, state: Path | None, messages: int, page_size: int | None,
             err=True,
         )
 
-    switches = SandboxSwitches(page_size=page_size) if page_size else SandboxSwitches()
+    try:
+        switches = switches_from_words(switched)
+    except ValueError as exc:
+        raise click.UsageError(f"--switch: {exc}") from exc
+    if page_size:
+        switches = replace(switches, page_size=page_size)
     now = _settings().clock().replace(microsecond=0)
     account = AccountParameters(messages=messages, end=now)
     run(port=port, state=state, switches=switches, account=account, live=live, on_ready=say)

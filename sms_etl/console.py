@@ -71,7 +71,9 @@ def show_pipeline(result: "PipelineResult") -> None:
         )
     if result.build:
         show_build(result.build)
-    if result.published:
+    if result.is_up_to_date:
+        out.print("Nothing to build: models and published copy are up to date.")
+    elif result.published:
         out.print(f"Published {result.published.path}.")
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from sms_etl.build_state import is_up_to_date
 from sms_etl.sync.engine import Progress, SyncResult, Task, run_sync
 
 if TYPE_CHECKING:
@@ -26,9 +27,11 @@ class PipelineResult:
 
     sync: SyncResult
     build: CheckedBuild | None
-    """None with `--no-build`."""
+    """None with `--no-build`, and if there was nothing to build."""
     published: PublishResult | None
     """None if a blocking test failed: analysts keep what they had."""
+    is_up_to_date: bool = False
+    """Nothing was to be built: models and published copy are what a build would make again."""
 
     @property
     def needs_a_person(self) -> bool:
@@ -41,6 +44,7 @@ class PipelineResult:
             **self.sync.as_json(),
             "build": self.build.as_json() if self.build else None,
             "published": str(self.published.path) if self.published else None,
+            "is_up_to_date": self.is_up_to_date,
         }
 
 
@@ -51,7 +55,7 @@ def sync_build_publish(
     is_building: bool = True,
     progress: Progress | None = None,
 ) -> PipelineResult:
-    """Sync, build, check, and publish what passed.
+    """Sync, build, check, and publish what passed; where nothing changed, that is done already.
 
     Args:
         settings: With a token.
@@ -65,8 +69,12 @@ def sync_build_publish(
     sync = run_sync(settings, task, progress=progress)
     if not is_building:
         return PipelineResult(sync, None, None)
+    from sms_etl.warehouse.publish import publish, published_copy  # noqa: PLC0415 - see above
+
+    # A backfill changes what is covered, a reconciliation what is proven, though no row may have changed.
+    if (task is None or task.is_forward_only) and is_up_to_date(settings):
+        return PipelineResult(sync, None, published_copy(settings), is_up_to_date=True)
     from sms_etl.building import build_and_check  # noqa: PLC0415 - see above
-    from sms_etl.warehouse.publish import publish  # noqa: PLC0415 - see above
 
     build = build_and_check(settings, on_model=_model_progress(progress))
     return PipelineResult(sync, build, None if build.failures else publish(settings))

@@ -79,6 +79,28 @@ def test_help_needs_none_of_the_heavy_libraries() -> None:
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
 
 
+def imported_by(*words: str) -> set[str]:
+    """Run a command in a process of its own; return the packages it imported."""
+    code = (
+        f"import sys, sms_etl.cli; sys.argv = {['sms-etl', *words]}\n"
+        "try: sms_etl.cli.main()\n"
+        "finally: print(*sys.modules, file=sys.stderr)"
+    )
+    run = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    return {name for name in run.stderr.splitlines()[-1].split() if "." not in name}
+
+
+def test_status_starts_without_the_libraries_that_only_a_sync_needs(synced: Run) -> None:
+    assert imported_by("status", "--json").isdisjoint(
+        {"sqlalchemy", "pandas", "numpy", "pyarrow", "sqlglot", "httpx"}
+    )
+
+
+def test_a_sync_imports_neither_pandas_nor_numpy(synced: Run, provider: SandboxHandle) -> None:
+    assert {"pyarrow", "sqlalchemy"} <= imported_by("sync", "--no-build")
+    assert imported_by("sync").isdisjoint({"pandas", "numpy"})
+
+
 def test_the_version_is_shown(run: Run) -> None:
     assert __version__ in run("--version").stdout
 

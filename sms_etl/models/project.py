@@ -22,6 +22,7 @@ from sqlglot import exp
 
 from sms_etl.errors import ModelError
 from sms_etl.models.declared import Column, Declaration, Materialised, Severity, read_declarations
+from sms_etl.models.files import default_path
 from sms_etl.models.lineage import (
     DIALECT,
     Schemas,
@@ -119,13 +120,6 @@ class Project:
             for relation in (*self.seeds.values(), *self.models.values())
         }
         return {**self.sources, **declared}
-
-
-def default_path() -> Path:
-    """Give the folder of the models that come with the package, or that of a checkout."""
-    package = Path(__file__).parents[1]
-    packaged = package / "dbt_like_sql"
-    return packaged if packaged.is_dir() else package.parent / "dbt_like_sql"
 
 
 @cache

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from sms_etl.sandbox.lives import Row
+from sms_etl.sandbox.switches import SandboxSwitches
 
 LD_JSON, JSON, PROBLEM, ND_JSON = (
     "application/ld+json",
@@ -86,7 +87,15 @@ def one(request: Request, row: Row, *, path: str, kind: str, status: int = 200) 
 
 
 def collection(
-    request: Request, rows: Sequence[Row], *, path: str, kind: str, total: int, page: int, last: int
+    request: Request,
+    rows: Sequence[Row],
+    *,
+    path: str,
+    kind: str,
+    total: int,
+    page: int,
+    last: int,
+    switches: SandboxSwitches,
 ) -> Response:
     """Answer with a page: a bare array in plain JSON, a hydra collection in ld+json.
 
@@ -98,6 +107,7 @@ def collection(
         total: Matches on all pages.
         page: This page's number.
         last: The last page's number.
+        switches: What is said of totals, and how it is spelt.
     """
     if not wants_ld(request):
         return answer(rows)
@@ -106,23 +116,27 @@ def collection(
     def link(number: int) -> str:
         return f"{path}?{urlencode([*others, ('page', number)])}"
 
+    prefix = "hydra:" if switches.hydra_prefix else ""
+    has_total = switches.totals == "exact"
+    told = min(total, switches.total_cap or total)
     view: Row = {
         "@id": link(page),
-        "@type": "hydra:PartialCollectionView",
-        "hydra:first": link(1),
-        "hydra:last": link(last),
+        "@type": f"{prefix}PartialCollectionView",
+        f"{prefix}first": link(1),
     }
+    if has_total:
+        view[f"{prefix}last"] = link(max(1, -(-told * last // max(total, 1))))
     if page > 1:
-        view["hydra:previous"] = link(page - 1)
+        view[f"{prefix}previous"] = link(page - 1)
     if page < last:
-        view["hydra:next"] = link(page + 1)
+        view[f"{prefix}next"] = link(page + 1)
     body = {
         "@context": f"/contexts/{kind}",
         "@id": path,
-        "@type": "hydra:Collection",
-        "hydra:member": [{"@id": f"{path}/{row['uuid']}", "@type": kind, **row} for row in rows],
-        "hydra:totalItems": total,
-        "hydra:view": view,
+        "@type": f"{prefix}Collection",
+        f"{prefix}member": [{"@id": f"{path}/{row['uuid']}", "@type": kind, **row} for row in rows],
+        **({f"{prefix}totalItems": told} if has_total else {}),
+        f"{prefix}view": view,
     }
     return answer(body, media_type=LD_JSON)
 

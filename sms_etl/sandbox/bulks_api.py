@@ -72,7 +72,14 @@ class BulksApi:
         page = state.store.bulk_page(query, state.now(), state.switches)
         rows = [_without(self.row(bulk), _NOT_LISTED) for bulk in page.lives]
         return collection(
-            request, rows, path="/bulks", kind="Bulk", total=page.total, page=query.page, last=page.last
+            request,
+            rows,
+            path="/bulks",
+            kind="Bulk",
+            total=page.total,
+            page=query.page,
+            last=page.last,
+            switches=state.switches,
         )
 
     def _find(self, request: Request) -> Bulk | None:

@@ -17,13 +17,14 @@ from starlette.routing import Route
 
 from sms_etl.sandbox.answers import ND_JSON, answer, json_lines, problem
 from sms_etl.sandbox.bulks_api import BulksApi
-from sms_etl.sandbox.filters import BULKS, SMS, read_query
+from sms_etl.sandbox.filters import Query
 from sms_etl.sandbox.guard import CONTROL_PATH
 from sms_etl.sandbox.insertion import message_from
 from sms_etl.sandbox.lives import Message, Row, message_row, price_at
 from sms_etl.sandbox.state import ACCOUNT_ID, SandboxState
 from sms_etl.sandbox.switches import switches_from
 
+_ALL_OLDEST_FIRST = Query((), (("created_at", False),), 1)
 Call = Callable[[Any], Awaitable[Any] | Any]
 
 
@@ -67,8 +68,8 @@ class ControlApi:
         return {"now": self._state.now()}
 
     def _messages(self) -> list[Message]:
-        query = read_query("_order[created_at]=asc", SMS, self._state.switches)
-        return list(self._state.store.matching_messages(query, self._state.now(), self._state.switches))
+        state = self._state
+        return list(state.store.matching_messages(_ALL_OLDEST_FIRST, state.now(), state.switches))
 
     def _truth(self) -> Row:
         messages, now = self._messages(), self._state.now()
@@ -89,11 +90,8 @@ class ControlApi:
 
     def _truth_bulks(self) -> list[Row]:
         now = self._state.now()
-        query = read_query("_order[created_at]=asc", BULKS, self._state.switches)
-        return [
-            self._bulks.row(bulk)
-            for bulk in self._state.store.matching_bulks(query, now, self._state.switches)
-        ]
+        found = self._state.store.matching_bulks(_ALL_OLDEST_FIRST, now, self._state.switches)
+        return [self._bulks.row(bulk) for bulk in found]
 
     def _set_switches(self, body: Mapping[str, Any]) -> Row:
         self._state.switches = switches_from(dict(body), base=self._state.switches)
@@ -109,9 +107,7 @@ class ControlApi:
     async def deliver_webhooks(self) -> Row:
         """Send the events that are due, and say what came of it."""
         state = self._state
-        delivery = await state.webhooks.deliver(
-            state.store.all_messages(), state.now(), state.switches.webhook_retry_seconds
-        )
+        delivery = await state.webhooks.deliver(state.store.all_messages(), state.now(), state.switches)
         state.keep()
         return asdict(delivery)
 

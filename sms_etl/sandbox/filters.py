@@ -19,6 +19,7 @@ _NAME = re.compile(r"(\w+)(?:\[(\w*)\])?")
 _INTEGER = re.compile(r"-?\d{1,15}")
 _BETWEEN = re.compile(r"(-?\d{1,15})\.\.(-?\d{1,15})")
 _FLAGS = {"true": True, "1": True, "false": False, "0": False}
+_EXCLUSIVE = {"gte": "gt", "lte": "lt"}
 _COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {"lt": lt, "gt": gt, "lte": le, "gte": ge}
 
 
@@ -85,6 +86,8 @@ class Listing:
 
     fields: Mapping[str, Field]
     orders: frozenset[str]
+    uuid_filter: Callable[[SandboxSwitches], str]
+    """Whether the listing obeys its filter by uuid."""
 
 
 def _message_fields() -> dict[str, Field]:
@@ -132,8 +135,16 @@ def _bulk_fields() -> dict[str, Field]:
     }
 
 
-SMS = Listing(_message_fields(), frozenset({"created_at", "gateway_sent_at"}))
-BULKS = Listing(_bulk_fields(), frozenset({"created_at", "delivery_at", "processed_at", "msg_total_count"}))
+SMS = Listing(
+    _message_fields(),
+    frozenset({"created_at", "gateway_sent_at"}),
+    lambda switches: switches.sms_uuid_filter,
+)
+BULKS = Listing(
+    _bulk_fields(),
+    frozenset({"created_at", "delivery_at", "processed_at", "msg_total_count"}),
+    lambda switches: switches.bulks_uuid_filter,
+)
 
 
 def read_query(
@@ -161,12 +172,19 @@ def read_query(
         if paged and name == "page" and bracket is None:
             page = _page(value)
         elif paged and name == "_order" and bracket in listing.orders:
-            orders[bracket] = _is_descending(parameter, value)
+            is_descending = _is_descending(parameter, value)
+            if switches.order == "obeyed":
+                orders[bracket] = is_descending
+        elif paged and name == "uuid" and (found := listing.uuid_filter(switches)) != "obeyed":
+            if found == "rejected":
+                raise ParameterError(parameter, "is not known here")
         elif name in listing.fields and _takes(listing.fields[name].kind, bracket):
             kind = listing.fields[name].kind
             if bracket == "":
                 many.setdefault(name, []).append(_value(parameter, value, kind))
             else:
+                if switches.bounds == "exclusive":
+                    bracket = _EXCLUSIVE.get(bracket or "", bracket)
                 single[name, bracket or ""] = _one(name, bracket, value, kind)
         elif switches.unknown_parameters == "reject":
             raise ParameterError(parameter, "is not known here")

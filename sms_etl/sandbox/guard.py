@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from sms_etl.sandbox.state import SandboxState
 
 AUTH_HEADER, REQUEST_ID_HEADER = "X-LOX24-AUTH-TOKEN", "X-LOX24-REQUEST-ID"
+SANDBOX_HEADER = "X-SMS-ETL-SANDBOX"
+"""On every answer: what is loaded from here is never taken for a real account's."""
 CONTROL_PATH = "/_sandbox"
+_BULKS_PATH = "/bulks"
 _TWOSMS_PATHS = ("/Token", "/api/v1/")
 _WRONG_TRIES, _TRIES_WITHIN_S, _BLOCKED_FOR_S = 3, 60, 600
 
@@ -86,7 +89,9 @@ class GuardMiddleware:
 
         async def send_and_log(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)[REQUEST_ID_HEADER] = request_id
+                headers = MutableHeaders(scope=message)
+                headers[REQUEST_ID_HEADER] = request_id
+                headers[SANDBOX_HEADER] = "1"
                 self._log(scope, message["status"], request_id)
             await send(message)
 
@@ -118,12 +123,17 @@ class GuardMiddleware:
         token = next((value for name, value in scope["headers"] if name == header), b"")
         if token == state.token.encode():
             if state.switches.is_activated:
-                return None
+                return self._forbidden(scope)
             return problem(HTTPStatus.FORBIDDEN, "The account is not activated.")
         state.guard.note_wrong_try(ip, state.now())
         if state.guard.is_blocked(ip, state.now()):
             return problem(HTTPStatus.TOO_MANY_REQUESTS, "Too many requests.")
         return problem(HTTPStatus.UNAUTHORIZED, "The key is wrong or inactive.")
+
+    def _forbidden(self, scope: Scope) -> Response | None:
+        if scope["path"].startswith(_BULKS_PATH) and self._state.switches.are_bulks_forbidden:
+            return problem(HTTPStatus.FORBIDDEN, "The key may not do this.")
+        return None
 
     def _log(self, scope: Scope, status: int, request_id: str) -> None:
         query = scope["query_string"].decode("latin-1")

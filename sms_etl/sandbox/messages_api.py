@@ -8,7 +8,8 @@ from starlette.routing import Route
 
 from sms_etl.sandbox.answers import answer, collection, exact_number, one, problem
 from sms_etl.sandbox.filters import SMS, Query, read_query
-from sms_etl.sandbox.lives import NEW, Message, message_row, stop_message
+from sms_etl.sandbox.lives import NEW, Message, stop_message
+from sms_etl.sandbox.row_format import written
 from sms_etl.sandbox.state import ACCOUNT_ID, SandboxState
 from sms_etl.sandbox.traffic import SERVICES
 
@@ -48,9 +49,16 @@ class MessagesApi:
         state, now = self._state, self._state.now()
         query = read_query(request.url.query, SMS, state.switches)
         page = state.store.message_page(query, now, state.switches)
-        rows = [message_row(message, now, state.switches) for message in page.lives]
+        rows = [written(message, now, state.switches) for message in page.lives]
         return collection(
-            request, rows, path="/sms", kind="Sms", total=page.total, page=query.page, last=page.last
+            request,
+            rows,
+            path="/sms",
+            kind=state.switches.type_name,
+            total=page.total,
+            page=query.page,
+            last=page.last,
+            switches=state.switches,
         )
 
     def _find(self, request: Request) -> Message | None:
@@ -61,8 +69,9 @@ class MessagesApi:
         message = self._find(request)
         if not message:
             return problem(404, _NO_SUCH_MESSAGE)
-        row = message_row(message, self._state.now(), self._state.switches)
-        return one(request, row, path=f"/sms/{message.uuid}", kind="Sms")
+        switches = self._state.switches
+        row = written(message, self._state.now(), switches)
+        return one(request, row, path=f"/sms/{message.uuid}", kind=switches.type_name)
 
     async def _delete_one(self, request: Request) -> Response:
         message = self._find(request)

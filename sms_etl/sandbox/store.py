@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from itertools import accumulate
+from itertools import accumulate, count
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -68,6 +68,7 @@ class Store:
         self._bulks = {bulk.uuid: bulk for bulk in sorted(bulks, key=_place)}
         self._deleted = list(deleted)
         self._file = file
+        self._requests = count()
         self._matches: OrderedDict[Any, Sequence[Any]] = OrderedDict()
         self._charges: dict[str | None, _Charges] | None = None
         lives: list[Message | Bulk] = [*self._messages, *self._deleted, *self._bulks.values()]
@@ -108,7 +109,11 @@ class Store:
             return page
         field = query.orders[0][0] if query.orders else "created_at"
         shuffled = _with_shuffled_ties(
-            matches, query.page, switches, lambda m: SMS.fields[field].value(m, now)
+            matches,
+            query.page,
+            switches,
+            lambda m: SMS.fields[field].value(m, now),
+            seed=f"{query.page} {next(self._requests) if switches.shuffle_each_request else ''}",
         )
         return Page(shuffled, page.total, page.last)
 
@@ -295,7 +300,12 @@ def _page(matches: Sequence[Life], page: int, size: int) -> Page[Life]:
 
 
 def _with_shuffled_ties(
-    matches: Sequence[Message], page: int, switches: SandboxSwitches, moment: Callable[[Message], Any]
+    matches: Sequence[Message],
+    page: int,
+    switches: SandboxSwitches,
+    moment: Callable[[Message], Any],
+    *,
+    seed: str,
 ) -> Sequence[Message]:
     """Give the page as it is when rows of one second come in another order for each page."""
     start, end = (page - 1) * switches.page_size, min(page * switches.page_size, len(matches))
@@ -308,16 +318,16 @@ def _with_shuffled_ties(
     group: list[Message] = []
     for message in matches[low:high]:
         if group and moment(message) != moment(group[0]):
-            shuffled.extend(_shuffled(group, page))
+            shuffled.extend(_shuffled(group, seed))
             group = []
         group.append(message)
-    shuffled.extend(_shuffled(group, page))
+    shuffled.extend(_shuffled(group, seed))
     return shuffled[start - low : end - low]
 
 
-def _shuffled(group: Sequence[Message], page: int) -> list[Message]:
+def _shuffled(group: Sequence[Message], seed: str) -> list[Message]:
     # Seeded by the page: asking again for a page gives the same order, another page another one.
-    return random.Random(page).sample(group, len(group))
+    return random.Random(seed).sample(group, len(group))
 
 
 def _added_up(charges: list[tuple[int, Decimal]]) -> _Charges:

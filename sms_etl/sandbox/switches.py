@@ -3,7 +3,9 @@
 A default is what a careful client must be able to live with. Pure; nothing here does anything.
 """
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
+from difflib import get_close_matches
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -24,6 +26,44 @@ class SandboxSwitches:
 
     shuffle_ties: bool = False
     """Order rows of the same second differently on each page; otherwise ties keep a hidden order."""
+
+    shuffle_each_request: bool = False
+    """With `shuffle_ties`: another order at each request, for the same page too."""
+
+    order: Literal["obeyed", "ignored"] = "obeyed"
+    """`ignored` takes `_order[…]` and lists in the default order."""
+
+    bounds: Literal["inclusive", "exclusive"] = "inclusive"
+    """`exclusive` takes `[gte]` and `[lte]` as `[gt]` and `[lt]`."""
+
+    totals: Literal["exact", "missing"] = "exact"
+    """`missing` leaves out `hydra:totalItems` and `hydra:last`: only `hydra:member` is a required member."""
+
+    total_cap: NotNegative = 0
+    """The highest number a total shows, however many rows there are; 0: none."""
+
+    hydra_prefix: bool = True
+    """Otherwise a listing's keys are `member`, `totalItems` and `view`."""
+
+    type_name: Literal["Sms", "sms"] = "Sms"
+    """`@type` of a message."""
+
+    sms_uuid_filter: Literal["obeyed", "ignored", "rejected"] = "obeyed"
+    """What `GET /sms` does with `uuid` and `uuid[]`; `rejected` answers 400."""
+
+    bulks_uuid_filter: Literal["obeyed", "ignored", "rejected"] = "obeyed"
+    """The same for `GET /bulks`, where some versions of the description do not have it."""
+
+    are_bulks_forbidden: bool = False
+    """Answer everything under `/bulks` with 403, as to a key that may not read them."""
+
+    row_format: Literal["documented", "iso_times", "text_numbers", "text_integers", "int_booleans"] = (
+        "documented"
+    )
+    """How messages are written: times as ISO text, prices or integers as text, or booleans as 0 and 1."""
+
+    price_noise_every: NotNegative = 0
+    """The price of every n-th message has the noise of a binary number: 0.21000000000000002; 0: none."""
 
     unknown_parameters: Literal["reject", "ignore"] = "reject"
     """`reject` answers 400, so that a misspelt filter shows; `ignore` takes it as no filter."""
@@ -79,8 +119,32 @@ class SandboxSwitches:
     webhook_retry_seconds: tuple[NotNegative, NotNegative, NotNegative] = (60, 600, 3600)
     """When the second to fourth attempt of an event are due, counted from the event."""
 
+    event_attempts_name: Literal["attempt_total", "attempts_total"] = "attempt_total"
+    """What an event calls the number of its attempts; the descriptions differ."""
+
     twosms_may_delete: bool = True
     """Whether the 2SMS account has the feature behind `Delete: true`."""
+
+
+_NAMES = frozenset(field.name for field in fields(SandboxSwitches))
+
+
+def switches_from_words(words: Iterable[str]) -> SandboxSwitches:
+    """Read `name=value` words; a value is JSON, or a word as it is.
+
+    Raises:
+        ValueError: A word has no `=`, or see `switches_from`.
+    """
+    values: dict[str, Any] = {}
+    for word in words:
+        name, separator, value = word.partition("=")
+        if not separator:
+            raise ValueError(f"give {name}=VALUE")
+        try:
+            values[name] = msgspec.json.decode(value)
+        except msgspec.DecodeError:
+            values[name] = value
+    return switches_from(values)
 
 
 def switches_from(values: dict[str, Any], *, base: SandboxSwitches | None = None) -> SandboxSwitches:
@@ -93,9 +157,9 @@ def switches_from(values: dict[str, Any], *, base: SandboxSwitches | None = None
     Raises:
         ValueError: An unknown name, or a value out of bounds; the message names it.
     """
-    unknown = sorted(set(values) - {field.name for field in fields(SandboxSwitches)})
-    if unknown:
-        raise ValueError(f"no such switch: {', '.join(unknown)}")
+    for name in sorted(set(values) - _NAMES):
+        near = get_close_matches(name, sorted(_NAMES), n=1)
+        raise ValueError(f"no such switch: {name}" + (f"; did you mean {near[0]}?" if near else ""))
     try:
         return msgspec.convert({**asdict(base or SandboxSwitches()), **values}, SandboxSwitches)
     except msgspec.ValidationError as exc:

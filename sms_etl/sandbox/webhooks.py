@@ -15,6 +15,7 @@ import msgspec
 
 from sms_etl.sandbox.answers import json_bytes
 from sms_etl.sandbox.lives import Message
+from sms_etl.sandbox.switches import SandboxSwitches
 
 ATTEMPTS = 4
 API_VERSION = "2022-05-25"
@@ -78,26 +79,25 @@ class Webhooks:
         """Send events of changes after `now` to this address, or to none."""
         self.url, self._looked_until, self._pending = url, now, []
 
-    async def deliver(
-        self, messages: Iterable[Message], now: int, retry_seconds: tuple[int, int, int]
-    ) -> Delivery:
+    async def deliver(self, messages: Iterable[Message], now: int, switches: SandboxSwitches) -> Delivery:
         """Make every attempt that is due by now, oldest event first.
 
         Args:
             messages: All lives.
             now: The sandbox's moment, in unix seconds.
-            retry_seconds: When the second to fourth attempt are due, counted from the event.
+            switches: When the second to fourth attempt are due, and how an event counts its attempts.
         """
         if self.url is None:
             return Delivery(0, 0, 0, 0)
         async with self._one_at_a_time, httpx.AsyncClient(timeout=_TIMEOUT_S, trust_env=False) as client:
             self._collect(messages, now)
             attempts = delivered = 0
+            waits = (0, *switches.webhook_retry_seconds)
             for event in self._pending.copy():
-                while event.attempts < ATTEMPTS and event.at + (0, *retry_seconds)[event.attempts] <= now:
+                while event.attempts < ATTEMPTS and event.at + waits[event.attempts] <= now:
                     event.attempts += 1
                     attempts += 1
-                    if await self._attempt(client, self.url, event):
+                    if await self._attempt(client, self.url, _body(event, switches)):
                         self._pending.remove(event)
                         delivered += 1
                         break
@@ -123,24 +123,24 @@ class Webhooks:
         self._looked_until = now
 
     @staticmethod
-    async def _attempt(client: httpx.AsyncClient, url: str, event: Event) -> bool:
+    async def _attempt(client: httpx.AsyncClient, url: str, body: dict[str, Any]) -> bool:
         try:
             response = await client.post(
-                url, content=json_bytes(_body(event)), headers={"Content-Type": "application/json"}
+                url, content=json_bytes(body), headers={"Content-Type": "application/json"}
             )
         except httpx.HTTPError:
             return False
         return response.is_success
 
 
-def _body(event: Event) -> dict[str, Any]:
+def _body(event: Event, switches: SandboxSwitches) -> dict[str, Any]:
     event_id = uuid.uuid5(_NAMESPACE, f"{event.uuid} {event.at} {event.dlr_code}")
     return {
         "id": str(event_id),
         "api_version": API_VERSION,
         "name": "sms.delivery",
         "created_at": event.at,
-        "attempt_total": ATTEMPTS,
+        switches.event_attempts_name: ATTEMPTS,
         "attempt_number": event.attempts,
         "notification_task_id": str(uuid.uuid5(event_id, "task")),
         "data": {

@@ -131,6 +131,11 @@ class Task:
         """Whether days are read again."""
         return self.since is not None or self.until is not None
 
+    @property
+    def is_forward_only(self) -> bool:
+        """Whether only what is new is read, and what is open settled."""
+        return not (self.is_backfill or self.reconcile_days is not None or self.is_replaying_quarantine)
+
 
 def run_sync(settings: Settings, task: Task | None = None, *, progress: Progress | None = None) -> SyncResult:
     """Bring the warehouse up to date with the provider.
@@ -152,10 +157,25 @@ def run_sync(settings: Settings, task: Task | None = None, *, progress: Progress
             "SMS_ETL_LOX24_TOKEN is not set.",
             hint="Set it to <client_id>:<key>, or try the sandbox: `sms-etl demo`.",
         )
-    if task.since and task.until and task.since > task.until:
-        raise SettingsError("--since lies after --until.", hint="Exchange them.")
+    _check_days(settings, task)
     with _only_one(settings):
         return asyncio.run(_Run(settings, task, progress).sync())
+
+
+def _check_days(settings: Settings, task: Task) -> None:
+    """Refuse a backfill of no second, before anything is asked for."""
+    if not task.is_backfill:
+        return
+    if task.since and task.until and task.since > task.until:
+        raise SettingsError("--since lies after --until.", hint="Exchange them.")
+    now = settings.clock()
+    if task.since and task.since > now:
+        raise SettingsError(f"--since lies in the future: it is {now:%Y-%m-%d %H:%M} UTC.")
+    if task.until and not task.since and settings.start and settings.start > task.until:
+        raise SettingsError(
+            f"--until lies before SMS_ETL_START, {settings.start:%Y-%m-%d %H:%M} UTC.",
+            hint="Give --since too: it reads what lies before SMS_ETL_START.",
+        )
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from uuid import UUID
 
 from sqlalchemy import insert, select, update
 
+from sms_etl.build_state import mark_stale
 from sms_etl.clock import as_utc, from_unix
 from sms_etl.sync.landed import Landed, WindowFacts
 from sms_etl.sync.streams import Stream
@@ -85,6 +86,8 @@ def load(
     unknown_fields = _note_unknown_fields(transaction, stream, now)
     _log_windows(transaction, files, now)
     _advance_watermark(transaction, stream, files, batch, run_id, now)
+    if counts.new or counts.changed or gone or quarantined:
+        mark_stale(transaction)
     return counts + LoadCounts(
         windows=len(files),
         pages=sum(file.facts.pages for file in files),

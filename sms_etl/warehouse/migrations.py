@@ -30,6 +30,8 @@ STEPS: Mapping[int, tuple[str, ...]] = {
         "alter table ops.quarantine add column created_at timestamp",
         "alter table ops.quarantine add column accepted_at timestamp",
         "alter table ops.quarantine add column accepted_reason varchar",
+        "alter table ops.build_context add column project_digest varchar",
+        "alter table ops.build_context add column is_current boolean",
         "alter table ops.late_row add column purpose varchar",
         # A forward window reads at most a day before the watermark: what lay further back came by a backfill.
         """

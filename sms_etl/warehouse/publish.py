@@ -26,6 +26,11 @@ class PublishResult:
     size: int
 
 
+def published_copy(settings: Settings) -> PublishResult:
+    """Return the copy that is published now; it must be there."""
+    return PublishResult(settings.published_path, settings.published_path.stat().st_size)
+
+
 def publish(settings: Settings) -> PublishResult:
     """Replace the published copy by the warehouse as it is now.
 

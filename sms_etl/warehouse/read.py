@@ -14,7 +14,7 @@ import duckdb
 
 from sms_etl.errors import NoWarehouse, QueryError, WarehouseError
 from sms_etl.settings import Settings, load_settings
-from sms_etl.warehouse.store import Warehouse, why_not_opened
+from sms_etl.warehouse.file import path_of, why_not_opened
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -83,7 +83,7 @@ def newest(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
     Raises:
         NoWarehouse: There is neither.
     """
-    path = Warehouse.of(settings).path
+    path = path_of(settings.warehouse_url)
     try:
         connection = _open(path)
     except WarehouseError:

@@ -13,31 +13,19 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import duckdb
-from sqlalchemy import Connection, Engine, create_engine, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy import Connection, Engine, create_engine
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from sms_etl.clock import Clock
-from sms_etl.errors import (
-    DataDirError,
-    NotAWarehouse,
-    NoWarehouse,
-    SettingsError,
-    WarehouseError,
-    WarehouseLocked,
-)
+from sms_etl.errors import NoWarehouse, WarehouseError, WarehouseLocked
 from sms_etl.files import make_directory
 from sms_etl.settings import Settings
+from sms_etl.warehouse.file import path_of, why_not_opened
 from sms_etl.warehouse.migrations import migrate
 
 LOCK_PATIENCE = timedelta(seconds=10)
 _LOCK_POLL_SECONDS = 0.1
-_SIGNS_OF_ANOTHER_FILE = (
-    "not a valid DuckDB database file",
-    "Serialization",
-    "Is a directory",
-    "_scanner",  # it took the file for SQLite's or another database's, and missed the extension for it
-)
 _CONFIG: dict[str, str | bool | int | float | list[str]] = {"autoinstall_known_extensions": False}
 """Given another program's file, DuckDB would download what reads it."""
 _Opened = TypeVar("_Opened", Connection, duckdb.DuckDBPyConnection)
@@ -91,7 +79,7 @@ class Warehouse:
         patience: timedelta = LOCK_PATIENCE,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self.path = _duckdb_path(url)
+        self.path = path_of(url)
         self._clock = clock
         self._patience = patience
         self._sleep = sleep
@@ -166,26 +154,6 @@ def writable_warehouse(settings: Settings) -> Warehouse:
     return warehouse
 
 
-def _duckdb_path(url: str) -> Path:
-    try:
-        parsed = make_url(url)
-    except ArgumentError as exc:
-        raise SettingsError(
-            "SMS_ETL_WAREHOUSE: not an address.", hint="Give duckdb:///<path of the file>."
-        ) from exc
-    if parsed.drivername != "duckdb":
-        raise SettingsError(
-            f"SMS_ETL_WAREHOUSE: {parsed.drivername} is not supported here.",
-            hint="Give duckdb:///<path of the file>.",
-        )
-    if parsed.database in {None, "", ":memory:"}:
-        raise SettingsError(
-            "SMS_ETL_WAREHOUSE: a warehouse in memory is gone before it can be read.",
-            hint="Give duckdb:///<path of the file>.",
-        )
-    return Path(str(parsed.database))
-
-
 def _engine(url: str) -> Engine:
     return create_engine(url, poolclass=NullPool, connect_args={"config": _CONFIG})
 
@@ -200,38 +168,3 @@ def _refused(exc: DBAPIError | duckdb.Error, path: Path) -> WarehouseError:
         f"The warehouse {path} refused: {type(said).__name__ if isinstance(said, _MAY_QUOTE_ROWS) else said}",
         hint="Nothing of this step was written. Run `sms-etl doctor`.",
     )
-
-
-def why_not_opened(exc: Exception, path: Path) -> WarehouseError | DataDirError:
-    """Say what DuckDB's refusal to open a file means, and what to do."""
-    said = str(getattr(exc, "orig", None) or exc)
-    if "Could not set lock" in said:
-        return WarehouseLocked(
-            f"The warehouse {path} is open in another program: {lock_holder(said)}.",
-            hint="Close it there, or wait until it is done; analysts read the published copy instead.",
-        )
-    if any(sign in said for sign in _SIGNS_OF_ANOTHER_FILE):
-        return NotAWarehouse(
-            f"{path} is not a DuckDB file this version can read.",
-            hint="Point SMS_ETL_WAREHOUSE or SMS_ETL_DATA_DIR elsewhere. Nothing was changed.",
-        )
-    if "Permission denied" in said or "Cannot open file" in said:
-        return DataDirError(
-            f"The warehouse {path} cannot be opened: permission denied, or its folder is missing.",
-            hint="Give SMS_ETL_DATA_DIR a folder you may write to.",
-        )
-    return WarehouseError(f"The warehouse {path} cannot be opened: {said}", hint="Run `sms-etl doctor`.")
-
-
-def lock_holder(said: str) -> str:
-    """Name the program that holds the lock, from what DuckDB says of it."""
-    holder = said.partition("held in ")[2].partition(". See")[0] or "which one is not known"
-    pid = holder.partition("(PID ")[2].partition(")")[0]
-    if not pid.isdigit():
-        return holder
-    try:
-        arguments = Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:  # it has ended, is another user's, or this system has no /proc
-        return holder
-    words = arguments.replace(b"\0", b" ").decode(errors="replace").strip()
-    return f"{words[:120]} (PID {pid})" if words else holder

@@ -287,6 +287,8 @@ build_context = Table(
     Column("timezone", String, nullable=False, comment="of business days and months"),
     Column("settle_days", Integer, nullable=False),
     Column("built_at", DateTime, nullable=False),
+    Column("project_digest", String, comment="of the files of models and seeds that were built"),
+    Column("is_current", Boolean, comment="nothing was loaded since, and no blocking check failed"),
     schema="ops",
     comment="One row: what the models are built with, so that they are plain SQL.",
 )

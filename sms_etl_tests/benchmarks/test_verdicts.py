@@ -41,8 +41,8 @@ def increments(small: float, large: float) -> Increments:
         (increments_line(increments(1.0, 1.31)), [False]),
         (late_line(LateReport(3, 334, 1)), [True]),
         (late_line(LateReport(4, 334, 1)), [False]),
-        (idle_line(NothingNew(5, 1.5, 2)), [True, True]),
-        (idle_line(NothingNew(6, 1.6, 2)), [False, False]),
+        (idle_line(NothingNew(5, 1.5, 2, 0.7)), [True, True, True]),
+        (idle_line(NothingNew(6, 1.6, 2, 0.8)), [False, False, False]),
     ],
 )
 def test_a_goal_is_reached_exactly_at_its_target(line: Line, reached: list[bool | None]) -> None:
@@ -54,7 +54,7 @@ def test_the_faster_of_the_rivals_is_what_counts_without_latency() -> None:
 
 
 def test_the_table_says_by_how_much_a_target_was_missed() -> None:
-    table = verdict_table([race_line(race(50_000)), idle_line(NothingNew(4, 1, 1))])
+    table = verdict_table([race_line(race(50_000)), idle_line(NothingNew(4, 1, 1, 0.5))])
     assert "| 1,000 messages, 100 a page, no latency | ≥ 8 × dlt, the faster way | 5.0 × |" in table
     assert "**not reached**: 3.0 × short" in table
     assert "|  | ≤ 1.5 s of process time | 1.00 s | reached |" in table

@@ -8,7 +8,8 @@ import pytest
 
 from sms_etl.errors import ModelError
 from sms_etl.models.declared import Materialised, Severity
-from sms_etl.models.project import default_path, load_project, warehouse_sources
+from sms_etl.models.files import default_path
+from sms_etl.models.project import load_project, warehouse_sources
 from sms_etl_tests.models.small_project import Files, Load, Write
 
 SEED_YML = """
@@ -318,7 +319,7 @@ def test_an_installed_package_brings_its_models(monkeypatch: pytest.MonkeyPatch,
     package = tmp_path / "sms_etl"
     (package / "models").mkdir(parents=True)
     shutil.copytree(default_path(), package / "dbt_like_sql")
-    monkeypatch.setattr("sms_etl.models.project.__file__", str(package / "models" / "project.py"))
+    monkeypatch.setattr("sms_etl.models.files.__file__", str(package / "models" / "files.py"))
     assert default_path() == package / "dbt_like_sql"
     assert load_project().models
 

@@ -413,6 +413,23 @@ def test_since_after_until_is_refused(provider: SandboxHandle, settings_at: Sett
         )
 
 
+def test_a_backfill_from_the_future_is_refused_before_anything_is_asked(
+    provider: SandboxHandle, settings_at: SettingsAt
+) -> None:
+    settings = settings_at(provider)
+    with pytest.raises(SettingsError, match="--since lies in the future: it is 20"):
+        run_sync(settings, Task(since=settings.clock() + timedelta(seconds=1)))
+    assert not settings.data_dir.exists()
+
+
+def test_a_backfill_that_ends_before_the_start_is_refused(
+    provider: SandboxHandle, settings_at: SettingsAt
+) -> None:
+    settings = settings_at(provider, start=provider.now() - timedelta(days=1))
+    with pytest.raises(SettingsError, match="--until lies before SMS_ETL_START"):
+        run_sync(settings, Task(until=settings.clock() - timedelta(days=2)))
+
+
 def test_a_start_in_the_future_reads_no_message(provider: SandboxHandle, settings_at: SettingsAt) -> None:
     result = run_sync(settings_at(provider, start=provider.now() + timedelta(days=1)))
     assert (result.rows_new, result.watermark_after) == (0, None)

@@ -8,9 +8,10 @@ import pytest
 
 from sms_etl.errors import WarehouseLocked
 from sms_etl.settings import Settings
+from sms_etl.warehouse.file import lock_holder
 from sms_etl.warehouse.publish import publish
 from sms_etl.warehouse.read import newest, query
-from sms_etl.warehouse.store import Warehouse, lock_holder
+from sms_etl.warehouse.store import Warehouse
 from sms_etl_tests.warehouse.conftest import (
     CLOCK,
     Hold,

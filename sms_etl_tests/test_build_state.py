@@ -1,0 +1,124 @@
+"""Holds that a sync builds when a build would make anything else, and not when it would make the same."""
+
+from datetime import UTC, datetime, timedelta
+
+import duckdb
+import pytest
+
+from sms_etl.build_state import is_up_to_date
+from sms_etl.building import build_and_check
+from sms_etl.models import files
+from sms_etl.pipeline import sync_build_publish
+from sms_etl.sandbox.server import SandboxHandle
+from sms_etl.settings import Settings
+from sms_etl.sync.engine import Task
+from sms_etl.warehouse.publish import publish
+from sms_etl.warehouse.store import Warehouse
+from sms_etl_tests.conftest import SettingsAt
+
+FROM = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def settings(provider: SandboxHandle, settings_at: SettingsAt) -> Settings:
+    """A data directory that was synced, built and published, with nothing open that is due soon."""
+    settings = settings_at(provider, settle_days=60)
+    assert sync_build_publish(settings).build
+    return settings
+
+
+def later(settings: Settings, **units: float) -> Settings:
+    return settings.model_copy(update={"now": settings.clock() + timedelta(**units)})
+
+
+def test_a_sync_with_nothing_new_builds_nothing_and_publishes_nothing(settings: Settings) -> None:
+    copy = settings.published_path.read_bytes()
+    result = sync_build_publish(settings)
+    assert (result.build, result.is_up_to_date) == (None, True)
+    assert result.published is not None
+    assert result.published.path == settings.published_path
+    assert not result.needs_a_person
+    assert settings.published_path.read_bytes() == copy
+
+
+def test_new_rows_make_the_build_stale_even_if_the_run_that_loaded_them_did_not_build(
+    settings: Settings, provider: SandboxHandle
+) -> None:
+    provider.advance(timedelta(hours=6))
+    then = settings.model_copy(update={"now": provider.now()})
+    assert sync_build_publish(then, is_building=False).sync.rows_new > 0
+    assert not is_up_to_date(then)
+    assert sync_build_publish(then).build
+
+
+@pytest.mark.parametrize(
+    "task", [Task(since=FROM), Task(reconcile_days=1), Task(is_replaying_quarantine=True)]
+)
+def test_whatever_is_asked_beside_what_is_new_builds(settings: Settings, task: Task) -> None:
+    assert sync_build_publish(settings, task).build
+
+
+@pytest.mark.parametrize("change", [{"timezone": "Europe/London"}, {"settle_days": 59}])
+def test_other_settings_build(settings: Settings, change: dict[str, object]) -> None:
+    assert is_up_to_date(settings)
+    assert not is_up_to_date(settings.model_copy(update=change))
+
+
+def test_another_business_day_builds(settings: Settings) -> None:
+    assert not is_up_to_date(later(settings, days=1))
+
+
+def test_other_cost_centres_build(settings: Settings) -> None:
+    seeds = settings.data_dir / "seeds"
+    seeds.mkdir()
+    (seeds / "cost_centres.csv").write_text("key_id,cost_centre,description\n1,IT,x\n")
+    assert not is_up_to_date(settings)
+
+
+def test_another_version_of_the_package_builds(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "__version__", "99")
+    assert not is_up_to_date(settings)
+
+
+def test_a_published_copy_that_is_missing_or_older_is_published_again(settings: Settings) -> None:
+    settings.published_path.unlink()
+    assert not is_up_to_date(settings)
+    assert sync_build_publish(settings).published
+    assert is_up_to_date(settings)
+    build_and_check(settings)  # not published
+    assert not is_up_to_date(settings)
+
+
+def test_a_build_that_failed_a_blocking_check_is_built_again(settings: Settings) -> None:
+    with Warehouse.of(settings).begin() as transaction:
+        transaction.run("insert into raw.sms select * from raw.sms limit 1")
+    assert build_and_check(settings).failures
+    assert not is_up_to_date(settings)
+
+
+@pytest.mark.parametrize(
+    ("open_message", "wait"),
+    [
+        ("created_at = $now - interval 60 day + interval 30 minute, delivery_at = null", "ages out"),
+        ("delivery_at = $now + interval 30 minute", "becomes due"),
+    ],
+)
+def test_a_message_whose_state_time_alone_changes_builds(
+    settings: Settings, open_message: str, wait: str
+) -> None:
+    with Warehouse.of(settings).begin() as transaction:
+        transaction.run(
+            f"update raw.sms set status_code = 0, dlr_code = 0, {open_message} "
+            "where uuid = (select min(uuid) from raw.sms)",
+            {"now": settings.clock().replace(tzinfo=None)},
+        )
+    assert not build_and_check(settings).failures
+    publish(settings)
+    assert is_up_to_date(later(settings, minutes=20)), wait
+    assert not is_up_to_date(later(settings, minutes=31)), wait
+
+
+def test_a_file_that_is_no_warehouse_is_not_up_to_date(settings: Settings) -> None:
+    with duckdb.connect(str(settings.data_dir / "warehouse.duckdb")) as connection:
+        connection.execute("drop table ops.build_context")
+    assert not is_up_to_date(settings)
