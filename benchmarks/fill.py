@@ -70,7 +70,7 @@ def fill(warehouse: Path, *, count: int, until: int, page_size: int = 100) -> No
             insert into ops.fetch_window by name
             select
                 uuid() as window_id, uuid() as run_id, 'sms' as stream, 'poll' as observed_by,
-                5000 as rows, 0 as rows_quarantined, $pages as pages, 1 as attempts,
+                'forward' as purpose, 5000 as rows, 0 as rows_quarantined, $pages as pages, 1 as attempts,
                 i || '-' || uuid() || '.parquet' as landed,
                 timestamp '2025-01-01' as fetched_at, timestamp '2025-01-01' as loaded_at
             from range($windows) as r(i)

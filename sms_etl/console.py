@@ -58,6 +58,12 @@ def show_pipeline(result: "PipelineResult") -> None:
     out.print(f"Read up to {_moment(sync.watermark_after)}.")
     if sync.rows_gone:
         out.print(f"{sync.rows_gone:,} messages are deleted at the provider; their rows stay.")
+    if sync.rows_pruned:
+        out.print(f"Of these, {sync.rows_pruned:,} lie where the provider has nothing any more.")
+    if sync.prices_rounded:
+        out.print(f"{sync.prices_rounded:,} prices were a hair off six decimals and were rounded.")
+    if sync.bulks_error:
+        out.print(f"[yellow]Bulks could not be read, messages could:[/] {escape(sync.bulks_error)}")
     if sync.differences:
         out.print(f"{sync.differences:,} spans differed from the provider's totals and were read again.")
     if sync.bulks_differing:

@@ -35,8 +35,12 @@ class PipelineResult:
 
     @property
     def needs_a_person(self) -> bool:
-        """Whether rows were quarantined or a blocking test failed."""
-        return self.sync.rows_quarantined > 0 or bool(self.build and self.build.failures)
+        """Whether rows were quarantined, bulks could not be read, or a blocking test failed."""
+        return (
+            self.sync.rows_quarantined > 0
+            or self.sync.bulks_error is not None
+            or bool(self.build and self.build.failures)
+        )
 
     def as_json(self) -> dict[str, Any]:
         """Give it as plain JSON values, the sync's at the top."""

@@ -1,9 +1,11 @@
 """What is loaded, how fresh it is, what needs a person: read from the warehouse, never from the provider."""
 
+import json
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import duckdb
 
@@ -21,10 +23,7 @@ select
     (select account_id from ops.account) as account_id,
     (select currency from ops.account) as currency
 """
-_LAST_RUN = """
-select started_at, finished_at, stopped_reason, error, rows_new, rows_changed, requests, seconds
-from ops.sync_run order by started_at desc limit 1
-"""
+_LAST_RUN = "select * from ops.sync_run order by started_at desc, rowid desc limit 1"
 _FAILED_TESTS = """
 select model || ': ' || test || ' (' || failures || ' rows)', severity
 from ops.model_test where failures > 0 order by severity, model, test
@@ -36,8 +35,9 @@ select
     quantile_cont(epoch(watermark_at - created_at), 0.5) as median_seconds,
     quantile_cont(epoch(watermark_at - created_at), 0.95) as p95_seconds,
     max(epoch(watermark_at - created_at)) as longest_seconds,
-    count(*) filter (where observed_by <> 'poll') as beyond_overlap
+    count(*) filter (where purpose = 'reconcile') as beyond_overlap
 from ops.late_row
+where purpose in ('forward', 'reconcile')
 """
 _OPEN = "select count(*) from marts.fct_sms where not is_final and not is_aged_out and not is_gone"
 
@@ -65,6 +65,7 @@ class Status:
     failed_tests: tuple[str, ...]
     warnings: tuple[str, ...]
     last_run: dict[str, Any] | None
+    """Its row in `ops.sync_run`, with all it counted; None before the first one."""
 
     def as_json(self) -> dict[str, Any]:
         """Give it as plain JSON values; times are ISO 8601 with their offset."""
@@ -84,19 +85,29 @@ def read_status(settings: Settings) -> Status:
         lateness = _one(connection, _LATENESS)
         differing = count_differing(connection, overlap=settings.overlap)
         opened = connection.execute(_OPEN).fetchone() if has_facts else None
+        last_run = _last_run(connection)
+        bulks_error = last_run.get("bulks_error") if last_run else None
         return Status(
             warehouse=Path(settings.warehouse_url.removeprefix("duckdb:///")),
             open_messages=opened[0] if opened else None,
             bulks_differing=differing,
             failed_tests=tuple(text for text, severity in failed if severity == "error"),
             warnings=(
+                *([f"bulks could not be read: {bulks_error}"] if bulks_error else []),
                 *([f"bulks that do not add up to their messages: {differing}"] if differing else []),
                 *(text for text, severity in failed if severity != "error"),
             ),
-            last_run=_one(connection, _LAST_RUN),
+            last_run=last_run,
             lateness=lateness if lateness and lateness["messages"] else None,
             **counts,
         )
+
+
+def _last_run(connection: duckdb.DuckDBPyConnection) -> dict[str, Any] | None:
+    run = _one(connection, _LAST_RUN)
+    if run is not None and run.get("unknown_fields"):
+        run["unknown_fields"] = json.loads(run["unknown_fields"])
+    return run
 
 
 def _one(connection: duckdb.DuckDBPyConnection, sql: str) -> dict[str, Any] | None:
@@ -111,6 +122,6 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 - JSON values of any kind
         return f"{value.isoformat()}+00:00"
     if isinstance(value, dict):
         return {name: _plain(inner) for name, inner in value.items()}
-    if isinstance(value, Path):
+    if isinstance(value, (Path, UUID)):
         return str(value)
     return value

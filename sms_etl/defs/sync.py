@@ -23,6 +23,7 @@ RETRY_POLICY = dg.RetryPolicy(
 QUARANTINE_CHECK = "nothing_quarantined"
 FIELDS_CHECK = "no_new_fields"
 BULKS_CHECK = "bulks_agree_with_their_messages"
+BULKS_READ_CHECK = "bulks_could_be_read"
 
 
 class SyncConfig(dg.Config):
@@ -90,6 +91,11 @@ _SPECS = [
             asset=BULKS,
             description="The messages of each processed bulk add up to its own totals, in number and cost.",
         ),
+        dg.AssetCheckSpec(
+            BULKS_READ_CHECK,
+            asset=BULKS,
+            description="The provider's listing of bulks could be read; messages are read without it.",
+        ),
     ],
     pool=WRITER_POOL,
     retry_policy=RETRY_POLICY,
@@ -133,12 +139,18 @@ def lox24_sync(
         severity=dg.AssetCheckSeverity.WARN,
         metadata={"bulks that differ": result.bulks_differing or 0},
     )
+    yield dg.AssetCheckResult(
+        asset_key=BULKS,
+        check_name=BULKS_READ_CHECK,
+        passed=result.bulks_error is None,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"error": result.bulks_error or ""},
+    )
 
 
-def _facts(result: SyncResult) -> dict[str, str | int | float | None]:
-    """Give a run's counts, over both assets, and its watermarks; nothing of any message."""
-    facts = result.as_json()
-    del facts["unknown_fields"]  # shown by their check
+def _facts(result: SyncResult) -> dict[str, str | int | float]:
+    """Return all a run counted, over both assets, and its watermarks; nothing of any message."""
+    facts = result.as_json() | {"unknown_fields": ", ".join(result.unknown_fields)}
     return {name: value for name, value in facts.items() if value is not None}
 
 

@@ -6,13 +6,35 @@ import duckdb
 
 _PROCESSED = 10
 """The one state that promises a message for each recipient; one that was cancelled or broke off does not."""
-# What was read within the overlap may still lack rows that become visible late. As in `fct_bulk`, messages in
-# another currency than their bulk's are not among its own, so that amounts in two currencies never meet.
+# A backfill may lie apart from what is read forward: a bulk is compared if one stretch of what was read holds
+# it. What was read within the overlap may still lack rows that become visible late. As in `fct_bulk`,
+# messages in another currency than their bulk's are not among its own: two currencies never meet.
 _DIFFERING = """
-with loaded as (
-    select min(since_at) as since_at, max(until_at) - $overlap as until_at
+with windows as (
+    select
+        since_at,
+        until_at,
+        max(until_at) over (
+            order by since_at, until_at rows between unbounded preceding and 1 preceding
+        ) as read_until_at
     from ops.fetch_window
-    where stream = 'sms' and observed_by = 'poll'
+    where stream = 'sms' and purpose in ('forward', 'backfill')
+),
+
+stretches as (
+    select
+        since_at,
+        until_at,
+        count(*) filter (where since_at > read_until_at + interval 1 second) over (
+            order by since_at, until_at
+        ) as stretch
+    from windows
+),
+
+loaded as (
+    select min(since_at) as since_at, max(until_at) - $overlap as until_at
+    from stretches
+    group by stretch
 ),
 
 sent as (

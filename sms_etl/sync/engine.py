@@ -5,9 +5,10 @@ that is killed leaves nothing half done.
 """
 
 import asyncio
+import logging
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
@@ -16,8 +17,21 @@ from uuid import UUID, uuid4
 
 from filelock import FileLock, Timeout
 
-from sms_etl.clock import to_unix
-from sms_etl.errors import AlreadyRunning, SettingsError, SmsEtlError, WrongAccount
+from sms_etl.clock import from_unix, to_unix
+from sms_etl.errors import (
+    AlreadyRunning,
+    AuthBlocked,
+    BadAnswer,
+    BadRequest,
+    NotFound,
+    ProviderDiffers,
+    ProviderError,
+    SettingsError,
+    SmsEtlError,
+    Unauthorised,
+    WindowUnstable,
+    WrongAccount,
+)
 from sms_etl.files import make_directory
 from sms_etl.pii import Pii
 from sms_etl.providers.lox24.client import Account, Limits, Lox24Client
@@ -28,21 +42,31 @@ from sms_etl.sync.bulks import count_differing
 from sms_etl.sync.fetch import FetchedWindow
 from sms_etl.sync.landed import Aside, Landed, WindowFacts, remove_unfinished
 from sms_etl.sync.lander import Lander
-from sms_etl.sync.load import LoadCounts, batches, load
+from sms_etl.sync.load import LoadCounts, Missing, batches, load
 from sms_etl.sync.notes import (
     HeldAccount,
     Memory,
     held_account,
     hold_account,
     note_end,
+    note_sandbox,
     note_start,
     open_quarantine,
     recall,
     write_requests,
 )
-from sms_etl.sync.plan import Span, resume_at, span_to_read
+from sms_etl.sync.plan import Purpose, Span, resume_at, span_to_read
 from sms_etl.sync.probe import probe, probe_bulks
-from sms_etl.sync.provider_facts import AS_DOCUMENTED, KnownFacts, recall_facts, write_facts
+from sms_etl.sync.provider_facts import (
+    AS_DOCUMENTED,
+    BULKS_UUID_FILTER,
+    Fact,
+    KnownFacts,
+    fact,
+    forget_facts,
+    recall_facts,
+    write_facts,
+)
 from sms_etl.sync.reconcile import differences
 from sms_etl.sync.settle import (
     UUIDS_PER_WINDOW,
@@ -53,6 +77,8 @@ from sms_etl.sync.settle import (
 )
 from sms_etl.sync.streams import BULKS, BULKS_CHANGED, SMS, Stream
 from sms_etl.warehouse.store import Transaction, Warehouse
+
+_log = logging.getLogger(__name__)
 
 DONE = "done"
 _LOCK_FILE = "sync.lock"
@@ -72,26 +98,22 @@ Progress = Callable[[str, int, int | None], None]
 """Is told a step's name, how much more of it is done, and of how much (None: not known)."""
 
 
-@dataclass(frozen=True)
-class SyncResult:
-    """How one sync went; the counts are over all streams."""
+@dataclass(frozen=True, kw_only=True)
+class SyncResult(LoadCounts):
+    """How one sync went; the counts are over all streams.
+
+    What a run counts has its one definition here and in `LoadCounts`: `ops.sync_run` has a column for each
+    field, and `--json`, `status` and Dagster show all of them.
+    """
 
     run_id: str
+    purpose: Purpose
     stopped_reason: str
     watermark_before: datetime | None
     """Of messages, UTC."""
     watermark_after: datetime | None
-    windows: int
-    pages: int
     requests: int
     retries: int
-    rows_seen: int
-    rows_new: int
-    rows_changed: int
-    rows_gone: int
-    rows_quarantined: int
-    rows_late: int
-    """New messages created before the watermark: they became visible late."""
     settled_by_uuid: int
     """Open messages that were asked for by uuid."""
     settled_by_window: int
@@ -100,8 +122,8 @@ class SyncResult:
     """Spans that a reconciliation found to differ, and read again."""
     bulks_differing: int | None
     """Bulks whose messages do not add up to the provider's totals of them; None if they were not compared."""
-    unknown_fields: tuple[str, ...]
-    """Fields of the provider that were seen for the first time."""
+    bulks_error: str | None
+    """Why bulks could not be read; messages are read without them. None if they could."""
     seconds: float
 
     def as_json(self) -> dict[str, Any]:
@@ -135,6 +157,15 @@ class Task:
     def is_forward_only(self) -> bool:
         """Whether only what is new is read, and what is open settled."""
         return not (self.is_backfill or self.reconcile_days is not None or self.is_replaying_quarantine)
+
+    @property
+    def purpose(self) -> Purpose:
+        """What the run is for; one that reconciles reads what is new as well."""
+        if self.is_replaying_quarantine:
+            return Purpose.REPLAY
+        if self.is_backfill:
+            return Purpose.BACKFILL
+        return Purpose.FORWARD if self.reconcile_days is None else Purpose.RECONCILE
 
 
 def run_sync(settings: Settings, task: Task | None = None, *, progress: Progress | None = None) -> SyncResult:
@@ -208,6 +239,7 @@ class _Run:
     settled_by_window: int = 0
     differences: int = 0
     bulks_differing: int | None = None
+    bulks_error: str | None = None
     page_size: int = 1
     """Rows on the fullest page seen."""
     expected: Counter[str] = field(default_factory=Counter)
@@ -230,8 +262,11 @@ class _Run:
         with self.warehouse.begin() as transaction:
             self.memory = recall(transaction, self.settings.landing_dir, self.clock())
             self.known_facts = recall_facts(transaction)
-            note_start(transaction, self.run_id, self.clock())
+            note_start(transaction, self.run_id, self.task.purpose, self.clock())
         before = self.memory.watermarks[SMS.name]
+        _log.info(
+            "Sync %s (%s) begins; the watermark is %s.", self.run_id, self.task.purpose, before or "not set"
+        )
         self.page_size = self.memory.page_size
         self.client.recently_refused = self.memory.recently_refused
         try:
@@ -239,6 +274,7 @@ class _Run:
                 with closing(self.lander):
                     await self._steps()
         except BaseException as exc:
+            self._doubt_facts(exc)
             self._note_end(before, type(exc).__name__, exc.message if isinstance(exc, SmsEtlError) else "")
             raise
         return self._note_end(before, DONE, None)
@@ -247,28 +283,55 @@ class _Run:
         self._hold_account(await self.client.account())
         await self._learn_facts()
         for stream, landed in self.memory.not_loaded:
-            await self._load_all(stream, each_of(landed))
+            _log.info("%d files of %s were landed by a run that ended early.", len(landed), stream.name)
+            missing = await self._load_all(stream, each_of(landed))
+            if stream is SMS:
+                await self._confirm(stream, missing, Purpose.SETTLE)
         if self.task.is_replaying_quarantine:
             await self._replay_quarantine()
             return
         polled = await self._poll(SMS)
         if self.task.is_backfill:
             return
-        await self._poll(BULKS)
-        await self._poll(BULKS_CHANGED)
-        await self._learn_facts_of_bulks()
         await self._settle(polled)
         if self.task.reconcile_days is not None:
             await self._reconcile(self.task.reconcile_days)
-        with self.warehouse.begin() as transaction:
-            self.bulks_differing = count_differing(transaction.native, overlap=self.settings.overlap)
+        await self._bulks(
+            lambda: self._poll(BULKS),
+            lambda: self._poll(BULKS_CHANGED),
+            self._learn_facts_of_bulks,
+            self._settle_bulks,
+        )
+        if self.bulks_error is None:
+            with self.warehouse.begin() as transaction:
+                self.bulks_differing = count_differing(transaction.native, overlap=self.settings.overlap)
 
     async def _poll(self, stream: Stream) -> Span | None:
         """Read the new rows of a stream; give the span that was read."""
         span, advances = self._plan(stream)
         if span is not None:
-            await self._read_span(stream, span, "poll", advances=advances)
+            purpose = Purpose.BACKFILL if self.task.is_backfill else Purpose.FORWARD
+            await self._read_span(stream, span, purpose, advances=advances)
         return span
+
+    async def _bulks(self, *steps: Callable[[], Awaitable[object]]) -> None:
+        """Take steps that concern bulks alone; what goes wrong there is kept, and stops no message.
+
+        Raises:
+            Unauthorised: The token is wrong: nothing may be asked any more.
+            AuthBlocked: As above.
+        """
+        for step in steps:
+            try:
+                await step()
+            except (Unauthorised, AuthBlocked):
+                raise
+            except (ProviderError, WindowUnstable) as exc:
+                _log.info("Bulks cannot be read: %s", exc.message)
+                self._doubt_facts(exc)
+                self.bulks_error = self.bulks_error or exc.message
+                if not isinstance(exc, _ABOUT_ONE_REQUEST):
+                    return
 
     def _plan(self, stream: Stream) -> tuple[Span | None, bool]:
         """Give the span to read and whether reading it may move the watermark."""
@@ -287,10 +350,11 @@ class _Run:
         return span_to_read(watermark=watermark, overlap=overlap, start=start, now=now), True
 
     async def _read_span(
-        self, stream: Stream, span: Span, observed_by: str, *, advances: bool = False
+        self, stream: Stream, span: Span, purpose: Purpose, *, advances: bool = False
     ) -> None:
         """Read a span, window by window, load it, and ask for what was stored there but not answered."""
-        step = f"{_DOING[observed_by]} {stream.name}"
+        step = f"{_DOING[purpose]} {stream.name}"
+        _log.info("%s of %s: %s.", step, self.task.purpose, _told(span))
 
         def expect(rows: int) -> None:
             self.expected[step] += rows
@@ -300,30 +364,62 @@ class _Run:
             async for window in fetch.windows(self.client, stream, span, on_total=expect, facts=self.facts):
                 self.page_size = max(self.page_size, window.page_size)
                 count = len(window.rows)
+                _log.info(
+                    "Read %s of %s: %d rows, %d pages, attempt %d.",
+                    _told(window.span),
+                    stream.name,
+                    count,
+                    window.pages,
+                    window.attempts,
+                )
                 yield window
                 self._progress(step, count)
 
-        missing = await self._take_in(stream, fetched(), observed_by, advances=advances)
-        await self._ask_by_uuid(stream, missing, observed_by)
+        missing = await self._take_in(stream, fetched(), purpose, advances=advances)
+        await self._confirm(stream, missing, purpose)
+
+    async def _confirm(self, stream: Stream, missing: Missing, purpose: Purpose) -> None:
+        """Ask for what is stored but was not in its window: it is deleted, or was missed."""
+        to_ask = missing.of_some
+        for uuids in missing.of_all:
+            pruned = await fetch.all_gone(self.client, stream, uuids) if len(uuids) > fetch.SAMPLE else None
+            if pruned is None:
+                to_ask += uuids
+                continue
+            _log.info("The provider has none of %d stored rows of %s any more.", len(uuids), stream.name)
+            await self._take_in(stream, each_of([pruned]), purpose, advances=False)
+        await self._ask_by_uuid(stream, to_ask, purpose)
 
     async def _settle(self, just_read: Span | None) -> None:
-        """Ask again for what may still have changed."""
+        """Ask again for messages that may still have changed."""
         with self.warehouse.begin() as transaction:
-            bulks = open_bulks(transaction)
             messages = open_messages(
                 transaction,
                 now=self.clock(),
                 settle_days=self.settings.settle_days,
                 just_read=just_read,
             )
-        await self._ask_by_uuid(BULKS, bulks, "settle")
-        batch = self.settings.lox24_uuids_per_request if self.facts.sms_uuid_filter_is_obeyed else 1
+        batch = self.settings.lox24_uuids_per_request if self.facts.obeys_uuids(SMS) else 1
         plan = plan_settlement(messages, page_size=self.page_size, batch=batch)
+        _log.info(
+            "Settlement: %d open messages are due; %d are asked for by uuid, %d spans are read again, "
+            "in about %d requests.",
+            len(messages),
+            len(plan.uuids),
+            len(plan.spans),
+            plan.requests,
+        )
         self.settled_by_uuid += len(plan.uuids)
         self.settled_by_window += len(plan.spans)
-        await self._ask_by_uuid(SMS, plan.uuids, "settle")
+        await self._ask_by_uuid(SMS, plan.uuids, Purpose.SETTLE)
         for span in plan.spans:
-            await self._read_span(SMS, span, "settle")
+            await self._read_span(SMS, span, Purpose.SETTLE)
+
+    async def _settle_bulks(self) -> None:
+        """Ask again for bulks that are new or in progress."""
+        with self.warehouse.begin() as transaction:
+            bulks = open_bulks(transaction)
+        await self._ask_by_uuid(BULKS, bulks, Purpose.SETTLE)
 
     async def _reconcile(self, days: int) -> None:
         """Compare the last days with the provider's totals and read again what differs."""
@@ -342,32 +438,50 @@ class _Run:
 
         async for difference in differences(Span(since, until), at_provider=at_provider, stored=stored):
             self.differences += 1
-            await self._read_span(SMS, difference.span, "reconcile")
+            _log.info(
+                "%s: the provider has %d messages, %d are stored.",
+                _told(difference.span),
+                difference.at_provider,
+                difference.stored,
+            )
+            await self._read_span(SMS, difference.span, Purpose.RECONCILE)
 
     async def _replay_quarantine(self) -> None:
         """Ask again for the rows that could not be loaded: the provider or this code may do better now."""
         with self.warehouse.begin() as transaction:
             messages = open_quarantine(transaction, SMS.name)
             bulks = open_quarantine(transaction, BULKS.name, BULKS_CHANGED.name)
-        await self._ask_by_uuid(SMS, messages, "poll")
-        await self._ask_by_uuid(BULKS, bulks, "poll")
+        await self._ask_by_uuid(SMS, messages, Purpose.REPLAY)
+        await self._bulks(lambda: self._ask_by_uuid(BULKS, bulks, Purpose.REPLAY))
 
-    async def _ask_by_uuid(self, stream: Stream, uuids: Sequence[str], observed_by: str) -> None:
+    async def _ask_by_uuid(self, stream: Stream, uuids: Sequence[str], purpose: Purpose) -> None:
         async def answered() -> AsyncIterator[FetchedWindow]:
             for start in range(0, len(uuids), UUIDS_PER_WINDOW):
                 part = uuids[start : start + UUIDS_PER_WINDOW]
-                batch = self.settings.lox24_uuids_per_request
-                yield await fetch.by_uuid(self.client, stream, part, batch, facts=self.facts)
+                yield await self._by_uuid(stream, part)
                 self._progress(step, len(part))
 
-        step = f"{_DOING[observed_by]} {stream.name}"
+        step = f"{_DOING[purpose]} {stream.name}"
         self.expected[step] += len(uuids)
         if uuids:
-            await self._take_in(stream, answered(), observed_by, advances=False)
+            await self._take_in(stream, answered(), purpose, advances=False)
+
+    async def _by_uuid(self, stream: Stream, uuids: Sequence[str]) -> FetchedWindow:
+        """Ask for rows by uuid, one by one where their listing has no such filter."""
+        if not self.facts.obeys_uuids(stream):
+            return await fetch.one_by_one(self.client, stream, uuids)
+        try:
+            return await fetch.by_uuid(self.client, stream, uuids, self.settings.lox24_uuids_per_request)
+        except (ProviderDiffers, BadRequest) as exc:
+            if stream is not BULKS:
+                raise
+            _log.info("Bulks are asked for one by one: %s", exc.message)
+            self._keep_fact(fact(BULKS_UUID_FILTER, "rejected" if exc.status else "ignored"))
+        return await fetch.one_by_one(self.client, stream, uuids)
 
     async def _take_in(
-        self, stream: Stream, fetched: AsyncIterator[FetchedWindow], observed_by: str, *, advances: bool
-    ) -> tuple[str, ...]:
+        self, stream: Stream, fetched: AsyncIterator[FetchedWindow], purpose: Purpose, *, advances: bool
+    ) -> Missing:
         """Land and load each window while the next ones are fetched; give what was missing from them."""
 
         async def landed() -> AsyncIterator[Landed]:
@@ -375,25 +489,25 @@ class _Run:
                 yield aside.put_in_place()
 
         def write(window: FetchedWindow) -> Coroutine[Any, Any, Aside]:
-            return self._write(stream, window, observed_by, advances)
+            return self._write(stream, window, purpose, advances)
 
         return await self._load_all(stream, landed())
 
-    async def _load_all(self, stream: Stream, landed: AsyncIterator[Landed]) -> tuple[str, ...]:
+    async def _load_all(self, stream: Stream, landed: AsyncIterator[Landed]) -> Missing:
         """Load landed files, many at once; give what was missing from their windows."""
-        missing: tuple[str, ...] = ()
+        missing = Missing()
         async for batch in ahead(batches(landed, most_rows=_ROWS_PER_LOAD), 1):
             missing += await asyncio.to_thread(self._load, stream, batch)
         return missing
 
     def _write(
-        self, stream: Stream, window: FetchedWindow, observed_by: str, advances: bool
+        self, stream: Stream, window: FetchedWindow, purpose: Purpose, advances: bool
     ) -> Coroutine[Any, Any, Aside]:
         facts = WindowFacts(
             window_id=window.window_id,
             run_id=self.run_id,
             stream=stream.name,
-            observed_by=observed_by,
+            observed_by=purpose.observed_by,
             since=window.span.since if window.span else None,
             until=window.span.until if window.span else None,
             advances_watermark=advances,
@@ -401,35 +515,44 @@ class _Run:
             fetched_at=self.clock(),
             pages=window.pages,
             attempts=window.attempts,
+            purpose=purpose,
+            is_pruned=window.is_pruned,
         )
         return self.lander.write(stream, facts, window.rows, window.gone)
 
-    def _load(self, stream: Stream, landed: Sequence[Landed]) -> tuple[str, ...]:
+    def _load(self, stream: Stream, landed: Sequence[Landed]) -> Missing:
         """Load landed files together; give what was missing from their windows."""
         with self.warehouse.begin() as transaction:
             transaction.use_threads(1)  # fetching and writing have the other cores; it takes less memory, too
-            counts = load(transaction, stream, landed, run_id=self.run_id, now=self.clock())
+            counts, missing = load(transaction, stream, landed, run_id=self.run_id, now=self.clock())
             self._write_notes(transaction)
             self.memory.remember(transaction, stream)
-        self.counts += replace(counts, missing=())
-        return counts.missing
+        self.counts += counts
+        return missing
 
     def _write_notes(self, transaction: Transaction) -> None:
         """Write the requests made since the last time, and whose messages these are."""
         write_requests(transaction, self.run_id, self.client.take_ledger())
-        if self.account is not None and held_account(transaction) is None:
+        if self.account is None:
+            return
+        held = held_account(transaction)
+        if held is None:
             hold_account(transaction, self.account, self.clock())
+        elif held.is_sandbox is None:
+            note_sandbox(transaction, is_sandbox=bool(self.account.is_sandbox))
 
     def _hold_account(self, account: Account) -> None:
         """Keep a warehouse to one account: two accounts' figures in one table help nobody."""
         held = self.memory.account
-        if held is not None and held.account_id != str(account.id):
+        asked = HeldAccount(
+            str(account.id), account.currency, self.settings.lox24_base_url, account.is_sandbox
+        )
+        if held is not None and not held.is_of(asked):
             raise WrongAccount(
-                f"The warehouse {self.warehouse.path} holds account {held.account_id} of {held.base_url}; "
-                f"the token is of account {account.id}.",
-                hint="Give each account its own SMS_ETL_DATA_DIR. After a demo, delete its data directory.",
+                f"The warehouse {self.warehouse.path} holds {held.told}; the token is of {asked.told}.",
+                hint=_how_to_part(held, asked),
             )
-        self.account = HeldAccount(str(account.id), account.currency, self.settings.lox24_base_url)
+        self.account = asked
 
     async def _learn_facts(self) -> None:
         """Probe the provider where it was not, or where what was found is in doubt."""
@@ -442,14 +565,22 @@ class _Run:
     async def _learn_facts_of_bulks(self) -> None:
         """The same for bulks, once messages are read: they may be refused, which must not stop messages."""
         if self.known_facts.are_due_for_bulks():
-            found = await probe_bulks(self.client, start=self.settings.start, now=self.clock())
-            self._keep_facts(self.known_facts.with_fact(found))
-            self.facts = self.known_facts.for_reading()
+            self._keep_fact(await probe_bulks(self.client, start=self.settings.start, now=self.clock()))
+
+    def _keep_fact(self, found: Fact) -> None:
+        self._keep_facts(self.known_facts.with_fact(found))
 
     def _keep_facts(self, known: KnownFacts) -> None:
         self.known_facts = known
+        self.facts = known.for_reading()
         with self.warehouse.begin() as transaction:
             write_facts(transaction, known.facts, self.clock())
+
+    def _doubt_facts(self, exc: BaseException) -> None:
+        """Let the next run probe the provider anew, if this one met what was ruled out."""
+        if isinstance(exc, ProviderDiffers):
+            with self.warehouse.begin() as transaction:
+                forget_facts(transaction)
 
     def _progress(self, step: str, done: int) -> None:
         if self.on_progress:
@@ -460,34 +591,67 @@ class _Run:
             self._write_notes(transaction)
             result = self._result(before, stopped_reason)
             note_end(transaction, asdict(result), error=error, finished_at=self.clock())
+        _log.info(
+            "Sync %s ended (%s): %d rows, %d new, %d changed, in %d requests and %.1f s.",
+            self.run_id,
+            stopped_reason,
+            result.rows_seen,
+            result.rows_new,
+            result.rows_changed,
+            result.requests,
+            result.seconds,
+        )
         return result
 
     def _result(self, before: datetime | None, stopped_reason: str) -> SyncResult:
         return SyncResult(
+            **asdict(self.counts),
             run_id=str(self.run_id),
+            purpose=self.task.purpose,
             stopped_reason=stopped_reason,
             watermark_before=before,
             watermark_after=self.memory.watermarks[SMS.name],
-            windows=self.counts.windows,
-            pages=self.counts.pages,
             requests=self.client.requests,
             retries=self.client.retries,
-            rows_seen=self.counts.seen,
-            rows_new=self.counts.new,
-            rows_changed=self.counts.changed,
-            rows_gone=self.counts.gone,
-            rows_quarantined=self.counts.quarantined,
-            rows_late=self.counts.late,
             settled_by_uuid=self.settled_by_uuid,
             settled_by_window=self.settled_by_window,
             differences=self.differences,
             bulks_differing=self.bulks_differing,
-            unknown_fields=self.counts.unknown_fields,
+            bulks_error=self.bulks_error,
             seconds=round(time.perf_counter() - self.started, 3),
         )
 
 
-_DOING = {"poll": "reading", "settle": "settling", "reconcile": "reconciling"}
+_DOING = {
+    Purpose.FORWARD: "reading",
+    Purpose.BACKFILL: "reading",
+    Purpose.REPLAY: "reading",
+    Purpose.SETTLE: "settling",
+    Purpose.RECONCILE: "reconciling",
+}
+_ABOUT_ONE_REQUEST = (BadRequest, NotFound, BadAnswer, ProviderDiffers, WindowUnstable)
+"""What another request may be spared: after an outage or a refusal none is made."""
+
+
+def _told(span: Span | None) -> str:
+    if span is None:
+        return "uuids"
+    return f"{from_unix(span.since)} to {from_unix(span.until)}"
+
+
+def _how_to_part(held: HeldAccount, asked: HeldAccount) -> str:
+    """Say what to do about a warehouse of another account."""
+    if held.is_sandbox and not asked.is_sandbox:
+        return (
+            "It was made by a demo, or by `sms-etl ui` without a token. Give your account a directory of its "
+            "own (SMS_ETL_DATA_DIR)."
+        )
+    if asked.is_sandbox and not held.is_sandbox:
+        return (
+            "Give the sandbox a directory of its own (SMS_ETL_DATA_DIR), or set SMS_ETL_LOX24_TOKEN and "
+            "SMS_ETL_LOX24_BASE_URL to those of your account."
+        )
+    return "Give each account its own SMS_ETL_DATA_DIR."
 
 
 def _client(settings: Settings) -> Lox24Client:

@@ -30,11 +30,15 @@ from sms_etl.sync.pages import (
 )
 from sms_etl.sync.plan import Span, windows_of
 from sms_etl.sync.provider_facts import AS_DOCUMENTED, ProviderFacts, differs
-from sms_etl.sync.streams import SMS, Stream
+from sms_etl.sync.streams import Stream
 from sms_etl.sync.ties import completed
 
 ATTEMPTS = 5
 """How often a window is read before it is cut in two, or counts as unstable if it is a single second."""
+MOST_ASKED_SINGLY = 50
+"""So many missing rows are asked for one by one; that more are gone, two listings and a sample tell."""
+SAMPLE = 5
+"""How many of them a sample asks for: the first, the last, and what lies evenly between."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,8 @@ class FetchedWindow:
     """Rows on the fullest page."""
     gone: Sequence[str] = ()
     """Uuids that were asked for and that the provider says are deleted."""
+    is_pruned: bool = False
+    """Whether they are all that was stored in a span in which the provider has nothing any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,51 +129,97 @@ async def count(client: Lox24Client, stream: Stream, span: Span, facts: Provider
     return rows
 
 
-async def by_uuid(
-    client: Lox24Client,
-    stream: Stream,
-    uuids: Sequence[str],
-    batch: int,
-    *,
-    facts: ProviderFacts = AS_DOCUMENTED,
-) -> FetchedWindow:
-    """Read rows by their uuids; those not answered are asked for one by one and reported as gone on a 404.
+async def by_uuid(client: Lox24Client, stream: Stream, uuids: Sequence[str], batch: int) -> FetchedWindow:
+    """Read rows by their uuids; those not answered are reported as gone once that is confirmed.
+
+    Few are confirmed one by one, by a 404. More than `MOST_ASKED_SINGLY` must be missing from a second
+    listing too, and a sample of them be answered by 404; if any is there after all, each is asked for.
 
     Args:
         client: Of the provider.
         stream: Which listing.
         uuids: At least one.
         batch: Most uuids in one request.
-        facts: Where messages cannot be asked for by a list, each is asked for by itself.
 
     Raises:
         ProviderDiffers: The answer holds rows that were not asked for.
-        ProviderError: See its subclasses.
+        ProviderError: See its other subclasses.
     """
     window_id = new_window_id()
-    is_listed = stream is not SMS or facts.sms_uuid_filter_is_obeyed
-    batches = [uuids[start : start + batch] for start in range(0, len(uuids), batch)] if is_listed else []
-    answers = await together(*(_batch(client, stream, part, window_id) for part in batches))
-    asked = set(uuids)
-    rows = {row: raw for pages in answers for page in pages for row, raw in identified(page)}
-    if not rows.keys() <= asked:
-        raise differs(
-            f"LOX24 does not obey the filter uuid on {stream.path}: it answered rows that were not asked for."
-        )
-    missing = [uuid for uuid in uuids if uuid not in rows]
-    found, gone = await confirm(client, stream, missing, window_id)
+    pages = await _listed(client, stream, uuids, batch, window_id)
+    missing = _not_on(pages, uuids)
+    are_gone = False
+    if len(missing) > MOST_ASKED_SINGLY:
+        pages += await _listed(client, stream, missing, batch, window_id)
+        missing = _not_on(pages, missing)
+        are_gone = await _are_gone(client, stream, missing, window_id)
+    found, gone = ([], missing) if are_gone else await _confirmed(client, stream, missing, window_id)
     return FetchedWindow(
         window_id=window_id,
         span=None,
-        rows=[*rows.values(), *found],
-        pages=sum(len(answer) for answer in answers),
+        rows=[*_by_identity(pages).values(), *found],
+        pages=len(pages),
         attempts=1,
-        page_size=max((len(page.rows) for pages in answers for page in pages), default=0),
+        page_size=max((len(page.rows) for page in pages), default=0),
         gone=gone,
     )
 
 
-async def confirm(
+async def one_by_one(client: Lox24Client, stream: Stream, uuids: Sequence[str]) -> FetchedWindow:
+    """Read rows each by its own request: for a listing that does not obey the filter `uuid`."""
+    window_id = new_window_id()
+    found, gone = await _confirmed(client, stream, uuids, window_id)
+    return FetchedWindow(window_id, None, found, pages=0, attempts=1, page_size=0, gone=gone)
+
+
+async def all_gone(client: Lox24Client, stream: Stream, uuids: Sequence[str]) -> FetchedWindow | None:
+    """Confirm by a sample that rows are gone; None if any of the sample is still there.
+
+    Args:
+        client: Of the provider.
+        stream: Which listing.
+        uuids: All that was stored in a span of which a listing says that it holds nothing; in order.
+    """
+    window_id = new_window_id()
+    if not await _are_gone(client, stream, uuids, window_id):
+        return None
+    return FetchedWindow(window_id, None, (), pages=0, attempts=1, page_size=0, gone=uuids, is_pruned=True)
+
+
+async def _are_gone(client: Lox24Client, stream: Stream, uuids: Sequence[str], window_id: UUID) -> bool:
+    found, _ = await _confirmed(client, stream, _sample(uuids), window_id)
+    return not found
+
+
+def _sample(uuids: Sequence[str]) -> Sequence[str]:
+    if len(uuids) <= SAMPLE:
+        return uuids
+    return [uuids[place * (len(uuids) - 1) // (SAMPLE - 1)] for place in range(SAMPLE)]
+
+
+async def _listed(
+    client: Lox24Client, stream: Stream, uuids: Sequence[str], batch: int, window_id: UUID
+) -> list[Page]:
+    batches = [uuids[start : start + batch] for start in range(0, len(uuids), batch)]
+    answers = await together(*(_batch(client, stream, part, window_id) for part in batches))
+    pages = [page for answer in answers for page in answer]
+    if not _by_identity(pages).keys() <= set(uuids):
+        raise differs(
+            f"LOX24 does not obey the filter uuid on {stream.path}: it answered rows that were not asked for."
+        )
+    return pages
+
+
+def _by_identity(pages: Sequence[Page]) -> dict[str | bytes, msgspec.Raw]:
+    return {row: raw for page in pages for row, raw in identified(page)}
+
+
+def _not_on(pages: Sequence[Page], uuids: Sequence[str]) -> list[str]:
+    there = _by_identity(pages)
+    return [uuid for uuid in uuids if uuid not in there]
+
+
+async def _confirmed(
     client: Lox24Client, stream: Stream, uuids: Sequence[str], window_id: UUID
 ) -> tuple[list[msgspec.Raw], list[str]]:
     """Ask one by one for rows a listing did not give; give those there are, and the uuids of the rest."""

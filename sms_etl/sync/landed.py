@@ -16,6 +16,7 @@ import msgspec
 from sms_etl.errors import DataDirError
 from sms_etl.pii import Pii
 from sms_etl.providers.lox24.records import Fields
+from sms_etl.sync.plan import Purpose
 
 if TYPE_CHECKING:
     from sms_etl.sync.streams import Stream
@@ -56,6 +57,21 @@ class WindowFacts(msgspec.Struct, frozen=True):
     attempts: int
     rows: int = 0
     rows_bad: int = 0
+    purpose: Purpose | None = None
+    """None in files of versions that did not write it; see `why_read`."""
+    is_pruned: bool = False
+    """Whether the gone rows are all that was stored in a span in which the provider has nothing any more."""
+    prices_rounded: int = 0
+    """Prices with binary noise, taken as the amount with six decimals beside them."""
+
+    @property
+    def why_read(self) -> Purpose:
+        """The purpose; where an older version left it out, one that does not teach too much lateness."""
+        if self.purpose is not None:
+            return self.purpose
+        if self.observed_by != "poll":
+            return Purpose(self.observed_by)
+        return Purpose.REPLAY if self.since is None else Purpose.BACKFILL
 
 
 @dataclass(frozen=True, slots=True)

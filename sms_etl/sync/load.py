@@ -7,10 +7,12 @@ the table's own columns, so that a column is named once, in `warehouse/tables.py
 
 # ruff: noqa: S608 - names are those of our own tables and files, values are parameters
 
+import logging
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
-from itertools import pairwise
+from itertools import groupby, pairwise
+from operator import itemgetter
 from uuid import UUID
 
 from sqlalchemy import insert, select, update
@@ -18,9 +20,12 @@ from sqlalchemy import insert, select, update
 from sms_etl.build_state import mark_stale
 from sms_etl.clock import as_utc, from_unix
 from sms_etl.sync.landed import Landed, WindowFacts
+from sms_etl.sync.plan import TEACHING_LATENESS, Purpose
 from sms_etl.sync.streams import Stream
 from sms_etl.warehouse import tables
 from sms_etl.warehouse.store import Transaction
+
+_log = logging.getLogger(__name__)
 
 _MEMORY_OF_AN_INSERT = "80MB"
 """It only streams: what more it had would fill with the file's own blocks. A merge needs what it needs."""
@@ -28,42 +33,48 @@ _TEXT_FEATURES = ("text_units", "text_parts", "text_non_gsm", "text_template")
 """Stay when the provider deletes the text they were read from."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class LoadCounts:
-    """What loading changed."""
+    """What loading counts. A run's result has these fields, and `ops.sync_run` columns of their names."""
 
     windows: int = 0
     pages: int = 0
-    seen: int = 0
-    new: int = 0
-    changed: int = 0
-    gone: int = 0
-    quarantined: int = 0
-    late: int = 0
-    """New rows created before the watermark: they became visible late."""
+    rows_seen: int = 0
+    rows_new: int = 0
+    rows_changed: int = 0
+    rows_gone: int = 0
+    """Rows the provider says are deleted, pruned ones included."""
+    rows_pruned: int = 0
+    """Of them, those of spans in which the provider has nothing any more."""
+    rows_quarantined: int = 0
+    rows_late: int = 0
+    """New messages created before the watermark: they became visible late."""
+    prices_rounded: int = 0
+    """Prices with binary noise, taken as the amount with six decimals beside them."""
     unknown_fields: tuple[str, ...] = ()
-    """Fields seen for the first time that are not known here."""
-    missing: tuple[str, ...] = ()
-    """Uuids stored within a window that was read whole and did not hold them: deleted, most likely."""
+    """Fields of the provider that were seen for the first time."""
 
     def __add__(self, other: "LoadCounts") -> "LoadCounts":
-        return LoadCounts(
-            self.windows + other.windows,
-            self.pages + other.pages,
-            self.seen + other.seen,
-            self.new + other.new,
-            self.changed + other.changed,
-            self.gone + other.gone,
-            self.quarantined + other.quarantined,
-            self.late + other.late,
-            self.unknown_fields + other.unknown_fields,
-            self.missing + other.missing,
-        )
+        names = [field.name for field in fields(LoadCounts)]
+        return LoadCounts(**{name: getattr(self, name) + getattr(other, name) for name in names})
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """Uuids stored within windows that were read whole and did not hold them: deleted, most likely."""
+
+    of_some: tuple[str, ...] = ()
+    """Other rows of their windows are still there."""
+    of_all: tuple[tuple[str, ...], ...] = ()
+    """By window: those of windows in which the provider has nothing any more, in order of their creation."""
+
+    def __add__(self, other: "Missing") -> "Missing":
+        return Missing(self.of_some + other.of_some, self.of_all + other.of_all)
 
 
 def load(
     transaction: Transaction, stream: Stream, landed: Sequence[Landed], *, run_id: UUID, now: datetime
-) -> LoadCounts:
+) -> tuple[LoadCounts, Missing]:
     """Load landed files of one stream, together: a merge of many rows costs little more than one of few.
 
     Args:
@@ -72,10 +83,13 @@ def load(
         landed: Oldest first, all observed in the same way and in one currency; see `batches`.
         run_id: The run that loads them; another one may have fetched them.
         now: Stamps the load.
+
+    Returns:
+        What it counted, and what is missing from the windows that were read whole.
     """
     files = _not_loaded(transaction, landed)
     if not files:
-        return LoadCounts()
+        return LoadCounts(), Missing()
     facts = files[0].facts
     batch = _show_batch(transaction, stream, files)
     missing = _missing(transaction, stream, files)
@@ -86,18 +100,31 @@ def load(
     unknown_fields = _note_unknown_fields(transaction, stream, now)
     _log_windows(transaction, files, now)
     _advance_watermark(transaction, stream, files, batch, run_id, now)
-    if counts.new or counts.changed or gone or quarantined:
+    if counts.rows_new or counts.rows_changed or gone or quarantined:
         mark_stale(transaction)
-    return counts + LoadCounts(
+    counts += LoadCounts(
         windows=len(files),
         pages=sum(file.facts.pages for file in files),
-        seen=sum(file.facts.rows + file.facts.rows_bad for file in files),
-        gone=gone,
-        quarantined=quarantined,
-        late=late,
+        rows_seen=sum(file.facts.rows + file.facts.rows_bad for file in files),
+        rows_gone=gone,
+        rows_pruned=gone if facts.is_pruned else 0,
+        rows_quarantined=quarantined,
+        rows_late=late,
+        prices_rounded=sum(file.facts.prices_rounded for file in files),
         unknown_fields=unknown_fields,
-        missing=missing,
     )
+    _log.info(
+        "Loaded %d windows of %s (%s): %d rows, %d new, %d changed, %d gone, %d quarantined.",
+        counts.windows,
+        stream.name,
+        facts.why_read,
+        counts.rows_seen,
+        counts.rows_new,
+        counts.rows_changed,
+        counts.rows_gone,
+        counts.rows_quarantined,
+    )
+    return counts, missing
 
 
 async def batches(landed: AsyncIterator[Landed], *, most_rows: int) -> AsyncIterator[list[Landed]]:
@@ -133,8 +160,9 @@ def watermark_of(transaction: Transaction, stream: Stream) -> datetime | None:
     return found
 
 
-def _kind(landed: Landed) -> tuple[str, str, bool]:
-    return landed.facts.observed_by, landed.facts.currency, landed.facts.advances_watermark
+def _kind(landed: Landed) -> tuple[Purpose, str, str, bool, bool]:
+    facts = landed.facts
+    return facts.why_read, facts.observed_by, facts.currency, facts.advances_watermark, facts.is_pruned
 
 
 def _not_loaded(transaction: Transaction, landed: Sequence[Landed]) -> list[Landed]:
@@ -227,7 +255,7 @@ def _insert(transaction: Transaction, stream: Stream, facts: WindowFacts, batch:
         {"currency": facts.currency},
     )
     _log_changes(transaction, stream, facts, "select *, seen_at as observed_at from batch")
-    return LoadCounts(new=new)
+    return LoadCounts(rows_new=new)
 
 
 def _compare_and_merge(transaction: Transaction, stream: Stream, facts: WindowFacts) -> LoadCounts:
@@ -273,7 +301,7 @@ def _compare_and_merge(transaction: Transaction, stream: Stream, facts: WindowFa
         {"currency": facts.currency},
     )
     new, changed = transaction.row("select count(*) filter (is_new), count(*) filter (is_changed) from delta")
-    return LoadCounts(new=new, changed=changed)
+    return LoadCounts(rows_new=new, rows_changed=changed)
 
 
 def _log_changes(transaction: Transaction, stream: Stream, facts: WindowFacts, changes: str) -> None:
@@ -313,53 +341,68 @@ def _kept_columns(columns: Sequence[str]) -> str:
     )
 
 
-def _missing(transaction: Transaction, stream: Stream, files: Sequence[Landed]) -> tuple[str, ...]:
+def _missing(transaction: Transaction, stream: Stream, files: Sequence[Landed]) -> Missing:
     """Give what is stored within the windows and not known to be gone, but was not among their rows."""
     spans = [
-        (from_unix(facts.since), from_unix(facts.until))
+        (from_unix(facts.since), from_unix(facts.until), facts.rows + facts.rows_bad == 0)
         for facts in (file.facts for file in files)
         if facts.since is not None and facts.until is not None
     ]
     if not spans or stream.cursor != "created_at":
-        return ()
-    earliest, latest = min(spans)[0], max(until for _, until in spans)
+        return Missing()
+    earliest, latest = min(spans)[0], max(until for _, until, _ in spans)
     if not _is_stored(transaction, stream, earliest, latest):
-        return ()
+        return Missing()
     rows = transaction.native.execute(
         f"""
         with spans as (
             select
                 unnest(cast($since as timestamp[])) as since_at,
-                unnest(cast($until as timestamp[])) as until_at
+                unnest(cast($until as timestamp[])) as until_at,
+                unnest(cast($is_empty as boolean[])) as is_empty
         )
-        select cast(stored.uuid as varchar)
+        select cast(stored.uuid as varchar), spans.is_empty, spans.since_at
         from raw.{stream.table.name} as stored
         join spans on stored.created_at >= spans.since_at and stored.created_at <= spans.until_at
         where stored.created_at >= $earliest and stored.created_at <= $latest
             and stored.gone_at is null
             and not exists (select 1 from batch where batch.uuid = stored.uuid)
+        order by spans.since_at, stored.created_at, stored.uuid
         """,
         {
-            "since": [since for since, _ in spans],
-            "until": [until for _, until in spans],
+            "since": [since for since, _, _ in spans],
+            "until": [until for _, until, _ in spans],
+            "is_empty": [is_empty for _, _, is_empty in spans],
             "earliest": earliest,
             "latest": latest,
         },
     ).fetchall()
-    return tuple(sorted(uuid for (uuid,) in rows))
+    return Missing(
+        of_some=tuple(uuid for uuid, is_empty, _ in rows if not is_empty),
+        of_all=tuple(
+            tuple(uuid for uuid, _, _ in of_window)
+            for is_empty, of_window in groupby(rows, key=itemgetter(1, 2))
+            if is_empty[0]
+        ),
+    )
 
 
 def _note_late_rows(transaction: Transaction, stream: Stream, facts: WindowFacts, batch: _Batch) -> int:
-    """Keep the new rows that lie before the watermark: how far is what the overlap must cover."""
+    """Keep the new rows that lie before the watermark: how far is what the overlap must cover.
+
+    Returns:
+        How many became visible late: a backfill and a replay bring rows that were never asked for, or came
+        before and could not be loaded.
+    """
     watermark = watermark_of(transaction, stream)
-    if watermark is None or stream.change_log is None or facts.observed_by == "settle":
+    if watermark is None or stream.change_log is None or facts.why_read is Purpose.SETTLE:
         return 0
     if batch.earliest is None or batch.earliest >= watermark:
         return 0
     (late,) = transaction.row(
         f"""
-        insert into ops.late_row (uuid, created_at, watermark_at, observed_by, first_seen_at)
-        select batch.uuid, batch.created_at, $watermark, $observed_by, batch.seen_at
+        insert into ops.late_row (uuid, created_at, watermark_at, observed_by, first_seen_at, purpose)
+        select batch.uuid, batch.created_at, $watermark, $observed_by, batch.seen_at, $purpose
         from batch
         where batch.created_at < $watermark
             and not exists (
@@ -369,9 +412,9 @@ def _note_late_rows(transaction: Transaction, stream: Stream, facts: WindowFacts
                     and stored.created_at <= (select max(created_at) from batch)
             )
         """,
-        {"watermark": watermark, "observed_by": facts.observed_by},
+        {"watermark": watermark, "observed_by": facts.observed_by, "purpose": facts.why_read.value},
     )
-    return int(late)
+    return int(late) if facts.why_read in TEACHING_LATENESS else 0
 
 
 def _note_unknown_fields(transaction: Transaction, stream: Stream, now: datetime) -> tuple[str, ...]:
@@ -462,6 +505,7 @@ def _window_row(file: Landed, now: datetime) -> dict[str, object]:
         "landed": file.path.name,
         "fetched_at": as_utc(facts.fetched_at),
         "loaded_at": as_utc(now),
+        "purpose": facts.why_read.value,
     }
 
 

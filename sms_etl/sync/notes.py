@@ -11,8 +11,9 @@ from sqlalchemy import Integer, func, insert, select, text, update
 
 from sms_etl import __version__
 from sms_etl.clock import as_utc
-from sms_etl.providers.lox24.client import RequestRecord
+from sms_etl.providers.lox24.client import RequestRecord, is_loopback
 from sms_etl.sync.landed import Landed, landed_files
+from sms_etl.sync.plan import TEACHING_LATENESS, Purpose
 from sms_etl.sync.streams import SMS, STREAMS, Stream
 from sms_etl.warehouse import tables
 from sms_etl.warehouse.store import Transaction
@@ -21,6 +22,7 @@ _AUTH_BLOCK = timedelta(minutes=10)
 _REMEMBERED_FOR = timedelta(days=30)
 _LONGEST_OVERLAP = timedelta(days=1)
 _REFUSED = ("Unauthorised", "AuthBlocked")
+_NOT_FORWARD = (Purpose.BACKFILL.value, Purpose.REPLAY.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +32,29 @@ class HeldAccount:
     account_id: str
     currency: str
     base_url: str
+    is_sandbox: bool | None = None
+    """Whether a sandbox serves it; None where a version that did not look wrote it."""
+
+    @property
+    def told(self) -> str:
+        """Its name, for a message."""
+        kind = "the sandbox's account" if self.is_sandbox else "account"
+        return f"{kind} {self.account_id} of {self.base_url}"
+
+    def is_of(self, other: "HeldAccount") -> bool:
+        """Whether both are the same account; a sandbox's is never a real one, whatever their numbers."""
+        if self.account_id != other.account_id:
+            return False
+        if self.is_sandbox is None:  # a sandbox is only ever served on this machine
+            return not other.is_sandbox or is_loopback(self.base_url)
+        return self.is_sandbox == other.is_sandbox
 
 
 def held_account(transaction: Transaction) -> HeldAccount | None:
-    """Give the account the warehouse holds; None before the first sync."""
+    """Return the account the warehouse holds; None before the first sync."""
+    table = tables.account.c
     row = transaction.sql.execute(
-        select(tables.account.c.account_id, tables.account.c.currency, tables.account.c.base_url)
+        select(table.account_id, table.currency, table.base_url, table.is_sandbox)
     ).first()
     return None if row is None else HeldAccount(*row)
 
@@ -48,8 +67,14 @@ def hold_account(transaction: Transaction, account: HeldAccount, now: datetime) 
             currency=account.currency,
             base_url=account.base_url,
             first_seen_at=as_utc(now),
+            is_sandbox=account.is_sandbox,
         )
     )
+
+
+def note_sandbox(transaction: Transaction, *, is_sandbox: bool) -> None:
+    """Write whether a sandbox serves the account that the warehouse holds."""
+    transaction.sql.execute(update(tables.account).values(is_sandbox=is_sandbox))
 
 
 @dataclass
@@ -126,8 +151,16 @@ def _recently_refused(transaction: Transaction, now: datetime) -> bool:
 
 
 def _is_resuming(transaction: Transaction) -> bool:
-    """Whether the last run was killed or failed: the last one written, for a clock may stand still."""
-    newest_first = select(tables.sync_run.c.stopped_reason).order_by(text("rowid desc"))
+    """Whether the last run that read forward was killed or failed.
+
+    The last one written: a clock may stand still. A backfill or a replay says nothing of it.
+    """
+    run = tables.sync_run.c
+    newest_first = (
+        select(run.stopped_reason)
+        .where(func.coalesce(run.purpose, Purpose.FORWARD.value).not_in(_NOT_FORWARD))
+        .order_by(text("rowid desc"))
+    )
     last = transaction.sql.execute(newest_first.limit(1)).first()
     return last is not None and last.stopped_reason != "done"
 
@@ -136,7 +169,7 @@ def _learnt_overlap(transaction: Transaction, now: datetime) -> timedelta:
     late = tables.late_row
     furthest: timedelta | None = transaction.sql.scalar(
         select(func.max(late.c.watermark_at - late.c.created_at)).where(
-            late.c.first_seen_at > now - _REMEMBERED_FOR, late.c.observed_by != "backfill"
+            late.c.first_seen_at > now - _REMEMBERED_FOR, late.c.purpose.in_(TEACHING_LATENESS)
         )
     )
     return timedelta(0) if furthest is None else min(furthest * 2, _LONGEST_OVERLAP)
@@ -152,10 +185,12 @@ def _page_size(transaction: Transaction, now: datetime) -> int:
     return max(1, int(fullest or 1))
 
 
-def note_start(transaction: Transaction, run_id: UUID, now: datetime) -> None:
+def note_start(transaction: Transaction, run_id: UUID, purpose: Purpose, now: datetime) -> None:
     """Write that a run began; without an end it was killed, or still runs."""
     transaction.sql.execute(
-        insert(tables.sync_run).values(run_id=run_id, started_at=as_utc(now), version=__version__)
+        insert(tables.sync_run).values(
+            run_id=run_id, purpose=purpose.value, started_at=as_utc(now), version=__version__
+        )
     )
 
 
@@ -166,15 +201,18 @@ def note_end(
 
     Args:
         transaction: To write in.
-        result: A `SyncResult` as a mapping; what `ops.sync_run` has a column for is kept.
+        result: A `SyncResult` as a mapping; each of its fields is a column of `ops.sync_run`.
         error: The message of the error that ended it.
         finished_at: The present moment.
+
+    Raises:
+        KeyError: The table has no column for a field: a count would be lost.
     """
-    kept = {name: value for name, value in result.items() if name in tables.sync_run.c and name != "run_id"}
+    kept = {tables.sync_run.c[name]: value for name, value in result.items() if name != "run_id"}
     transaction.sql.execute(
         update(tables.sync_run)
         .where(tables.sync_run.c.run_id == UUID(result["run_id"]))
-        .values(**kept, finished_at=as_utc(finished_at), error=error)
+        .values(kept | {tables.sync_run.c.finished_at: as_utc(finished_at), tables.sync_run.c.error: error})
     )
 
 

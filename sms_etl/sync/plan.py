@@ -6,11 +6,36 @@ say how a span is cut: the first page of a span tells how many rows it holds.
 
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import StrEnum
 
 PAGES_PER_WINDOW = 30
 """Some tens of pages: few enough to read again when it moved, many enough to keep the connections busy."""
 MOST_PAGES = 45
 """A window of so many pages is not cut: halves would be too small to keep the connections busy."""
+
+
+class Purpose(StrEnum):
+    """Why a window is read; it stays with the window from the plan to `ops.fetch_window`."""
+
+    FORWARD = "forward"
+    """What is new since the watermark."""
+    BACKFILL = "backfill"
+    """Days somebody asked for, whatever the watermark says."""
+    REPLAY = "replay"
+    """Rows that could not be loaded before."""
+    SETTLE = "settle"
+    """What may still have changed."""
+    RECONCILE = "reconcile"
+    """What differs from the provider's totals."""
+
+    @property
+    def observed_by(self) -> str:
+        """How the change log names what is seen this way."""
+        return self.value if self in {Purpose.SETTLE, Purpose.RECONCILE} else "poll"
+
+
+TEACHING_LATENESS = (Purpose.FORWARD, Purpose.RECONCILE)
+"""Whose new rows before the watermark became visible late; a backfill's were never asked for before."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -8,10 +8,11 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import delete, insert, select, text
+from sqlalchemy import delete, insert, select
 
 from sms_etl.clock import as_utc
 from sms_etl.errors import ProviderDiffers
+from sms_etl.sync.streams import SMS, Stream
 from sms_etl.warehouse import tables
 from sms_etl.warehouse.store import Transaction
 
@@ -44,6 +45,10 @@ class ProviderFacts:
         if total is None or self.totals == "wrong":
             return None
         return None if self.total_cap is not None and total >= self.total_cap else total
+
+    def obeys_uuids(self, stream: Stream) -> bool:
+        """Whether rows of a listing can be asked for by a list of uuids."""
+        return self.sms_uuid_filter_is_obeyed if stream.path == SMS.path else self.bulks_uuid_filter_is_obeyed
 
 
 AS_DOCUMENTED = ProviderFacts()
@@ -116,8 +121,6 @@ class KnownFacts:
 
     facts: Sequence[Fact] = ()
     observed_at: datetime | None = None
-    is_suspicious: bool = False
-    """The last run met something that they rule out."""
     has_bulks: bool = False
     """A bulk was loaded; before, there may have been none to ask about."""
     values: dict[str, str] = field(init=False)
@@ -127,7 +130,7 @@ class KnownFacts:
 
     def are_due(self, now: datetime) -> bool:
         """Whether the provider is to be probed."""
-        if self.observed_at is None or self.is_suspicious or self.values.get("bounds") == UNKNOWN:
+        if self.observed_at is None or self.values.get("bounds", UNKNOWN) == UNKNOWN:
             return True
         differs = any(not each.is_as_assumed for each in self.facts)
         age = as_utc(now) - self.observed_at
@@ -160,15 +163,18 @@ _OBEYED = {"obeyed", "forbidden", UNKNOWN}
 
 
 def recall_facts(transaction: Transaction) -> KnownFacts:
-    """Return what earlier runs found; to be called before a run notes its own start."""
+    """Return what earlier runs found."""
     rows = transaction.sql.execute(select(tables.provider_fact)).all()
-    newest_first = select(tables.sync_run.c.stopped_reason).order_by(text("rowid desc"))
     return KnownFacts(
         tuple(Fact(row.fact, row.value, row.is_as_assumed, row.explanation) for row in rows),
         min((row.observed_at for row in rows), default=None),
-        is_suspicious=transaction.sql.scalar(newest_first.limit(1)) == ProviderDiffers.__name__,
         has_bulks=transaction.sql.scalar(select(tables.bulk.c.uuid).limit(1)) is not None,
     )
+
+
+def forget_facts(transaction: Transaction) -> None:
+    """Let the next run probe anew: this one met what the facts rule out."""
+    transaction.sql.execute(delete(tables.provider_fact))
 
 
 def write_facts(transaction: Transaction, facts: Iterable[Fact], now: datetime) -> None:

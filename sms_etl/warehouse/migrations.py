@@ -32,12 +32,29 @@ STEPS: Mapping[int, tuple[str, ...]] = {
         "alter table ops.quarantine add column accepted_reason varchar",
         "alter table ops.build_context add column project_digest varchar",
         "alter table ops.build_context add column is_current boolean",
+        # Version 1 called three purposes `poll`. What it asked for by uuid had been seen, as in a replay; a
+        # run that ended well without a look at bulks was a backfill.
+        """
+        update ops.fetch_window set purpose = case
+            when observed_by <> 'poll' then observed_by
+            when since_at is null then 'replay'
+            when run_id in (select run.run_id from ops.sync_run as run where run.stopped_reason = 'done')
+                and run_id not in (select w.run_id from ops.fetch_window as w where w.stream = 'bulks')
+                then 'backfill'
+            else 'forward'
+        end
+        """,
         "alter table ops.late_row add column purpose varchar",
         # A forward window reads at most a day before the watermark: what lay further back came by a backfill.
         """
         update ops.late_row set purpose = case
-            when observed_by = 'reconcile' then 'reconcile'
+            when observed_by <> 'poll' then observed_by
             when watermark_at - created_at > interval 1 day then 'backfill'
+            when exists (
+                select 1 from ops.fetch_window as w
+                where w.stream = 'sms' and w.purpose = 'backfill' and w.fetched_at = late_row.first_seen_at
+                    and late_row.created_at between w.since_at and w.until_at
+            ) then 'backfill'
             else 'forward'
         end
         """,

@@ -1,6 +1,7 @@
 """Holds what is tried again, how often and how long apart."""
 
 import asyncio
+import logging
 import socket
 from collections.abc import Callable
 from itertools import pairwise
@@ -32,6 +33,21 @@ async def unreachable(client: Lox24Client) -> str:
     assert (error.status, error.request_id) == (None, None)
     assert "SMS_ETL_LOX24_BASE_URL" in error.hint
     return error.message
+
+
+async def test_each_request_is_told_at_debug_and_each_retry_with_its_reason(
+    connect: Connect, provider: Provider, waits: list[float], caplog: pytest.LogCaptureFixture
+) -> None:
+    provider.replies.append(Reply(503))
+    client = await connect()
+    with caplog.at_level(logging.DEBUG, logger="sms_etl"):
+        await ask(client)
+    first, retry, second = caplog.records
+    assert first.getMessage().startswith("GET /sms, page None, try 1: 503 in ")
+    assert retry.getMessage().startswith("LOX24 answered 503 to /sms.")
+    assert "Trying again in" in retry.getMessage()
+    assert retry.levelno == logging.WARNING
+    assert second.getMessage().startswith("GET /sms, page None, try 2: 200 in ")
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from sms_etl.sandbox.server import SandboxHandle
 from sms_etl.status import read_status
 from sms_etl.sync.bulks import count_differing
 from sms_etl.sync.engine import Task, run_sync
+from sms_etl.sync.plan import Purpose
 from sms_etl.warehouse.store import Warehouse
 from sms_etl_tests.conftest import SettingsAt
 from sms_etl_tests.provider_truth import ask
@@ -47,10 +48,10 @@ def rows(tmp_path: Path) -> Iterator[Rows]:
         yield found
 
 
-def window(rows: Rows, since: str, until: str, stream: str = "sms", observed_by: str = "poll") -> None:
+def window(rows: Rows, since: str, until: str, stream: str = "sms", purpose: str = "forward") -> None:
     rows.connection.execute(
-        "insert into ops.fetch_window values (?, ?, ?, ?, ?, ?, 0, 0, 1, 1, '', ?, ?)",
-        [uuid4(), uuid4(), stream, observed_by, since, until, until, until],
+        "insert into ops.fetch_window values (?, ?, ?, ?, ?, ?, 0, 0, 1, 1, '', ?, ?, ?)",
+        [uuid4(), uuid4(), stream, Purpose(purpose).observed_by, since, until, until, until, purpose],
     )
 
 
@@ -133,15 +134,25 @@ def test_a_bulk_that_is_not_done_or_not_wholly_loaded_is_not_compared(rows: Rows
 
 
 @pytest.mark.parametrize(
-    ("stream", "observed_by"), [("bulks", "poll"), ("sms", "settle"), ("sms", "reconcile")]
+    ("stream", "purpose"), [("bulks", "forward"), ("sms", "settle"), ("sms", "reconcile")]
 )
-def test_only_polls_of_messages_widen_what_is_loaded(rows: Rows, stream: str, observed_by: str) -> None:
+def test_only_what_is_read_of_messages_widens_what_is_loaded(rows: Rows, stream: str, purpose: str) -> None:
     lose_a_message(rows)
     bulk("processed_at = '2026-01-10 14:00:00'")(rows)
-    window(rows, "2026-01-10 14:00:00", "2026-01-10 15:00:00", stream, observed_by)
+    window(rows, "2026-01-10 13:05:01", "2026-01-10 15:00:00", stream, purpose)
     assert count_differing(rows.connection, overlap=HOUR) == 0
-    window(rows, "2026-01-10 14:00:00", "2026-01-10 15:00:00")
+    window(rows, "2026-01-10 13:05:01", "2026-01-10 15:00:00")
     assert count_differing(rows.connection, overlap=HOUR) == 1
+
+
+def test_what_lies_between_a_backfill_and_what_is_read_forward_is_not_compared(rows: Rows) -> None:
+    lose_a_message(rows)
+    rows.connection.execute("delete from ops.fetch_window")
+    window(rows, "2026-01-01 00:00:00", "2026-01-05 23:59:59", purpose="backfill")
+    window(rows, "2026-01-20 00:00:00", "2026-01-31 00:00:00")
+    assert count_differing(rows.connection, overlap=HOUR) == 0, "its messages were never asked for"
+    window(rows, "2026-01-06 00:00:00", "2026-01-19 23:59:59", purpose="backfill")
+    assert count_differing(rows.connection, overlap=HOUR) == 1, "the backfill closed the gap"
 
 
 def test_before_anything_was_read_nothing_is_compared(rows: Rows) -> None:

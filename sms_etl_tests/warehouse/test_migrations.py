@@ -111,6 +111,52 @@ def test_late_rows_that_only_a_backfill_can_have_read_teach_no_overlap_any_more(
     assert rows == [("reconcile",), ("backfill",), ("forward",)]
 
 
+def test_windows_of_version_1_are_told_apart_by_their_runs(warehouse: Warehouse) -> None:
+    make_version_1(warehouse.path)
+    with duckdb.connect(str(warehouse.path)) as connection:
+        connection.execute(
+            """
+            create temp table runs as
+            select name, uuid() as run_id, stopped_reason
+            from (values ('hourly', 'done'), ('days again', 'done'), ('failed', 'Unreachable'))
+                as run (name, stopped_reason);
+            insert into ops.sync_run by name
+            select run_id, stopped_reason, timestamp '2026-01-10' as started_at, '0' as version from runs;
+            insert into ops.fetch_window by name
+            select
+                uuid() as window_id, run_id, stream, observed_by, since_at, since_at as until_at, 0 as rows,
+                0 as rows_quarantined, 1 as pages, 1 as attempts, '' as landed, fetched_at,
+                fetched_at as loaded_at
+            from runs
+            join (
+                values
+                    ('hourly', 'sms', 'poll', timestamp '2026-01-10', timestamp '2026-01-10 01:00'),
+                    ('hourly', 'bulks', 'poll', timestamp '2026-01-10', timestamp '2026-01-10 01:00'),
+                    ('hourly', 'sms', 'settle', null, timestamp '2026-01-10 01:00'),
+                    ('hourly', 'sms', 'reconcile', timestamp '2026-01-10', timestamp '2026-01-10 01:00'),
+                    ('days again', 'sms', 'poll', timestamp '2026-01-09', timestamp '2026-01-10 02:00'),
+                    ('days again', 'sms', 'poll', null, timestamp '2026-01-10 02:00'),
+                    ('failed', 'sms', 'poll', timestamp '2026-01-08', timestamp '2026-01-10 03:00')
+            ) as w (name, stream, observed_by, since_at, fetched_at) using (name);
+            insert into ops.late_row
+            values (uuid(), '2026-01-09', '2026-01-09 02:00', 'poll', '2026-01-10 02:00'),
+                (uuid(), '2026-01-08', '2026-01-08 02:00', 'poll', '2026-01-10 03:00')
+            """
+        )
+    with warehouse.begin() as transaction:
+        windows = "select hour(fetched_at), purpose from ops.fetch_window where stream = 'sms' order by all"
+        assert transaction.native.execute(windows).fetchall() == [
+            (1, "forward"),
+            (1, "reconcile"),
+            (1, "settle"),
+            (2, "backfill"),
+            (2, "replay"),
+            (3, "forward"),
+        ]
+        late = "select hour(first_seen_at), purpose from ops.late_row order by all"
+        assert transaction.native.execute(late).fetchall() == [(2, "backfill"), (3, "forward")]
+
+
 def test_a_newer_file_is_refused_and_not_touched(warehouse: Warehouse) -> None:
     migrate_further(warehouse, STEP_TO_2)
     before = warehouse.path.read_bytes()

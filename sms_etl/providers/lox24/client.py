@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import datetime
+from ipaddress import ip_address
 from types import TracebackType
 from typing import Self, TypeVar
 from urllib.parse import urlencode
@@ -45,6 +46,8 @@ Read = TypeVar("Read")
 Sleep = Callable[[float], Awaitable[None]]
 
 TOKEN_HEADER = "X-LOX24-AUTH-TOKEN"  # noqa: S105 - the header's name
+SANDBOX_HEADER = "X-SMS-ETL-SANDBOX"
+"""On every answer of our own sandbox, with the value 1."""
 MAX_BODY_BYTES = 16 * 1024 * 1024
 """A page is some hundred kilobytes; what is larger than this is not a page, and eight may come at once."""
 _ACCEPTED_ENCODING = "gzip"
@@ -104,12 +107,20 @@ class Answer:
     headers: Mapping[str, str]
 
 
-class Account(msgspec.Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Account:
     """Whose token it is (`GET /me`)."""
 
     id: int | str
     currency: str
     """EUR or CHF: the currency of every price; prices are net of VAT."""
+    is_sandbox: bool = False
+    """Whether a sandbox serves it; told by a header, never by the body."""
+
+
+class _Me(msgspec.Struct):
+    id: int | str
+    currency: str
 
 
 class Lox24Client:
@@ -185,12 +196,14 @@ class Lox24Client:
         return entries
 
     async def account(self) -> Account:
-        """Ask whose token it is.
+        """Ask whose token it is, and whether a sandbox on this machine answers.
 
         Raises:
             ProviderError: See its subclasses.
         """
-        return await self.get("/me", (), read_account)
+        account = await self.get("/me", (), read_account)
+        is_sandbox = account.is_sandbox and is_loopback(str(self._base_url))
+        return replace(account, is_sandbox=is_sandbox)
 
     async def get(
         self,
@@ -261,6 +274,15 @@ class Lox24Client:
                     ms=round((time.perf_counter() - started) * 1000),
                     request_id=request_id,
                 )
+            )
+            _log.debug(
+                "GET %s, page %s, try %d: %s in %d ms, request id %s.",
+                entry.path,
+                entry.page,
+                entry.retry + 1,
+                status or "no answer",
+                self.ledger[-1].ms,
+                request_id,
             )
         if response.status_code == httpx.codes.OK:
             self._pace.went_well(time.perf_counter() - started)
@@ -357,10 +379,20 @@ def read_account(answer: Answer) -> Account:
         BadAnswer: It is something else.
     """
     try:
-        return msgspec.json.decode(answer.body, type=Account)
+        me = msgspec.json.decode(answer.body, type=_Me)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
         raise BadAnswer(
             "The answer to /me is not an account.",
             hint="Check SMS_ETL_LOX24_BASE_URL.",
             request_id=answer.request_id,
         ) from exc
+    return Account(me.id, me.currency, is_sandbox=answer.headers.get(SANDBOX_HEADER) == "1")
+
+
+def is_loopback(base_url: str) -> bool:
+    """Return whether an address is of this machine and no other."""
+    host = httpx.URL(base_url).host
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False

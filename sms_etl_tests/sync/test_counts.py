@@ -1,0 +1,113 @@
+"""What a run counts has one definition: the table, `--json`, `status` and Dagster show all of it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import fields
+from datetime import timedelta
+from pathlib import Path
+from uuid import UUID
+
+import msgspec
+import pytest
+
+from sms_etl.clock import to_unix
+from sms_etl.sandbox.server import SandboxHandle
+from sms_etl.status import read_status
+from sms_etl.sync import land
+from sms_etl.sync.engine import SyncResult, Task, run_sync
+from sms_etl.sync.load import LoadCounts
+from sms_etl.sync.notes import note_end, note_start
+from sms_etl.sync.plan import Purpose
+from sms_etl.warehouse import tables
+from sms_etl.warehouse.store import Transaction, Warehouse
+from sms_etl_tests.conftest import SettingsAt
+from sms_etl_tests.provider_truth import ask
+from sms_etl_tests.warehouse.conftest import CLOCK
+
+OF_THE_RUN_ITSELF = {"started_at", "finished_at", "error", "version"}
+
+
+@contextmanager
+def transaction_at(folder: Path) -> Iterator[Transaction]:
+    with Warehouse(f"duckdb:///{folder}/warehouse.duckdb", CLOCK).begin() as transaction:
+        yield transaction
+
+
+def test_the_table_of_runs_has_a_column_for_each_count_and_no_other() -> None:
+    columns = {column.name for column in tables.sync_run.columns}
+    assert {field.name for field in fields(SyncResult)} == columns - OF_THE_RUN_ITSELF
+
+
+def test_a_count_without_a_column_is_an_error_and_never_dropped(tmp_path: Path) -> None:
+    run_id = "00000000-0000-4000-8000-000000000001"
+    with transaction_at(tmp_path) as transaction:
+        note_start(transaction, UUID(run_id), Purpose.FORWARD, CLOCK())
+        with pytest.raises(KeyError, match="rows_lost"):
+            note_end(transaction, {"run_id": run_id, "rows_lost": 1}, error=None, finished_at=CLOCK())
+
+
+def test_every_count_of_a_load_is_added_up() -> None:
+    numbers = {field.name: at for at, field in enumerate(fields(LoadCounts), 1)}
+    counts = LoadCounts(**{**numbers, "unknown_fields": ("a",)})
+    both = counts + LoadCounts(**{**numbers, "unknown_fields": ("b",)})
+    assert both == LoadCounts(
+        **{**{name: 2 * number for name, number in numbers.items()}, "unknown_fields": ("a", "b")}
+    )
+
+
+def test_what_a_reconciliation_found_is_in_the_table_and_in_status(
+    provider: SandboxHandle, settings_at: SettingsAt
+) -> None:
+    settings = settings_at(provider)
+    run_sync(settings)
+    late = to_unix(provider.now()) - 3 * 86400
+    provider.insert({"created_at": late, "extra": {"mcc": 262}})
+    result = run_sync(settings, Task(reconcile_days=10))
+    expected = (1, 0, ("mcc",), None)
+    assert (result.differences, result.bulks_differing, result.unknown_fields, result.bulks_error) == expected
+    stored = ask(
+        settings,
+        "select differences, bulks_differing, unknown_fields, bulks_error, rows_pruned, prices_rounded "
+        "from ops.sync_run order by rowid desc limit 1",
+    )
+    assert stored == [(1, 0, '["mcc"]', None, 0, 0)]
+    last_run = read_status(settings).as_json()["last_run"]
+    assert last_run is not None
+    shown = {name: last_run[name] for name in result.as_json() if name in last_run}
+    assert shown == {**result.as_json(), "unknown_fields": ["mcc"]}
+
+
+def test_prices_that_were_rounded_are_summed_over_the_landed_files(
+    provider: SandboxHandle, settings_at: SettingsAt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = land.write_aside
+
+    def two_a_window(folder: Path, layout: land.Layout, facts: land.WindowFacts, *rest: object) -> land.Aside:
+        rounded = msgspec.structs.replace(facts, prices_rounded=2 if layout.stream == "sms" else 0)
+        return write(folder, layout, rounded, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(land, "write_aside", two_a_window)
+    settings = settings_at(provider)
+    result = run_sync(settings)
+    [(windows,)] = ask(settings, "select count(*) from ops.fetch_window where stream = 'sms'")
+    assert result.prices_rounded == 2 * windows > 0
+
+
+def test_a_sync_with_nothing_new_asks_four_times(provider: SandboxHandle, settings_at: SettingsAt) -> None:
+    provider.advance(timedelta(days=30))
+    settings = settings_at(provider)
+    run_sync(settings)
+    provider.forget_requests()
+    assert run_sync(settings).requests == 4
+    asked = [(one["path"], one["query"].partition("%5B")[0]) for one in provider.requests()]
+    assert asked == [
+        ("/me", ""),
+        ("/sms", "created_at"),
+        ("/bulks", "created_at"),
+        ("/bulks", "processed_at"),
+    ]
+
+
+def test_the_result_names_the_purpose_of_the_run(provider: SandboxHandle, settings_at: SettingsAt) -> None:
+    assert run_sync(settings_at(provider)).as_json()["purpose"] == "forward"
+    assert Task(is_replaying_quarantine=True).purpose is Purpose.REPLAY
