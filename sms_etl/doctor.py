@@ -1,28 +1,48 @@
 """Examines what a sync needs, before it is needed: settings, disk, warehouse, clock, provider, token.
 
-Each finding says what is wrong and what to do. The provider is asked once, with one request.
+Each finding says what is wrong and what to do. The provider is asked whose token it is and, where that is
+answered, a handful of questions about its listings.
 """
 
 import asyncio
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+import msgspec
+
 from sms_etl.errors import DataDirError, SmsEtlError, WarehouseError
 from sms_etl.files import make_directory, unusable
+from sms_etl.pii import Pii, PiiPolicy
 from sms_etl.places import env_file_candidates
 from sms_etl.providers.lox24.client import Account, Answer, Lox24Client, RetryPolicy, read_account
+from sms_etl.providers.lox24.records import BadRowError, read_sms
 from sms_etl.settings import Settings, env_file, no_token
+from sms_etl.sync.notes import held_account
+from sms_etl.sync.probe import probe, probe_bulks
+from sms_etl.sync.provider_facts import Fact, write_facts
 from sms_etl.warehouse.store import Warehouse
 
 LEAST_FREE_BYTES = 2 * 1024**3
 MOST_CLOCK_SKEW = timedelta(minutes=5)
 """Less than the overlap: rows are not missed, but business days shift."""
 _CURRENCIES = {"EUR", "CHF"}
+_NO_PII = Pii(PiiPolicy.PSEUDONYMISE, b"not kept")
+_SUBJECTS = {
+    "key_prefix": "prefix of keys",
+    "order": "ascending order",
+    "bounds": "bounds of a span",
+    "totals": "totals",
+    "total_cap": "largest total",
+    "page_size": "page size",
+    "sms_uuid_filter": "messages by uuid",
+    "bulks_uuid_filter": "bulks by uuid",
+}
 _ONE_TRY = RetryPolicy(attempts=1)
 
 
@@ -116,7 +136,8 @@ async def _provider(settings: Settings) -> list[Finding]:
             account, date = await client.get("/me", (), _account_and_date)
         except SmsEtlError as exc:
             return [Finding("provider", False, exc.message, exc.hint)]
-    return list(_account_findings(settings, account, date))
+        listings = await _listing_findings(settings, client, account)
+    return [*_account_findings(settings, account, date), *listings]
 
 
 def _account_findings(settings: Settings, account: Account, date: datetime | None) -> Iterator[Finding]:
@@ -143,6 +164,60 @@ def _account_findings(settings: Settings, account: Account, date: datetime | Non
         )
     else:
         yield Finding("clock", True, f"Within {max(skew.seconds, 1)} s of LOX24's.")
+
+
+async def _listing_findings(settings: Settings, client: Lox24Client, account: Account) -> list[Finding]:
+    """Probe the listings, and keep what was found where a sync would."""
+    start, now = settings.start, settings.clock()
+    try:
+        probed = await probe(client, start=start, now=now)
+        if not probed.facts:
+            says = "There is no message yet to probe them with; the first sync that sees one does."
+            return [Finding("listings", True, says)]
+        facts = (*probed.facts, await probe_bulks(client, start=start, now=now))
+    except SmsEtlError as exc:
+        return [Finding("listings", False, exc.message, exc.hint)]
+    _keep(settings, account, facts)
+    return [_readable(probed.sample), *(_finding_of(each) for each in facts)]
+
+
+def _finding_of(found: Fact) -> Finding:
+    """Show a fact; one that differs is no trouble, since there is a slower way."""
+    return Finding(_SUBJECTS[found.fact], True, f"{found.value}. {found.explanation}")
+
+
+def _readable(sample: Sequence[msgspec.Raw]) -> Finding:
+    """Say whether messages are as documented: under a format that changed, nothing can be loaded."""
+    reasons = [reason for raw in sample if (reason := _why_unreadable(raw)) is not None]
+    if len(reasons) < len(sample):
+        says = f"{len(sample) - len(reasons)} of {len(sample)} looked at can be read."
+        return Finding("messages", True, says)
+    return Finding(
+        "messages",
+        False,
+        f"None of the {len(sample)} messages looked at can be read: {reasons[0]}.",
+        "The provider's format has changed; report it, and look for a newer sms_etl.",
+    )
+
+
+def _why_unreadable(raw: msgspec.Raw) -> str | None:
+    try:
+        read_sms(raw, _NO_PII)
+    except BadRowError as exc:
+        return str(exc)
+    return None
+
+
+def _keep(settings: Settings, account: Account, facts: Sequence[Fact]) -> None:
+    """Let the next sync know; without a warehouse of this account there is nothing to tell it by."""
+    warehouse = Warehouse(settings.warehouse_url, settings.clock, patience=timedelta(0))
+    with suppress(WarehouseError):
+        if not warehouse.exists:
+            return
+        with warehouse.begin() as transaction:
+            held = held_account(transaction)
+            if held is not None and held.account_id == str(account.id):
+                write_facts(transaction, facts, settings.clock())
 
 
 def _account_and_date(answer: Answer) -> tuple[Account, datetime | None]:

@@ -15,7 +15,8 @@ SmsEtlError                    exit 1
 │   ├── Unreachable            no answer: name, connection, TLS, time-out; retried
 │   ├── UnexpectedRedirect     3xx: not followed, the token must not reach another host
 │   ├── BadAnswer              200, but not what the documentation describes
-│   └── FormatChanged          a hundred rows or more were read, and none of them is as documented
+│   ├── FormatChanged          a hundred rows or more were read, and none of them is as documented
+│   └── ProviderDiffers        it breaks an assumption without which nothing can be read completely
 ├── SyncError
 │   ├── AlreadyRunning         another sync works on the same data directory
 │   ├── LandingLost            the process that writes landing files ended before its work
@@ -138,6 +139,13 @@ class BadAnswer(ProviderError):
 
 class FormatChanged(ProviderError):
     """A hundred rows or more were read, and none of them is as documented; the message names the field."""
+
+
+class ProviderDiffers(ProviderError):
+    """The provider breaks an assumption without which its listings cannot be read completely.
+
+    The next run probes the provider anew, and takes a slower way where there is one.
+    """
 
 
 class SyncError(SmsEtlError):

@@ -13,6 +13,7 @@ import dagster as dg
 from sms_etl.errors import (
     AlreadyRunning,
     BadAnswer,
+    ProviderDiffers,
     SmsEtlError,
     Throttled,
     Unavailable,
@@ -24,6 +25,7 @@ from sms_etl.errors import (
 PASSING = (
     AlreadyRunning,
     BadAnswer,
+    ProviderDiffers,  # the next try probes it anew and may take a slower way
     Throttled,
     Unavailable,
     Unreachable,

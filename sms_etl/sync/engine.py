@@ -12,7 +12,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -26,6 +26,7 @@ from sms_etl.errors import (
     BadAnswer,
     BadRequest,
     NotFound,
+    ProviderDiffers,
     ProviderError,
     SettingsError,
     SmsEtlError,
@@ -57,6 +58,17 @@ from sms_etl.sync.notes import (
     write_requests,
 )
 from sms_etl.sync.plan import Purpose, Span, resume_at, span_to_read
+from sms_etl.sync.probe import probe, probe_bulks
+from sms_etl.sync.provider_facts import (
+    AS_DOCUMENTED,
+    BULKS_UUID_FILTER,
+    Fact,
+    KnownFacts,
+    fact,
+    forget_facts,
+    recall_facts,
+    write_facts,
+)
 from sms_etl.sync.quarantine import spans_to_replay, uuids_to_replay
 from sms_etl.sync.reconcile import differences
 from sms_etl.sync.settle import (
@@ -231,8 +243,6 @@ class _Run:
     differences: int = 0
     bulks_differing: int | None = None
     bulks_error: str | None = None
-    asks_bulks_one_by_one: bool = False
-    """The provider does not obey the filter `uuid` of its listing of bulks."""
     page_size: int = 1
     """Rows on the fullest page seen."""
     expected: Counter[str] = field(default_factory=Counter)
@@ -245,6 +255,8 @@ class _Run:
         self.memory = Memory()
         self.watches = {stream.table.name: FormatWatch(stream.path) for stream in STREAMS}
         self.account: HeldAccount | None = None
+        self.known_facts = KnownFacts()
+        self.facts = AS_DOCUMENTED
         self.client = _client(self.settings)
         self.started = time.perf_counter()
 
@@ -253,6 +265,7 @@ class _Run:
         remove_unfinished(self.settings.landing_dir)
         with self.warehouse.begin() as transaction:
             self.memory = recall(transaction, self.settings.landing_dir, self.clock())
+            self.known_facts = recall_facts(transaction)
             note_start(transaction, self.run_id, self.task.purpose, self.clock())
         before = self.memory.watermarks[SMS.name]
         _log.info(
@@ -265,12 +278,14 @@ class _Run:
                 with closing(self.lander):
                     await self._steps()
         except BaseException as exc:
+            self._doubt_facts(exc)
             self._note_end(before, type(exc).__name__, exc.message if isinstance(exc, SmsEtlError) else "")
             raise
         return self._note_end(before, DONE, None)
 
     async def _steps(self) -> None:
         self._hold_account(await self.client.account())
+        await self._learn_facts()
         for stream, landed in self.memory.not_loaded:
             _log.info("%d files of %s were landed by a run that ended early.", len(landed), stream.name)
             missing = await self._load_all(stream, each_of(landed))
@@ -285,7 +300,12 @@ class _Run:
         await self._settle(polled)
         if self.task.reconcile_days is not None:
             await self._reconcile(self.task.reconcile_days)
-        await self._bulks(lambda: self._poll(BULKS), lambda: self._poll(BULKS_CHANGED), self._settle_bulks)
+        await self._bulks(
+            lambda: self._poll(BULKS),
+            lambda: self._poll(BULKS_CHANGED),
+            self._learn_facts_of_bulks,
+            self._settle_bulks,
+        )
         if self.bulks_error is None:
             with self.warehouse.begin() as transaction:
                 self.bulks_differing = count_differing(transaction.native, overlap=self.settings.overlap)
@@ -312,6 +332,7 @@ class _Run:
                 raise
             except (ProviderError, WindowUnstable) as exc:
                 _log.info("Bulks cannot be read: %s", exc.message)
+                self._doubt_facts(exc)
                 self.bulks_error = self.bulks_error or exc.message
                 if not isinstance(exc, _ABOUT_ONE_REQUEST):
                     return
@@ -344,7 +365,7 @@ class _Run:
             self.lander.expect(rows)
 
         async def fetched() -> AsyncIterator[FetchedWindow]:
-            async for window in fetch.windows(self.client, stream, span, on_total=expect):
+            async for window in fetch.windows(self.client, stream, span, on_total=expect, facts=self.facts):
                 self.page_size = max(self.page_size, window.page_size)
                 count = len(window.rows)
                 _log.info(
@@ -382,9 +403,8 @@ class _Run:
                 settle_days=self.settings.settle_days,
                 just_read=just_read,
             )
-        plan = plan_settlement(
-            messages, page_size=self.page_size, batch=self.settings.lox24_uuids_per_request
-        )
+        batch = self.settings.lox24_uuids_per_request if self.facts.obeys_uuids(SMS) else 1
+        plan = plan_settlement(messages, page_size=self.page_size, batch=batch)
         _log.info(
             "Settlement: %d open messages are due; %d are asked for by uuid, %d spans are read again, "
             "in about %d requests.",
@@ -414,7 +434,7 @@ class _Run:
             since = max(since, min(start, until))
 
         async def at_provider(span: Span) -> int:
-            return (await fetch.first_page(self.client, SMS, span)).total
+            return await fetch.count(self.client, SMS, span, self.facts)
 
         async def stored(span: Span) -> int:
             with self.warehouse.begin() as transaction:
@@ -461,16 +481,16 @@ class _Run:
             await self._take_in(stream, answered(), purpose, advances=False)
 
     async def _by_uuid(self, stream: Stream, uuids: Sequence[str]) -> FetchedWindow:
-        """Ask for rows by uuid; for bulks one by one where their listing has no such filter."""
-        if stream is BULKS and self.asks_bulks_one_by_one:
+        """Ask for rows by uuid, one by one where their listing has no such filter."""
+        if not self.facts.obeys_uuids(stream):
             return await fetch.one_by_one(self.client, stream, uuids)
         try:
             return await fetch.by_uuid(self.client, stream, uuids, self.settings.lox24_uuids_per_request)
-        except (BadAnswer, BadRequest) as exc:
+        except (ProviderDiffers, BadRequest) as exc:
             if stream is not BULKS:
                 raise
             _log.info("Bulks are asked for one by one: %s", exc.message)
-        self.asks_bulks_one_by_one = True
+            self._keep_fact(fact(BULKS_UUID_FILTER, "rejected" if exc.status else "ignored"))
         return await fetch.one_by_one(self.client, stream, uuids)
 
     async def _take_in(
@@ -552,6 +572,34 @@ class _Run:
             )
         self.account = asked
 
+    async def _learn_facts(self) -> None:
+        """Probe the provider where it was not, or where what was found is in doubt."""
+        if self.known_facts.are_due(self.clock()):
+            probed = await probe(self.client, start=self.settings.start, now=self.clock())
+            if probed.facts:
+                self._keep_facts(replace(self.known_facts, facts=probed.facts))
+        self.facts = self.known_facts.for_reading()
+
+    async def _learn_facts_of_bulks(self) -> None:
+        """The same for bulks, once messages are read: they may be refused, which must not stop messages."""
+        if self.known_facts.are_due_for_bulks():
+            self._keep_fact(await probe_bulks(self.client, start=self.settings.start, now=self.clock()))
+
+    def _keep_fact(self, found: Fact) -> None:
+        self._keep_facts(self.known_facts.with_fact(found))
+
+    def _keep_facts(self, known: KnownFacts) -> None:
+        self.known_facts = known
+        self.facts = known.for_reading()
+        with self.warehouse.begin() as transaction:
+            write_facts(transaction, known.facts, self.clock())
+
+    def _doubt_facts(self, exc: BaseException) -> None:
+        """Let the next run probe the provider anew, if this one met what was ruled out."""
+        if isinstance(exc, ProviderDiffers):
+            with self.warehouse.begin() as transaction:
+                forget_facts(transaction)
+
     def _progress(self, step: str, done: int) -> None:
         if self.on_progress:
             self.on_progress(step, done, self.expected[step])
@@ -600,7 +648,7 @@ _DOING = {
     Purpose.SETTLE: "settling",
     Purpose.RECONCILE: "reconciling",
 }
-_ABOUT_ONE_REQUEST = (BadRequest, NotFound, BadAnswer, WindowUnstable)
+_ABOUT_ONE_REQUEST = (BadRequest, NotFound, BadAnswer, ProviderDiffers, WindowUnstable)
 """What another request may be spared: after an outage or a refusal none is made."""
 
 

@@ -1,37 +1,44 @@
-"""Reads a window of rows completely, or says that it would not hold still.
+"""Reads a window of rows completely, or says why that cannot be done.
 
 A window is complete when the distinct rows read are as many as the provider says there are, it said the
-same number on every page, and every row lies inside. Otherwise it is read again; what moves too often is
-cut in two, down to a second.
+same number on every page, and every row lies inside. Where ties keep rows away, see ties.py; where rows came
+or went, the window is read again, and what changes too often is cut in two, down to a second.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, TypeVar
 from uuid import UUID
 
 import msgspec
 
 from sms_etl.errors import BadAnswer, NotFound, WindowUnstable
 from sms_etl.providers.lox24.client import Answer, Lox24Client, Query
-from sms_etl.providers.lox24.paging import Page, read_page, uuids_query, window_query
-from sms_etl.providers.lox24.records import Keys, keys_of
+from sms_etl.providers.lox24.paging import Page, read_page, uuids_query
+from sms_etl.providers.lox24.records import keys_of
 from sms_etl.sync.landed import new_window_id
+from sms_etl.sync.pages import (
+    ContradictionError,
+    MovedError,
+    Question,
+    Reader,
+    TiesError,
+    TooLongError,
+    identified,
+    together,
+)
 from sms_etl.sync.plan import Span, windows_of
+from sms_etl.sync.provider_facts import AS_DOCUMENTED, ProviderFacts, differs
 from sms_etl.sync.streams import Stream
+from sms_etl.sync.ties import completed
 
 ATTEMPTS = 5
 """How often a window is read before it is cut in two, or counts as unstable if it is a single second."""
-_MOST_EXTRA_PAGES = 1000
-"""A provider whose pages grow smaller is followed for so many pages beyond those its total promised."""
 MOST_ASKED_SINGLY = 50
 """So many missing rows are asked for one by one; that more are gone, two listings and a sample tell."""
 SAMPLE = 5
 """How many of them a sample asks for: the first, the last, and what lies evenly between."""
-
-_Answered = TypeVar("_Answered")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +68,13 @@ class _Looked:
     first: Page
 
 
-class _MovedError(Exception):
-    """The window changed while it was read."""
-
-
 async def windows(
-    client: Lox24Client, stream: Stream, span: Span, *, on_total: Callable[[int], None]
+    client: Lox24Client,
+    stream: Stream,
+    span: Span,
+    *,
+    on_total: Callable[[int], None],
+    facts: ProviderFacts = AS_DOCUMENTED,
 ) -> AsyncIterator[FetchedWindow]:
     """Read a span, window by window, oldest first; the next one's first page is asked for meanwhile.
 
@@ -74,24 +82,27 @@ async def windows(
         client: Of the provider.
         stream: Which listing.
         span: What to read.
-        on_total: Is told how many rows the whole span holds, once.
+        on_total: Is told how many rows the whole span holds, once, if the provider says so.
+        facts: What was found out about the provider.
 
     Raises:
-        WindowUnstable: A second changed each time it was read.
+        WindowUnstable: A second changed each time it was read, or its order did and no filter divides it.
+        ProviderDiffers: The provider breaks what its rows are counted on.
         ProviderError: See its subclasses.
     """
-    reader = _Reader(client, stream)
-    looked = await reader.look(span)
-    on_total(looked.first.total)
+    windows = _Windows(Reader(client, stream, facts))
+    looked = await windows.look(span)
+    total = windows.reader.total(looked.first)
+    on_total(len(looked.first.rows) if total is None else total)
     to_read: list[Span] = []
     while True:
-        parts = reader.cut(looked)
+        parts = windows.cut(looked)
         if len(parts) > 1:
             to_read[:0] = parts
         else:
-            ahead = asyncio.ensure_future(reader.look(to_read.pop(0))) if to_read else None
+            ahead = asyncio.ensure_future(windows.look(to_read.pop(0))) if to_read else None
             try:
-                async for window in reader.whole(looked):
+                async for window in windows.whole(looked):
                     yield window
                 if ahead is None:
                     return
@@ -102,12 +113,20 @@ async def windows(
                     ahead.cancel()
                     with suppress(asyncio.CancelledError):
                         await ahead
-        looked = await reader.look(to_read.pop(0))
+        looked = await windows.look(to_read.pop(0))
 
 
-async def first_page(client: Lox24Client, stream: Stream, span: Span) -> Page:
-    """Ask for the first page of a span: it tells how many rows the whole span holds."""
-    return (await _Reader(client, stream).look(span)).first
+async def count(client: Lox24Client, stream: Stream, span: Span, facts: ProviderFacts = AS_DOCUMENTED) -> int:
+    """Return how many rows a span holds: by one request, or by reading them where no total can be trusted."""
+    reader = Reader(client, stream, facts)
+    first = await reader.page(Question(span), new_window_id())
+    total = reader.total(first)
+    if total is not None:
+        return total
+    rows = 0
+    async for window in windows(client, stream, span, on_total=lambda _total: None, facts=facts):
+        rows += len(window.rows)
+    return rows
 
 
 async def by_uuid(client: Lox24Client, stream: Stream, uuids: Sequence[str], batch: int) -> FetchedWindow:
@@ -123,7 +142,7 @@ async def by_uuid(client: Lox24Client, stream: Stream, uuids: Sequence[str], bat
         batch: Most uuids in one request.
 
     Raises:
-        BadAnswer: The provider does not obey the filter: it answered rows that were not asked for.
+        ProviderDiffers: The answer holds rows that were not asked for.
         ProviderError: See its other subclasses.
     """
     window_id = new_window_id()
@@ -182,20 +201,17 @@ async def _listed(
     client: Lox24Client, stream: Stream, uuids: Sequence[str], batch: int, window_id: UUID
 ) -> list[Page]:
     batches = [uuids[start : start + batch] for start in range(0, len(uuids), batch)]
-    answers = await _together(*(_batch(client, stream, part, window_id) for part in batches))
+    answers = await together(*(_batch(client, stream, part, window_id) for part in batches))
     pages = [page for answer in answers for page in answer]
     if not _by_identity(pages).keys() <= set(uuids):
-        raise BadAnswer(
-            f"LOX24 answered rows of {stream.path} that were not asked for.",
-            hint="It does not obey the filter uuid; the answer was not loaded.",
+        raise differs(
+            f"LOX24 does not obey the filter uuid on {stream.path}: it answered rows that were not asked for."
         )
     return pages
 
 
 def _by_identity(pages: Sequence[Page]) -> dict[str | bytes, msgspec.Raw]:
-    return {
-        _identity(keys, raw): raw for page in pages for keys, raw in zip(page.keys, page.rows, strict=True)
-    }
+    return {row: raw for page in pages for row, raw in identified(page)}
 
 
 def _not_on(pages: Sequence[Page], uuids: Sequence[str]) -> list[str]:
@@ -207,132 +223,120 @@ async def _confirmed(
     client: Lox24Client, stream: Stream, uuids: Sequence[str], window_id: UUID
 ) -> tuple[list[msgspec.Raw], list[str]]:
     """Ask one by one for rows a listing did not give; give those there are, and the uuids of the rest."""
-    singles = await _together(*(_single(client, stream, uuid, window_id) for uuid in uuids))
+    singles = await together(*(_single(client, stream, uuid, window_id) for uuid in uuids))
     gone = [uuid for uuid, found in zip(uuids, singles, strict=True) if found is None]
     return [raw for raw in singles if raw is not None], gone
 
 
 @dataclass(frozen=True, slots=True)
-class _Reader:
-    """Reads one stream."""
+class _Windows:
+    """Reads windows of one stream."""
 
-    client: Lox24Client
-    stream: Stream
+    reader: Reader
 
     async def look(self, span: Span) -> _Looked:
         window_id = new_window_id()
-        return _Looked(span, window_id, await self.page(span, window_id, 1))
+        return _Looked(span, window_id, await self.reader.page(Question(span), window_id))
 
     def cut(self, looked: _Looked) -> tuple[Span, ...]:
         first = looked.first
         return windows_of(
-            looked.span, total=first.total, page_size=len(first.rows), first_second=self.first_second(first)
+            looked.span,
+            total=self.reader.total(first) or 0,
+            page_size=len(first.rows),
+            first_second=self.first_second(first),
         )
 
     def first_second(self, first: Page) -> int | None:
-        return _second_of(self.stream, first.keys[0]) if first.rows else None
+        """Return where the rows of a span begin, if the provider's order tells."""
+        if not first.rows or not self.reader.facts.is_order_obeyed:
+            return None
+        return self.reader.second_of(first.keys[0])
 
     async def whole(self, looked: _Looked) -> AsyncIterator[FetchedWindow]:
-        """Read a window until it holds still; one that does not is cut in two."""
-        first = looked.first
+        """Read a window until it is complete; one that changes too often is cut in two."""
+        first, contradictions = looked.first, 0
+        parts: tuple[Span, ...] = ()
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                pages = await self.pages(looked, first)
-                rows = self.distinct(looked.span, pages)
-            except _MovedError:
-                first = await self.page(looked.span, looked.window_id, 1)
-                continue
-            page_size = max(len(page.rows) for page in pages)
-            yield FetchedWindow(looked.window_id, looked.span, rows, len(pages), attempt, page_size)
-            return
-        parts = looked.span.split_behind(self.first_second(first), 2)
+                yield await self.attempted(looked, first, attempt)
+            except MovedError as exc:
+                contradictions += isinstance(exc, ContradictionError)
+                if contradictions == ATTEMPTS:
+                    raise differs(f"LOX24 contradicts itself in {exc}.") from exc
+            except TooLongError as exc:
+                parts = self.cut_at(looked.span, exc.last_second)
+                break
+            except TiesError as exc:
+                if looked.span.seconds == 1:
+                    raise self.unstable(exc.message) from exc
+                parts = self.cut_at(looked.span, exc.second)  # so that all before it is loaded
+                break
+            else:
+                return
+            first = await self.reader.page(Question(looked.span), looked.window_id)
+        parts = parts or looked.span.split_behind(self.first_second(first), 2)
         if len(parts) == 1:
-            raise WindowUnstable(
-                f"The {first.total} rows of {self.stream.path} in the second {looked.span.until} (unix) "
-                f"changed each of the {ATTEMPTS} times they were read.",
-                hint="All before them is loaded and the watermark stands there. Run `sms-etl sync` again.",
+            raise self.unstable(
+                f"The rows of {self.reader.stream.path} in the second {looked.span.until} (unix) "
+                f"changed each of the {ATTEMPTS} times they were read."
             )
         for part in parts:
             async for window in self.whole(await self.look(part)):
                 yield window
 
-    async def pages(self, looked: _Looked, first: Page) -> list[Page]:
-        """Read the pages behind the first: as many as the total promises, and more if they are smaller."""
-        if not first.rows:
-            return [first]
-        promised = -(-first.total // len(first.rows))
-        numbers = range(2, promised + 1)
-        pages = [
-            first,
-            *await _together(*(self.page(looked.span, looked.window_id, number) for number in numbers)),
-        ]
-        while sum(len(page.rows) for page in pages) < first.total and pages[-1].rows:
-            if len(pages) > promised + _MOST_EXTRA_PAGES or any(page.total != first.total for page in pages):
-                break
-            pages.append(await self.page(looked.span, looked.window_id, len(pages) + 1))
-        return pages
+    async def attempted(self, looked: _Looked, first: Page, attempt: int) -> FetchedWindow:
+        """Read a window once.
 
-    def distinct(self, span: Span, pages: Sequence[Page]) -> list[msgspec.Raw]:
-        """Give the rows of a window, each once, if they are all there."""
-        total = pages[0].total
-        rows = _each_once(pages)
-        if len(rows) != total or any(page.total != total for page in pages):
-            raise _MovedError
-        times = [_second_of(self.stream, keys) for page in pages for keys in page.keys]
-        seconds = [second for second in times if second is not None]
-        for second in (min(seconds), max(seconds)) if seconds else ():
-            if not span.holds(second):
-                raise BadAnswer(
-                    f"LOX24 answered a row of {self.stream.path} outside the time asked for.",
-                    hint=f"It does not obey the filter {self.stream.cursor}; the window was not loaded.",
-                )
-        return rows
+        Raises:
+            MovedError: It changed meanwhile.
+            TooLongError: It holds too many pages, which no total told before.
+            TiesError: Rows of one of its seconds could not be collected.
+        """
+        reading = await self.reader.read(Question(looked.span), looked.window_id, first)
+        rows = await completed(self.reader, reading)
+        if not self.reader.facts.are_bounds_inclusive:
+            rows = [raw for raw in rows if self.lies_in(looked.span, raw)]
+        page_size = max(len(page.rows) for page in reading.pages)
+        return FetchedWindow(looked.window_id, looked.span, rows, len(reading.pages), attempt, page_size)
 
-    async def page(self, span: Span, window_id: UUID, number: int) -> Page:
-        query = window_query(self.stream.cursor, span.since, span.until, number)
-        return await self.client.get(self.stream.path, query, read_page, window_id=window_id, page=number)
+    def lies_in(self, span: Span, raw: msgspec.Raw) -> bool:
+        """Whether a row is one that was wanted, where a second more was asked for at both ends."""
+        second = self.reader.second_of(keys_of(raw))
+        return second is None or span.holds(second)
 
+    def cut_at(self, span: Span, second: int | None) -> tuple[Span, ...]:
+        """Set a second apart from what is before and behind it; halves if the second is of no use."""
+        if second is None or not span.holds(second) or not self.reader.facts.is_order_obeyed:
+            return span.split(2)
+        cuts = [span.since, *(cut for cut in (second, second + 1) if span.since < cut <= span.until)]
+        ends = [*(cut - 1 for cut in cuts[1:]), span.until]
+        return tuple(Span(since, until) for since, until in zip(cuts, ends, strict=True))
 
-def _each_once(pages: Sequence[Page]) -> list[msgspec.Raw]:
-    rows = [raw for page in pages for raw in page.rows]
-    keys = [each for page in pages for each in page.keys]
-    uuids = {each.uuid.lower() for each in keys if each.uuid is not None}
-    if len(uuids) == len(rows):
-        return rows
-    return list({_identity(each, raw): raw for each, raw in zip(keys, rows, strict=True)}.values())
-
-
-def _identity(keys: Keys, raw: msgspec.Raw) -> str | bytes:
-    """Tell rows apart: by uuid, or by all its bytes where it has none that is readable."""
-    return bytes(raw) if keys.uuid is None else keys.uuid.lower()
-
-
-def _second_of(stream: Stream, keys: Keys) -> int | None:
-    return keys.created_at if stream.cursor == "created_at" else keys.processed_at
-
-
-async def _together(*requests: Coroutine[Any, Any, _Answered]) -> list[_Answered]:
-    """Wait for requests made at once; after the first that fails, none of the others goes on."""
-    tasks = [asyncio.ensure_future(request) for request in requests]
-    try:
-        return await asyncio.gather(*tasks)
-    except BaseException:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        raise
+    def unstable(self, message: str) -> WindowUnstable:
+        return WindowUnstable(
+            message,
+            hint="All before them is loaded and the watermark stands there. Run `sms-etl sync` again.",
+        )
 
 
 async def _batch(client: Lox24Client, stream: Stream, uuids: Sequence[str], window_id: UUID) -> list[Page]:
     async def page_of(number: int) -> Page:
         query: Query = uuids_query(uuids, number)
-        return await client.get(stream.path, query, read_page, window_id=window_id, page=number)
+        try:
+            return await client.get(stream.path, query, read_page, window_id=window_id, page=number)
+        except NotFound:  # behind the last page
+            if number == 1:
+                raise
+            return Page((), None, ())
 
     first = await page_of(1)
     if not first.rows:
         return [first]
-    count = -(-min(first.total, len(uuids)) // len(first.rows))
-    return [first, *await _together(*(page_of(number) for number in range(2, count + 1)))]
+    # Without a total: as many as were asked for, if they are all there; those behind are then empty.
+    promised = len(uuids) if first.total is None else min(first.total, len(uuids))
+    count = -(-promised // len(first.rows))
+    return [first, *await together(*(page_of(number) for number in range(2, count + 1)))]
 
 
 async def _single(client: Lox24Client, stream: Stream, uuid: str, window_id: UUID) -> msgspec.Raw | None:

@@ -1,30 +1,31 @@
 """Windows that move while they are read: read again, then cut, and loudly given up at a single second."""
 
-from typing import Any
+from uuid import UUID
 
 import pytest
 
 from sms_etl.clock import to_unix
 from sms_etl.errors import WindowUnstable
+from sms_etl.providers.lox24.paging import Page
 from sms_etl.sandbox.server import SandboxHandle
-from sms_etl.sync import fetch
 from sms_etl.sync.engine import run_sync
+from sms_etl.sync.pages import Question, Reader, Reading
 from sms_etl_tests.conftest import SettingsAt
 from sms_etl_tests.provider_truth import ask, assert_messages_equal, warehouse_of
 
 
 def moving(monkeypatch: pytest.MonkeyPatch, provider: SandboxHandle, *, times: int) -> None:
     """Let somebody delete the oldest message each time the pages behind the first are read, so many times."""
-    pages = fetch._Reader.pages
+    read = Reader.read
     moves: list[int] = []
 
-    async def moved(self: Any, looked: Any, first: Any) -> Any:
-        if len(moves) < times and first.total > 1:
+    async def moved(self: Reader, question: Question, window_id: UUID, first: Page) -> Reading:
+        if len(moves) < times and (first.total or 0) > 1:
             moves.append(1)
             provider.delete(provider.truth_sms()[0]["uuid"])
-        return await pages(self, looked, first)
+        return await read(self, question, window_id, first)
 
-    monkeypatch.setattr(fetch._Reader, "pages", moved)
+    monkeypatch.setattr(Reader, "read", moved)
 
 
 def test_a_window_that_moved_while_it_was_read_is_read_again(

@@ -21,19 +21,28 @@ class Page:
     """One page of a listing."""
 
     rows: Sequence[msgspec.Raw]
-    total: int
-    """Rows of the whole listing at the moment of this page (`hydra:totalItems`)."""
+    total: int | None
+    """Rows of the whole listing at the moment of this page (`hydra:totalItems`); None where it is missing."""
     keys: Sequence[Keys]
     """Of each row."""
+    has_next: bool = False
+    """Whether it links to a next page; many providers link to none, so False says nothing."""
+    has_prefix: bool = True
+    """Whether its keys begin with `hydra:`; newer versions of the server's framework leave that out."""
 
 
 class _Keys(msgspec.Struct):
-    member: list[Keys] = msgspec.field(name="hydra:member")
+    member: list[Keys] | None = msgspec.field(name="hydra:member", default=None)
+    plain_member: list[Keys] | None = msgspec.field(name="member", default=None)
 
 
 class _Listing(msgspec.Struct):
-    member: list[msgspec.Raw] = msgspec.field(name="hydra:member")
-    total: int = msgspec.field(name="hydra:totalItems")
+    member: list[msgspec.Raw] | None = msgspec.field(name="hydra:member", default=None)
+    plain_member: list[msgspec.Raw] | None = msgspec.field(name="member", default=None)
+    total: int | None = msgspec.field(name="hydra:totalItems", default=None)
+    plain_total: int | None = msgspec.field(name="totalItems", default=None)
+    view: msgspec.Raw = msgspec.field(name="hydra:view", default=msgspec.Raw(b"null"))
+    plain_view: msgspec.Raw = msgspec.field(name="view", default=msgspec.Raw(b"null"))
 
 
 _NO_NUMBERS = (b"NaN", b"Infinity")
@@ -43,6 +52,7 @@ _ESCAPE = re.compile(
     re.DOTALL,
 )
 _REPLACEMENT = rb"\ufffd"
+_NEXT = re.compile(rb'"(?:hydra:)?next"\s*:\s*"')
 
 _decode = msgspec.json.Decoder(_Listing).decode
 _decode_keys = msgspec.json.Decoder(_Keys).decode
@@ -56,22 +66,41 @@ def read_page(answer: Answer) -> Page:
     """
     try:
         body, listing = _read(answer.body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
-        raise BadAnswer(
-            "An answer of LOX24 is not a listing as documented (hydra:member, hydra:totalItems).",
-            hint="Check SMS_ETL_LOX24_BASE_URL; if it is right, report this with the request id.",
-            status=200,
-            request_id=answer.request_id,
-        ) from exc
-    return Page(listing.member, listing.total, _keys_of_all(body, listing.member))
+    except UNREADABLE as exc:
+        raise _no_listing(answer) from exc
+    has_prefix = listing.member is not None
+    rows = listing.member if has_prefix else listing.plain_member
+    if rows is None:
+        raise _no_listing(answer)
+    return Page(
+        rows,
+        listing.total if listing.total is not None else listing.plain_total,
+        _keys_of_all(body, rows, has_prefix=has_prefix),
+        _links_to_next(listing.view) or _links_to_next(listing.plain_view),
+        has_prefix,
+    )
 
 
-def _keys_of_all(body: bytes, rows: Sequence[msgspec.Raw]) -> Sequence[Keys]:
+def _no_listing(answer: Answer) -> BadAnswer:
+    return BadAnswer(
+        "An answer of LOX24 is not a listing as documented (hydra:member).",
+        hint="Check SMS_ETL_LOX24_BASE_URL; if it is right, report this with the request id.",
+        status=200,
+        request_id=answer.request_id,
+    )
+
+
+def _keys_of_all(body: bytes, rows: Sequence[msgspec.Raw], *, has_prefix: bool) -> Sequence[Keys]:
     """Read the keys of a page's rows at once, and each for itself where one of them is not readable."""
     try:
-        return _decode_keys(body).member
+        read = _decode_keys(body)
     except UNREADABLE:
         return [keys_of(raw) for raw in rows]
+    return (read.member if has_prefix else read.plain_member) or []
+
+
+def _links_to_next(view: msgspec.Raw) -> bool:
+    return b'next"' in bytes(view) and _NEXT.search(bytes(view)) is not None
 
 
 def _read(body: bytes) -> tuple[bytes, _Listing]:
@@ -103,14 +132,42 @@ def _as_sent(number: str) -> msgspec.Raw:
     return msgspec.Raw(number.encode())
 
 
-def window_query(cursor: str, since: int, until: int, page: int) -> Query:
-    """Ask for a page of the rows whose `cursor` lies in a closed span of unix seconds, oldest first."""
+def window_query(
+    cursor: str,
+    since: int,
+    until: int,
+    page: int,
+    *,
+    filters: Query = (),
+    orders: Query | None = None,
+) -> Query:
+    """Ask for a page of the rows whose `cursor` lies in a closed span of unix seconds, oldest first.
+
+    Args:
+        cursor: Name of the time.
+        since: First second.
+        until: Last second.
+        page: From 1.
+        filters: More conditions, as pairs of parameter and value.
+        orders: Another order than the oldest first.
+    """
     return (
-        (f"{cursor}[gte]", str(since)),
-        (f"{cursor}[lte]", str(until)),
-        (f"_order[{cursor}]", "asc"),
+        *between(cursor, since, until),
+        *filters,
+        *(ascending(cursor) if orders is None else orders),
         ("page", str(page)),
     )
+
+
+def between(name: str, lowest: int | None, highest: int | None) -> Query:
+    """Ask for rows in which a number lies within bounds, both included; None: no bound on that side."""
+    bounds = (("gte", lowest), ("lte", highest))
+    return tuple((f"{name}[{form}]", str(bound)) for form, bound in bounds if bound is not None)
+
+
+def ascending(name: str) -> Query:
+    """Ask for the rows in ascending order of a time."""
+    return ((f"_order[{name}]", "asc"),)
 
 
 def uuids_query(uuids: Sequence[str], page: int) -> Query:

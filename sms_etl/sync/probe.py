@@ -1,0 +1,181 @@
+"""Asks the provider a handful of questions whose answers tell how its listings are to be read.
+
+Once an account, at the first sync that sees a message; again after a run met what the facts rule out, and
+once a day while a slower way is taken. Six requests, two for bulks, and nothing is loaded.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+
+from sms_etl.clock import to_unix
+from sms_etl.errors import AccountNotActive, BadAnswer, BadRequest, NotFound, Unavailable
+from sms_etl.providers.lox24.client import Answer, Lox24Client
+from sms_etl.providers.lox24.paging import Page, read_page, uuids_query
+from sms_etl.sync.landed import new_window_id
+from sms_etl.sync.pages import Question, Reader, identified
+from sms_etl.sync.plan import Span
+from sms_etl.sync.provider_facts import BULKS_UUID_FILTER, UNKNOWN, Fact, ProviderFacts, differs, fact
+from sms_etl.sync.streams import BULKS, SMS, Stream
+
+
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """What a probe found."""
+
+    facts: tuple[Fact, ...] = ()
+    """Empty if the account holds no message: then there is nothing to ask about."""
+    sample: Sequence[msgspec.Raw] = ()
+    """The messages that were asked about."""
+
+
+async def probe(client: Lox24Client, *, start: datetime | None, now: datetime) -> Probed:
+    """Find out how the provider's listings are to be read.
+
+    Args:
+        client: Of the account.
+        start: Nothing before it is asked for; None: from the first message.
+        now: Nothing after it is asked for.
+
+    Raises:
+        ProviderDiffers: There is no way to read this provider completely.
+        ProviderError: See its subclasses.
+    """
+    messages = _Probe.of(client, SMS, start, now)
+    first = await messages.first_page()
+    if not first.rows:
+        return Probed()
+    facts = [
+        fact("key_prefix", "hydra:" if first.has_prefix else "none"),
+        fact("order", messages.order(first)),
+        fact("bounds", await messages.bounds(first)),
+        *await messages.totals(first),
+        fact("sms_uuid_filter", await messages.uuid_filter(first)),
+    ]
+    return Probed(tuple(facts), first.rows)
+
+
+async def probe_bulks(client: Lox24Client, *, start: datetime | None, now: datetime) -> Fact:
+    """Find out how bulks can be asked for; ask it after messages are read, as the key may not read bulks.
+
+    Args:
+        client: Of the account.
+        start: Nothing before it is asked for; None: from the first bulk.
+        now: Nothing after it is asked for.
+
+    Raises:
+        ProviderError: The provider cannot be reached, or knows the token no more.
+    """
+    bulks = _Probe.of(client, BULKS, start, now)
+    try:
+        return fact(BULKS_UUID_FILTER, await bulks.uuid_filter(await bulks.first_page()))
+    except AccountNotActive:
+        return fact(BULKS_UUID_FILTER, "forbidden")
+    except (BadRequest, NotFound, Unavailable, BadAnswer):
+        return fact(BULKS_UUID_FILTER, UNKNOWN)
+
+
+@dataclass(frozen=True, slots=True)
+class _Probe:
+    """Questions about one listing."""
+
+    client: Lox24Client
+    reader: Reader
+    window_id: UUID
+    span: Span
+
+    @classmethod
+    def of(cls, client: Lox24Client, stream: Stream, start: datetime | None, now: datetime) -> "_Probe":
+        last = to_unix(now)
+        span = Span(min(to_unix(start), last) if start else 0, last)
+        return cls(client, Reader(client, stream), new_window_id(), span)
+
+    @property
+    def stream(self) -> Stream:
+        return self.reader.stream
+
+    async def first_page(self) -> Page:
+        return await self.reader.page(Question(self.span), self.window_id)
+
+    def order(self, first: Page) -> str:
+        """Tell whether rows come oldest first."""
+        seconds = [second for keys in first.keys if (second := self.reader.second_of(keys)) is not None]
+        if len(set(seconds)) < 2:
+            return UNKNOWN
+        return "obeyed" if seconds == sorted(seconds) else "ignored"
+
+    async def bounds(self, first: Page) -> str:
+        """Tell whether a span that begins and ends with a row's second holds that row."""
+        known = [
+            (uuid, second)
+            for keys in first.keys
+            if (uuid := keys.uuid) is not None and (second := self.reader.second_of(keys)) is not None
+        ]
+        if not known:
+            return UNKNOWN
+        uuid, second = known[len(known) // 2]
+        exactly = Question(Span(second, second))
+        if (await self.reader.page(exactly, self.window_id)).rows:
+            return "inclusive"
+        wider = Reader(self.client, self.stream, ProviderFacts(are_bounds_inclusive=False))
+        found = await wider.page(exactly, self.window_id)
+        if second in {self.reader.second_of(keys) for keys in found.keys}:
+            return "exclusive"
+        if await self._is_gone(uuid):
+            return UNKNOWN
+        raise differs(
+            f"LOX24 does not obey the filter {self.stream.cursor} on {self.stream.path}: "
+            "a message is not found by the second it was created in."
+        )
+
+    async def totals(self, first: Page) -> list[Fact]:
+        """Tell what totals are worth, and how many rows a page holds."""
+        if first.total is None:
+            return [fact("totals", "missing"), fact("page_size", UNKNOWN)]
+        last = -(-first.total // len(first.rows))
+        size = fact("page_size", len(first.rows) if last > 1 else UNKNOWN)
+        whole = Question(self.span)
+        behind = await self.reader.beyond(whole, self.window_id, last + 1)
+        ending = first if last == 1 else await self.reader.beyond(whole, self.window_id, last)
+        if behind.total not in {None, first.total} or ending.total not in {None, first.total}:
+            return [fact("totals", UNKNOWN), size]  # it grew meanwhile
+        if not ending.rows:
+            return [fact("totals", "wrong"), size]
+        is_answered_again = {row for row, _ in identified(behind)} == {row for row, _ in identified(ending)}
+        if not behind.rows or is_answered_again:
+            return [fact("totals", "exact"), size]
+        return [fact("totals", "capped"), fact("total_cap", first.total), size]
+
+    async def uuid_filter(self, first: Page) -> str:
+        """Tell whether rows can be asked for by a list of uuids."""
+        known = [keys.uuid.lower() for keys in first.keys if keys.uuid is not None]
+        asked = list(dict.fromkeys([*known[:1], *known[-1:]]))
+        if not asked:
+            return UNKNOWN
+        try:
+            answered = await self.client.get(
+                self.stream.path, uuids_query(asked, 1), read_page, window_id=self.window_id
+            )
+        except BadRequest:
+            return "rejected"
+        rows = {row for row, _ in identified(answered)}
+        if not rows <= set(asked):
+            return "ignored"
+        for uuid in asked:
+            if uuid not in rows and not await self._is_gone(uuid):
+                return "ignored"  # only the last of a list counts, say
+        return "obeyed" if len(known) > len(asked) else UNKNOWN
+
+    async def _is_gone(self, uuid: str) -> bool:
+        try:
+            await self.client.get(f"{self.stream.path}/{uuid}", (), _ignore, window_id=self.window_id)
+        except NotFound:
+            return True
+        return False
+
+
+def _ignore(answer: Answer) -> None:
+    """Read nothing of an answer: that there is one is enough."""
