@@ -146,14 +146,14 @@ def test_a_listing_that_shows_nothing_of_what_is_there_marks_nothing_gone(
     history(empty_provider, days=2)
     settings = settings_at(empty_provider)
     run_sync(settings)
-    read = fetch.read_page
     empty = b'{"hydra:member": [], "hydra:totalItems": 0}'
 
-    def blind(answer: fetch.Answer) -> fetch.Page:
-        return read(fetch.Answer(empty, answer.request_id, answer.headers))
+    def blind(answer: Answer) -> Page:
+        return read_page(Answer(empty, answer.request_id, answer.headers))
 
     with monkeypatch.context() as patched:
-        patched.setattr(fetch, "read_page", blind)
+        for module in (fetch, pages):
+            patched.setattr(module, "read_page", blind)
         result = run_sync(settings, DAYS)
     assert (result.rows_gone, result.rows_pruned) == (0, 0)
     assert ask(settings, "select count(*) from raw.sms where gone_at is not null") == [(0,)]
