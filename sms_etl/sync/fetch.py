@@ -9,11 +9,12 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from http import HTTPStatus
 from uuid import UUID
 
 import msgspec
 
-from sms_etl.errors import BadAnswer, NotFound, WindowUnstable
+from sms_etl.errors import BadAnswer, BadRequest, NotFound, WindowUnstable
 from sms_etl.providers.lox24.client import Answer, Lox24Client, Query
 from sms_etl.providers.lox24.paging import Page, read_page, uuids_query
 from sms_etl.providers.lox24.records import keys_of
@@ -330,7 +331,16 @@ async def _batch(client: Lox24Client, stream: Stream, uuids: Sequence[str], wind
                 raise
             return Page((), None, ())
 
-    first = await page_of(1)
+    try:
+        first = await page_of(1)
+    except BadRequest as exc:
+        if exc.status != HTTPStatus.REQUEST_URI_TOO_LONG or len(uuids) == 1:
+            raise
+        half = len(uuids) // 2
+        return [
+            *await _batch(client, stream, uuids[:half], window_id),
+            *await _batch(client, stream, uuids[half:], window_id),
+        ]
     if not first.rows:
         return [first]
     # Without a total: as many as were asked for, if they are all there; those behind are then empty.
