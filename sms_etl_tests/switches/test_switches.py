@@ -176,8 +176,8 @@ def some(cases: list[Switches], first: int) -> list[Switches]:
     return cases if IS_FULL else cases[first::_A_SAMPLE_TAKES_EVERY]
 
 
-SINGLE = [{name: value} for name, value in single()]
-PAIRS = [differing(row) for row in in_pairs()]
+SINGLE: list[Switches] = [{name: value} for name, value in single()]
+PAIRS: list[Switches] = [differing(row) for row in in_pairs()]
 
 
 def test_every_switch_has_a_value_to_be_tried_with() -> None:
