@@ -4,6 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 WORKERS ?= 2
 PORT ?= 3000
+MESSAGES ?= 52000
 
 .DEFAULT_GOAL := help
 .PHONY: help demo ui test test-faults lint format lock system-packages clean
@@ -11,13 +12,13 @@ PORT ?= 3000
 help: ## Show what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
 
-demo: .venv/.runtime ## Load a sandbox account, build the analytics, write the finance report
-	@$(BIN)/sms-etl demo
+demo: .venv/.runtime ## Load a sandbox account (of MESSAGES), build the analytics, write the finance report
+	@$(BIN)/sms-etl demo --messages $(MESSAGES)
 
 ui: .venv/.runtime ## Open Dagster on 127.0.0.1, with the real account if SMS_ETL_LOX24_TOKEN is set
 	@$(BIN)/sms-etl ui --port $(PORT)
 
-test: .venv/.dev system-packages lint ## Check style and types, and run every test
+test: .venv/.dev system-packages readers lint ## Check style and types, and run every test
 	$(BIN)/pytest -n $(WORKERS) --cov --cov-report=term
 
 .PHONY: bench bench-small
@@ -30,6 +31,18 @@ bench-small: .venv/.runtime ## The same in a minute, to see that it works; write
 test-faults: .venv/.dev ## Run the fault suite in full, and write its counts into docs/reliability.md
 	SMS_ETL_TEST_FAULTS=full SMS_ETL_TEST_FAULTS_TABLE=$(CURDIR)/docs/reliability.md \
 		$(BIN)/pytest -n $(WORKERS) sms_etl_tests/faults
+
+# Each 1.x that a BI tool may bring, in an environment of its own, to read the published copy with.
+READERS := 1.2 1.3 1.4 1.5
+.PHONY: readers
+readers: $(READERS:%=.readers/%/.ready) ## Install the older DuckDBs that tests read the published copy with
+
+# Where Python is newer than a release's wheels, that one is left out, and its test is skipped.
+.readers/%/.ready: sms_etl_tests/readers/duckdb-%.lock .venv/.uv
+	@$(BIN)/uv venv --quiet --clear --no-project --python $(BIN)/python $(@D)
+	@$(BIN)/uv pip install --quiet --only-binary :all: --require-hashes --python $(@D)/bin/python -r $< || \
+		{ rm -rf $(@D); $(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 14))'; mkdir -p $(@D); }
+	@touch $@
 
 lint: .venv/.dev ## Check style, types and SQL
 	$(BIN)/ruff check .
@@ -47,13 +60,15 @@ system-packages: ## Install what the tests need of the system (a browser), where
 lock: .venv/.uv ## Resolve the dependencies anew; name packages in UPGRADE="--upgrade-package NAME"
 	$(BIN)/uv pip compile $(LOCK_FLAGS) $(UPGRADE) pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile $(LOCK_FLAGS) $(UPGRADE) pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
+	for each in $(READERS); do echo "duckdb~=$$each.0" | \
+		$(BIN)/uv pip compile $(LOCK_FLAGS) $(UPGRADE) - -o sms_etl_tests/readers/duckdb-$$each.lock; done
 	echo "uv" | $(BIN)/uv pip compile $(LOCK_FLAGS) $(UPGRADE) - -o requirements-uv.lock
 
 # No address is written into a lock: names, versions and hashes are enough.
 LOCK_FLAGS := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
 
 clean: ## Remove the environment and what tools left; data/ stays
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage* htmlcov dist build
+	rm -rf .venv .readers .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage* htmlcov dist build
 
 .venv/.uv: requirements-uv.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -1,6 +1,7 @@
 """Runs `sms-etl` against a page server, measured from outside: a sync, its build included or not; status."""
 
 import json
+import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ def settings_for(server: Server, data_dir: Path, now: int) -> dict[str, str]:
         "SMS_ETL_DATA_DIR": str(data_dir),
         "SMS_ETL_CONCURRENCY": str(CONCURRENCY),
         "SMS_ETL_NOW": datetime.fromtimestamp(now, tz=UTC).isoformat(),
+        "SMS_ETL_ENV_FILE": os.devnull,
     }
 
 
@@ -50,7 +52,6 @@ def sync(server: Server, data_dir: Path, now: int, *, is_building: bool = False)
     server.tell("asked")
     command = [*_SMS_ETL, "sync", "--json", *([] if is_building else ["--no-build"])]
     data_dir.mkdir(parents=True, exist_ok=True)
-    # From there, so that no .env is read.
     measured = measure(command, settings_for(server, data_dir, now), directory=data_dir)
     return Synced(measured, json.loads(measured.printed), server.tell("asked")["asked"])
 

@@ -11,9 +11,19 @@ from sms_etl.settings import Settings
 from sms_etl.warehouse.read import newest, published
 from sms_etl.warehouse.store import Transaction
 
+_LOADED = """
+select concat_ws(
+    ' ',
+    (select count(*) from raw.sms), (select sum(price) from raw.sms),
+    (select count(*) from raw.bulk), (select sum(msg_total_cost) from raw.bulk)
+)
+"""
 _CONTEXT = """
 select as_of_at, built_at from ops.build_context
-where is_current and timezone = $timezone and settle_days = $settle_days and project_digest = $digest
+where is_current and timezone = $timezone and settle_days = $settle_days
+    and project_digest = $project and loaded_digest = $loaded
+    -- A build that ended in an error left its models, and the note that it failed.
+    and not exists (select 1 from ops.model_test where severity = 'error' and failures > 0)
 """
 # What becomes due or ages out without a word of the provider: both moments are compared as `fct_sms` does.
 _OVERTAKEN = """
@@ -28,6 +38,12 @@ select exists(
     )
 )
 """
+
+
+def loaded_digest(connection: duckdb.DuckDBPyConnection) -> str:
+    """Return what shows that rows were added, removed or repriced by hand; a load marks its own changes."""
+    ((digest,),) = connection.execute(_LOADED).fetchall()
+    return str(digest)
 
 
 def mark_stale(transaction: Transaction) -> None:
@@ -60,7 +76,8 @@ def _current_build(connection: duckdb.DuckDBPyConnection, settings: Settings) ->
         {
             "timezone": settings.timezone,
             "settle_days": settings.settle_days,
-            "digest": project_digest(settings.data_dir),
+            "project": project_digest(settings.data_dir),
+            "loaded": loaded_digest(connection),
         },
     ).fetchone()
     if found is None:

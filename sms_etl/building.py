@@ -1,21 +1,28 @@
 """Builds the SQL models in the warehouse, runs their tests, and keeps what both say."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, insert, tuple_, update
+from sqlalchemy import delete, insert, select, tuple_, update
 
-from sms_etl.clock import as_utc, system_clock
-from sms_etl.models.checks import TestResult, checks, run_tests
+from sms_etl.build_state import loaded_digest
+from sms_etl.clock import Clock, as_utc, system_clock
+from sms_etl.errors import SmsEtlError, WarehouseLocked
+from sms_etl.models.checks import GRAIN, TestResult, checks, run_tests
+from sms_etl.models.declared import Severity
 from sms_etl.models.files import own_seeds, project_digest
 from sms_etl.models.project import Project, load_project
 from sms_etl.models.runner import BuildResult, ModelBuild
 from sms_etl.models.runner import build as build_all
 from sms_etl.settings import Settings
+from sms_etl.stopping import interrupting
 from sms_etl.warehouse import tables
-from sms_etl.warehouse.store import Transaction, writable_warehouse
+from sms_etl.warehouse.comments import write_table_comments
+from sms_etl.warehouse.publication import NOT_BUILT
+from sms_etl.warehouse.store import Transaction, Warehouse, writable_warehouse
 
 
 @dataclass(frozen=True)
@@ -55,29 +62,68 @@ def project_of(settings: Settings) -> Project:
     return load_project(seeds=own_seeds(settings.data_dir))
 
 
-def build_and_check(
-    settings: Settings, *, on_model: Callable[[ModelBuild], None] | None = None
-) -> CheckedBuild:
+def build_and_check(settings: Settings, *, on_model: Callable[[int], None] | None = None) -> CheckedBuild:
     """Build every model and run every test, in one transaction.
+
+    Args:
+        settings: Name the warehouse.
+        on_model: Is told, after each model, how many there are.
 
     Raises:
         NoWarehouse: Nothing was loaded yet.
-        ModelError: A model cannot be built; the warehouse stays as it was.
+        ModelError: A model cannot be built; the warehouse stays as it was, and notes it.
     """
-    project = project_of(settings)
-    with writable_warehouse(settings).begin() as transaction:
-        write_build_context(transaction, settings)
-        models = build_all(transaction.native, project, on_model=on_model)
-        tests = run_tests(transaction.native, project)
-        record_tests(transaction, project, tests, settings.clock())
-        build = CheckedBuild(models, tests)
-        if not build.failures:
-            transaction.sql.execute(update(tables.build_context).values(is_current=True))
+    warehouse = writable_warehouse(settings)
+    with noting_failure(warehouse, settings.clock):
+        project = project_of(settings)
+        with warehouse.begin() as transaction, interrupting(transaction.native):
+            write_build_context(transaction, settings)
+            models = build_all(transaction.native, project, on_model=_each_of(project, on_model))
+            tests = run_tests(transaction.native, project)
+            record_tests(transaction, project, tests, settings.clock())
+            build = CheckedBuild(models, tests)
+            if not build.failures:
+                transaction.sql.execute(update(tables.build_context).values(is_current=True))
     return build
 
 
+@contextmanager
+def noting_failure(warehouse: Warehouse, clock: Clock, models: Sequence[str] = ()) -> Iterator[None]:
+    """Record that models could not be built if the block ends in an error; `record_tests` clears it.
+
+    A build that failed leaves the warehouse as it was: without this it would look like a good one.
+
+    Args:
+        warehouse: Where to.
+        clock: When.
+        models: Which models; all that were ever tested unless given.
+    """
+    try:
+        yield
+    except WarehouseLocked:
+        raise  # nothing was begun, and to record it would wait for the lock once more
+    except Exception:
+        with suppress(SmsEtlError), warehouse.begin() as transaction:
+            _record_failure(transaction, models, clock())
+        raise
+
+
+def _record_failure(transaction: Transaction, models: Sequence[str], now: datetime) -> None:
+    table = tables.model_test
+    failed = models or transaction.sql.scalars(select(table.c.model).where(table.c.test == GRAIN)).all()
+    transaction.sql.execute(delete(table).where(table.c.test == NOT_BUILT, table.c.model.in_(failed)))
+    if failed:
+        row = {"tested_at": as_utc(now), "test": NOT_BUILT, "severity": Severity.ERROR.value, "failures": 1}
+        transaction.sql.execute(insert(table), [{**row, "model": model} for model in failed])
+
+
+def _each_of(project: Project, on_model: Callable[[int], None] | None) -> Callable[[ModelBuild], None] | None:
+    return None if on_model is None else lambda _model: on_model(len(project.models))
+
+
 def write_build_context(transaction: Transaction, settings: Settings) -> None:
-    """Write what the models are built with, so that they are plain SQL."""
+    """Write what the models are built with, so that they are plain SQL; describe the tables they read."""
+    write_table_comments(transaction.native)  # a newer version of this package may say more of them
     transaction.sql.execute(delete(tables.build_context))
     transaction.sql.execute(
         insert(tables.build_context).values(
@@ -86,6 +132,7 @@ def write_build_context(transaction: Transaction, settings: Settings) -> None:
             settle_days=settings.settle_days,
             built_at=as_utc(system_clock()),
             project_digest=project_digest(settings.data_dir),
+            loaded_digest=loaded_digest(transaction.native),
             is_current=False,  # until all of it is built and has passed
         )
     )
@@ -94,10 +141,11 @@ def write_build_context(transaction: Transaction, settings: Settings) -> None:
 def record_tests(
     transaction: Transaction, project: Project, tests: Sequence[TestResult], now: datetime
 ) -> None:
-    """Replace what is known of these tests, and forget those the project has no more."""
+    """Replace what is known of these tests and their models, and forget tests the project has no more."""
     key = tuple_(tables.model_test.c.model, tables.model_test.c.test)
     run = [(test.model, test.test) for test in tests]
     known = [(check.model, check.test) for check in checks(project)]
+    known += [(model, NOT_BUILT) for model in {model for model, _ in known} - {model for model, _ in run}]
     transaction.sql.execute(delete(tables.model_test).where(key.in_(run) | key.not_in(known)))
     if tests:
         transaction.sql.execute(

@@ -1,10 +1,12 @@
 """The `sms-etl` command. Thin: each command reads settings, calls one function and says how it went.
 
 What a command needs is imported when it runs, so that `--help` answers at once. Results go to stdout,
-progress and logs to stderr. Exit codes: 0 done; 1 failed; 2 wrong usage or settings; 3 finished, but
+progress and logs to stderr. Exit codes: 0 done; 1 failed, or stopped by Ctrl-C, SIGTERM or a closed
+terminal (0 for `ui` and `sandbox`, which end in no other way); 2 wrong usage or settings; 3 finished, but
 something needs a person.
 """
 
+import errno
 import json
 import logging
 import sys
@@ -18,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sms_etl import __version__
-from sms_etl.errors import SmsEtlError
+from sms_etl.errors import NoWarehouse, SmsEtlError
 from sms_etl.left_out import leave_out
 
 if TYPE_CHECKING:
@@ -29,26 +31,96 @@ NEEDS_A_PERSON = 3
 _DAY = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"])
 
 
+_KEPT_WHEN_STOPPED = {
+    "sync": "What was read is kept; run it again to go on.",
+    "build": "The models are as before; run it again.",
+    "publish": "The published copy is whole: the old one or the new one.",
+    "report": "Reports that were there are whole.",
+    "demo": "The demo is unfinished; run it again to begin anew. No account's data were touched.",
+    "ui": "What was loaded is kept.",
+    "sandbox": "What --state names is kept.",
+}
+_MADE_TO_BE_STOPPED = {"ui", "sandbox"}
+
+
 class _Commands(click.Group):
-    """Turns our own errors into one clear message and their exit code."""
+    """Turns our own errors, and what stops a command, into one clear message and their exit code."""
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's own signature
         """Run a command."""
         try:
             return super().invoke(ctx)
         except SmsEtlError as exc:
-            click.secho(f"Error: {exc.message}", fg="red", err=True)
-            if exc.hint:
-                click.echo(exc.hint, err=True)
+            _say_error(exc.message, exc.hint)
+            if isinstance(exc, NoWarehouse):
+                _say_where_the_demo_lies()
             ctx.exit(exc.exit_code)
         except KeyboardInterrupt:
-            click.echo("Stopped. What was read is kept; run it again to go on.", err=True)
+            name = ctx.invoked_subcommand or ""
+            click.echo(f"Stopped. {_KEPT_WHEN_STOPPED.get(name, 'Nothing was changed.')}", err=True)
+            ctx.exit(0 if name in _MADE_TO_BE_STOPPED else 1)
+        except OSError as exc:
+            if exc.errno == errno.EPIPE or exc.filename is None:
+                raise  # a pipe whose reader has ended is click's; what names no file is no one's but ours
+            _say_error(f"{exc.filename}: {exc.strerror}.", "-vv shows where it happened.")
+            logging.getLogger("sms_etl").debug("It happened here:", exc_info=True)
             ctx.exit(1)
+
+
+def _say_error(message: str, hint: str) -> None:
+    click.secho(f"Error: {message}", fg="red", err=True)
+    if hint:
+        click.echo(hint, err=True)
+
+
+def _say_where_the_demo_lies() -> None:
+    from sms_etl.demo import demo_settings
+    from sms_etl.invocation import from_here, pasteable
+
+    demo = demo_settings(_settings())
+    if demo.published_path.exists():
+        environment = {"SMS_ETL_DATA_DIR": from_here(demo.data_dir)}
+        click.echo(
+            f"The demo has a folder of its own: {pasteable('status', environment=environment)}", err=True
+        )
+
+
+def _log(ctx: click.Context, _option: click.Parameter, count: int) -> None:
+    """Count the -v before and after the command's name together."""
+    from sms_etl.verbosity import log_to_stderr
+
+    ctx.meta[_VERBOSITY] = ctx.meta.get(_VERBOSITY, 0) + count
+    log_to_stderr(ctx.meta[_VERBOSITY])
+
+
+_VERBOSITY = f"{__name__}.verbosity"
+_verbose = click.option(
+    "-v",
+    "--verbose",
+    count=True,
+    expose_value=False,
+    callback=_log,
+    help="Log to stderr what is done; -vv every detail.",
+)
+
+
+class _Command(click.Command):
+    """A command that takes `-v` too."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        _verbose(self)
+
+
+_Commands.command_class = _Command
 
 
 def main() -> None:
     """Run the command line."""
+    from sms_etl.stopping import stop_like_ctrl_c
+
     leave_out("numpy", "pandas")  # no command needs them, and Arrow would import both
+    stop_like_ctrl_c()
     cli.main(prog_name="sms-etl")
 
 
@@ -56,21 +128,14 @@ def main() -> None:
     cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
 )
 @click.version_option(__version__)
-@click.option("-v", "--verbose", is_flag=True, help="Log more to stderr.")
-def cli(verbose: bool) -> None:
+@_verbose
+def cli() -> None:
     """Get a company's SMS traffic out of its provider and into a warehouse.
 
     \b
     Try it without an account:   sms-etl demo
     With one:                    SMS_ETL_LOX24_TOKEN=<client_id>:<key> sms-etl sync
     """
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=logging.INFO if verbose else logging.WARNING,
-        format="%(levelname)s %(message)s",
-    )
-    # httpx logs whole addresses; what is asked for must not reach a log.
-    logging.getLogger("httpx").setLevel(logging.WARNING)
 
 
 def _example(*lines: str) -> str:
@@ -102,23 +167,23 @@ def sync(
     as_json: bool,
 ) -> None:
     """Load what is new or has changed, then build, check and publish it."""
-    from sms_etl.pipeline import sync_build_publish
-    from sms_etl.sync.engine import RECONCILED_DAYS, Task
-
     if days is not None and not reconcile:
         raise click.UsageError("--days goes with --reconcile.")
     if replay_quarantine and (reconcile or since or until):
         raise click.UsageError("--replay-quarantine goes alone.")
     if reconcile and (since or until):
         raise click.UsageError("--reconcile goes without --since and --until.")
-    task = Task(
-        since=_utc(since),
-        until=_end_of_day(until),
-        reconcile_days=(days or RECONCILED_DAYS) if reconcile else None,
-        is_replaying_quarantine=replay_quarantine,
-    )
-    settings = _settings()
     with _progress() as progress:
+        from sms_etl.pipeline import sync_build_publish
+        from sms_etl.sync.engine import RECONCILED_DAYS, Task
+
+        task = Task(
+            since=_utc(since),
+            until=_end_of_day(until),
+            reconcile_days=(days or RECONCILED_DAYS) if reconcile else None,
+            is_replaying_quarantine=replay_quarantine,
+        )
+        settings = _settings()
         result = sync_build_publish(settings, task, is_building=not no_build, progress=progress)
     if as_json:
         _print_json(result.as_json())
@@ -134,12 +199,13 @@ def sync(
 @_as_json
 def build(as_json: bool) -> None:
     """Build the SQL models from what is loaded, and test them."""
-    from sms_etl.building import build_and_check
     from sms_etl.console import show_build
 
-    settings = _settings()
     with _progress() as progress:
-        result = build_and_check(settings, on_model=lambda _model: progress("building models", 1, None))
+        from sms_etl.building import build_and_check
+        from sms_etl.pipeline import BUILDING
+
+        result = build_and_check(_settings(), on_model=lambda count: progress(BUILDING, 1, count))
     if as_json:
         _print_json(result.as_json())
     else:
@@ -148,17 +214,26 @@ def build(as_json: bool) -> None:
         sys.exit(NEEDS_A_PERSON)
 
 
-@cli.command(epilog=_example("sms-etl publish"))
+@cli.command(epilog=_example("sms-etl publish", 'sms-etl publish --force --reason "known, see ticket 17"'))
+@click.option("--force", is_flag=True, help="Publish even if a blocking check failed; needs --reason.")
+@click.option("--reason", help="Why; recorded, and shown by `status` as long as the copy is in use.")
 @_as_json
-def publish(as_json: bool) -> None:
-    """Replace the analysts' read-only copy by the warehouse as it is."""
+def publish(force: bool, reason: str | None, as_json: bool) -> None:
+    """Replace the analysts' read-only copy by the warehouse as it is.
+
+    What failed a blocking check in the last build is refused with exit code 3.
+    """
+    from sms_etl.console import show_publication
     from sms_etl.warehouse.publish import publish as publish_copy
 
-    result = publish_copy(_settings())
+    reason = (reason or "").strip()
+    if force != bool(reason):
+        raise click.UsageError('--force and --reason go together: --force --reason "why".')
+    result = publish_copy(_settings(), forced_reason=reason or None)
     if as_json:
-        _print_json({"path": str(result.path), "bytes": result.size})
+        _print_json(result.as_json())
     else:
-        click.echo(f"Published {result.path} ({result.size / 1e6:.1f} MB).")
+        show_publication(result)
 
 
 @cli.command(epilog=_example("sms-etl report --month 2026-01"))
@@ -173,8 +248,10 @@ def report(month: str, as_json: bool) -> None:
     with published(settings) as connection:
         result = write_report(connection, month, settings.reports_dir, generated_at=settings.clock())
     if as_json:
-        _print_json({"month": month, "html": str(result.html), "xlsx": str(result.xlsx)})
+        _print_json(result.as_json())
     else:
+        for said in result.statements:
+            click.echo(f"{said.name}: {said.state}. {said.text}", err=True)
         click.echo(f"{result.html}\n{result.xlsx}")
 
 
@@ -190,27 +267,103 @@ def status(as_json: bool) -> None:
         _print_json(result.as_json())
     else:
         show_status(result)
+    if result.needs_attention:
+        sys.exit(NEEDS_A_PERSON)
+
+
+@cli.group(
+    epilog=_example(
+        "sms-etl quarantine list",
+        'sms-etl quarantine accept 1f0c8a2e --reason "credit note, booked by hand"',
+    )
+)
+def quarantine() -> None:
+    """Show the rows that could not be loaded, and close those that will never be right."""
+
+
+@quarantine.command(
+    "list", epilog=_example("sms-etl quarantine list", "sms-etl quarantine list --all --json")
+)
+@click.option("--all", "is_all", is_flag=True, help="Show also those that were loaded later or accepted.")
+@_as_json
+def list_quarantine(is_all: bool, as_json: bool) -> None:
+    """List the rows that wait, with the reason of each; never a number or a text."""
+    from sms_etl.console import show_quarantine
+    from sms_etl.warehouse.quarantine import count_open, quarantined_rows
+    from sms_etl.warehouse.read import newest
+
+    with newest(_settings()) as connection:
+        rows = quarantined_rows(connection, is_open_only=not is_all)
+        waiting = count_open(connection)
+    if as_json:
+        _print_json({"quarantine_open": waiting, "rows": [row.as_json() for row in rows]})
+    else:
+        show_quarantine(rows)
+
+
+@quarantine.command(
+    epilog=_example(
+        'sms-etl quarantine accept 1f0c8a2e --reason "credit note, booked by hand"',
+        'sms-etl quarantine accept 1f0c8a2e --all-like --reason "test messages"',
+    )
+)
+@click.argument("ids", nargs=-1, required=True, metavar="ID...")
+@click.option("--reason", required=True, help="Why they will never be right; kept, and shown in reports.")
+@click.option("--all-like", is_flag=True, help="Accept also those bad for the same reason.")
+@_as_json
+def accept(ids: tuple[str, ...], reason: str, all_like: bool, as_json: bool) -> None:
+    """Close rows that will never be right. An ID may be shortened to its first characters."""
+    from sms_etl.build_state import mark_stale
+    from sms_etl.console import show_accepted
+    from sms_etl.warehouse.quarantine import accept as accept_rows
+    from sms_etl.warehouse.quarantine import count_open
+    from sms_etl.warehouse.store import writable_warehouse
+
+    if not reason.strip():
+        raise click.UsageError("--reason: say why.")
+    settings = _settings()
+    with writable_warehouse(settings).begin() as transaction:
+        rows = accept_rows(
+            transaction.native, ids, reason=reason.strip(), now=settings.clock(), is_with_alike=all_like
+        )
+        waiting = count_open(transaction.native)
+        mark_stale(transaction)  # reports show what was accepted
+    if as_json:
+        _print_json({"accepted": [str(row.quarantine_id) for row in rows], "quarantine_open": waiting})
+    else:
+        show_accepted(rows, waiting)
 
 
 @cli.command(
-    epilog=_example('sms-etl query "select * from marts.cost_monthly"', "sms-etl query --csv < my.sql")
+    epilog=_example(
+        'sms-etl query "show tables"',
+        'sms-etl query "select * from marts.cost_monthly"',
+        "sms-etl query --csv < my.sql",
+    )
 )
 @click.argument("sql", required=False)
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV, for spreadsheets and pipes.")
 @_as_json
 def query(sql: str | None, as_csv: bool, as_json: bool) -> None:
-    """Run SQL on the published copy, read-only; without SQL it is read from stdin."""
-    from sms_etl.console import show_table
-    from sms_etl.warehouse.read import query as run_query
+    """Run one SQL query on the published copy, read-only; without SQL it is read from stdin.
 
-    text = sql or sys.stdin.read()
+    What does not fit the width of the terminal is turned, a line for each value.
+    """
+    from sms_etl.console import show_rows
+    from sms_etl.warehouse.read import open_query
+
+    if as_csv and as_json:
+        raise click.UsageError("--csv and --json exclude each other.")
+    if sql is None and sys.stdin.isatty():
+        raise click.UsageError('Give a query, such as "show tables" or "select * from marts.cost_monthly".')
+    text = sys.stdin.read() if sql is None else sql
     if not text.strip():
         raise click.UsageError("Give a query.")
-    result = run_query(text, _settings())
-    if as_json:
-        _print_json({"columns": result.columns, "rows": result.rows})
-    else:
-        show_table(result, as_csv=as_csv)
+    with open_query(text, _settings()) as (columns, rows):
+        if as_json:
+            _print_json({"columns": columns, "rows": list(rows)})
+        else:
+            show_rows(columns, rows, as_csv=as_csv)
 
 
 @cli.command(epilog=_example("sms-etl doctor"))
@@ -237,11 +390,11 @@ def doctor(as_json: bool) -> None:
 def demo(messages: int, as_json: bool) -> None:
     """Show the whole way on a sandbox account: sync, some days, sync again, analytics, report."""
     from sms_etl.console import show_demo
-    from sms_etl.demo import run_demo
 
-    settings = _settings()
     with _progress() as progress:
-        result = run_demo(settings, messages=messages, progress=progress)
+        from sms_etl.demo import run_demo
+
+        result = run_demo(_settings(), messages=messages, progress=progress)
     if as_json:
         _print_json(result.as_json())
     else:
@@ -286,12 +439,13 @@ def sandbox(
     now = _settings().clock().replace(microsecond=0)
     account = AccountParameters(messages=messages, end=now)
     run(port=port, state=state, switches=switches, account=account, live=live, on_ready=say)
+    raise KeyboardInterrupt  # how it ends
 
 
 @cli.command(epilog=_example("sms-etl ui"))
 @click.option("--port", default=3000, show_default=True, type=click.IntRange(1, 65535))
 def ui(port: int) -> None:
-    """Open Dagster on 127.0.0.1, with the real account if there is a token, else with the sandbox."""
+    """Open Dagster on 127.0.0.1, with the real account if there is a token, else with the demo's sandbox."""
     from sms_etl.ui import serve
 
     serve(_settings(), port=port, say=lambda line: click.echo(line, err=True))

@@ -1,18 +1,24 @@
 """How results look on a terminal: tables and sentences on stdout, progress bars on stderr."""
 
 import csv
+import shutil
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from functools import cache
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Any
 
+import click
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, Task, TextColumn, TimeElapsedColumn
 from rich.table import Table
+
+from sms_etl.tabular import lines_of, printable
 
 if TYPE_CHECKING:
     from sms_etl.building import CheckedBuild
@@ -21,30 +27,84 @@ if TYPE_CHECKING:
     from sms_etl.pipeline import PipelineResult
     from sms_etl.status import Status
     from sms_etl.sync.engine import Progress as ShowProgress
-    from sms_etl.warehouse.read import QueryResult
+    from sms_etl.warehouse.publish import PublishResult
+    from sms_etl.warehouse.quarantine import QuarantinedRow
 
 _MOST_ROWS_SHOWN = 200
+_MOST_ROWS_COUNTED = 100_000
+_EXPLAINED = ("explain_key", "explain_value")
+_STARTING = "starting"
+
+
+@cache
+def stderr() -> Console:
+    """Return the console of progress and logs: bars and lines that share it do not break each other."""
+    return Console(stderr=True)
 
 
 @contextmanager
 def progress_bars() -> "Iterator[ShowProgress]":
-    """Show a bar for every step that tells of itself."""
+    """Show a bar for every step that tells of itself, and at once that the command is starting."""
     bars = Progress(
-        TextColumn("{task.description:<32}"),
+        TextColumn("{task.description:<28}"),
         BarColumn(bar_width=24),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
-        console=Console(stderr=True),
+        console=stderr(),
     )
-    tasks: dict[str, TaskID] = {}
+    steps = _Steps(bars)
+    try:
+        if bars.console.is_terminal:
+            steps.show(_STARTING, 0, None)
+        yield steps.show
+    finally:
+        steps.end()
 
-    def show(step: str, done: int, total: int | None) -> None:
-        if step not in tasks:
-            tasks[step] = bars.add_task(step, total=total)
-        bars.update(tasks[step], advance=done, total=total)
 
-    with bars:
-        yield show
+class _Steps:
+    """Gives each step a bar and a clock of its own; one step is on at a time.
+
+    One that is first heard of when a part of it is done began when the step before it was last heard of.
+    """
+
+    def __init__(self, bars: Progress) -> None:
+        self._bars = bars
+        self._tasks: dict[str, Task] = {}
+        self._current: Task | None = None
+        self._heard_at = bars.get_time()
+
+    def show(self, step: str, done: int, total: int | None) -> None:
+        self._bars.start()
+        now = self._bars.get_time()
+        if step not in self._tasks:
+            began = self._heard_at if done else now
+            self._end_current(began)
+            self._hide_starting()
+            self._current = self._tasks[step] = self._add(step, began)
+        self._heard_at = now
+        self._bars.update(self._tasks[step].id, advance=done, total=total)
+
+    def end(self) -> None:
+        """Leave the bars as they are; nothing, if no step was heard of."""
+        if self._current is not None:
+            self._end_current(self._bars.get_time())
+            self._bars.stop()
+
+    def _end_current(self, moment: float) -> None:
+        if self._current is None:
+            return
+        self._current.stop_time = moment
+        self._current = None
+
+    def _hide_starting(self) -> None:
+        if _STARTING in self._tasks:
+            self._bars.update(self._tasks[_STARTING].id, visible=False)
+
+    def _add(self, step: str, began: float) -> Task:
+        number = self._bars.add_task(step, total=None)
+        task = next(task for task in self._bars.tasks if task.id == number)
+        task.start_time = began
+        return task
 
 
 def show_pipeline(result: "PipelineResult") -> None:
@@ -70,17 +130,79 @@ def show_pipeline(result: "PipelineResult") -> None:
         out.print(f"[yellow]{sync.bulks_differing:,} bulks do not add up to their messages.[/]")
     if sync.unknown_fields:
         out.print(f"[yellow]New fields of the provider:[/] {escape(', '.join(sync.unknown_fields))}.")
+    if sync.prices_rounded:
+        out.print(f"{sync.prices_rounded:,} prices had binary noise and were rounded to six decimals.")
     if sync.rows_quarantined:
-        out.print(
-            f"[yellow]{sync.rows_quarantined:,} rows could not be loaded.[/] They are in ops.quarantine, "
-            "each with its reason; `sms-etl status` counts them."
-        )
+        out.print(f"[yellow]{sync.rows_quarantined:,} rows could not be loaded.[/]")
+    _show_quarantine(out, sync.quarantine_open)
     if result.build:
         show_build(result.build)
     if result.is_up_to_date:
         out.print("Nothing to build: models and published copy are up to date.")
     elif result.published:
         out.print(f"Published {result.published.path}.")
+
+
+def _show_quarantine(out: Console, count: int) -> None:
+    if count:
+        out.print(
+            f"[yellow]{_waiting(count)} in quarantine.[/] `sms-etl quarantine list` shows each with its "
+            "reason, and what to do about it."
+        )
+
+
+def show_quarantine(rows: "Sequence[QuarantinedRow]") -> None:
+    """Show rows in quarantine, those alike together, and what can be done about those that are open.
+
+    A line a row: its id, when it was created (UTC), its uuid and its price.
+    """
+    out = Console()
+    for (stream, reason), alike in _by_reason(rows).items():
+        out.print(f"[bold]{len(alike):,}[/] of {stream}: {escape(reason)}")
+        for row in alike[:_MOST_ROWS_SHOWN]:
+            out.print(_line_of(row), soft_wrap=True, highlight=False, markup=False)
+        if len(alike) > _MOST_ROWS_SHOWN:
+            out.print(f"  and {len(alike) - _MOST_ROWS_SHOWN:,} more; --json gives all.")
+    waiting = sum(row.is_open for row in rows)
+    if not waiting:
+        out.print("No row waits in quarantine.")
+        return
+    out.print(
+        f"{_waiting(waiting)}. `sms-etl sync --replay-quarantine` fetches them again and loads what is right "
+        'by now; `sms-etl quarantine accept ID --reason "…"` closes what will never be.'
+    )
+
+
+def _waiting(count: int) -> str:
+    return "1 row waits" if count == 1 else f"{count:,} rows wait"
+
+
+def _by_reason(rows: "Sequence[QuarantinedRow]") -> "dict[tuple[str, str], list[QuarantinedRow]]":
+    grouped: dict[tuple[str, str], list[QuarantinedRow]] = {}
+    for row in rows:
+        grouped.setdefault((row.stream, row.reason), []).append(row)
+    return grouped
+
+
+def _line_of(row: "QuarantinedRow") -> str:
+    created = "time not readable  " if row.created_at is None else f"{row.created_at:%Y-%m-%d %H:%M:%S}"
+    uuid = "uuid not readable" if row.uuid is None else row.uuid
+    price = "" if row.price is None else f"{row.price} {row.currency or ''}"
+    line = f"  {str(row.quarantine_id)[:8]}  {created}  {uuid:36}  {price}".rstrip()
+    if row.replayed_at is not None:
+        return f"{line}\n            loaded {row.replayed_at:%Y-%m-%d}"
+    if row.accepted_at is not None:
+        return f"{line}\n            accepted {row.accepted_at:%Y-%m-%d}: {row.accepted_reason}"
+    return line
+
+
+def show_accepted(rows: "Sequence[QuarantinedRow]", still_open: int) -> None:
+    """Tell which rows were closed, and what is left."""
+    out = Console()
+    out.print(
+        f"{len(rows):,} accepted; {_waiting(still_open)}. Reports show what was accepted after the next "
+        "sync, or after `sms-etl publish`."
+    )
 
 
 def show_build(result: "CheckedBuild") -> None:
@@ -96,6 +218,14 @@ def show_build(result: "CheckedBuild") -> None:
         out.print(f"[yellow]look at[/] {test.model}: {test.test}, {test.failures:,} rows.")
 
 
+def show_publication(result: "PublishResult") -> None:
+    """Say where the published copy is, and what had failed if it was forced."""
+    out = Console()
+    out.print(f"Published {escape(str(result.path))} ({result.size / 1e6:.1f} MB).", soft_wrap=True)
+    for failed in result.failed_tests:
+        out.print(f"[red]forced[/] although it failed: {escape(failed)}", soft_wrap=True)
+
+
 def show_status(status: "Status") -> None:
     """Show the state of a data directory."""
     run = status.last_run or {}
@@ -103,12 +233,14 @@ def show_status(status: "Status") -> None:
         "warehouse": str(status.warehouse),
         "account": f"{status.account_id or 'none yet'} ({status.currency or '-'})",
         "messages": f"{status.messages:,}",
-        "not final": "-" if status.open_messages is None else f"{status.open_messages:,}",
+        "not final yet": _not_final(status),
         "bulks": f"{status.bulks:,}",
         "read up to": _moment(status.watermark),
         "models built": _moment(status.built_at),
+        "published": _moment(status.published_at),
         "became visible late": _lateness(status),
-        "quarantined": f"{status.quarantined:,}",
+        "prices rounded": f"{status.prices_rounded:,}",
+        "in quarantine": f"{status.quarantine_open:,}",
         "last sync": f"{_moment(run.get('started_at'))}, {run.get('stopped_reason') or 'did not end'}",
     }
     table = Table(box=None, show_header=False)
@@ -116,12 +248,27 @@ def show_status(status: "Status") -> None:
         table.add_row(f"[bold]{name}[/]", escape(text))
     out = Console()
     out.print(table)
+    _show_quarantine(out, status.quarantine_open)
     if run.get("error"):
         out.print(f"[red]{escape(run['error'])}[/]")
+    if status.forced:
+        out.print(f"[red]forced[/]  the published copy: {escape(_forced(status.forced))}")
     for text in status.failed_tests:
-        out.print(f"[red]failed[/]  {text}")
+        out.print(f"[red]failed[/]  {escape(text)}")
     for text in status.warnings:
         out.print(f"[yellow]look at[/] {text}")
+
+
+def _forced(publication: dict[str, Any]) -> str:
+    failed = "; ".join(publication["failed_tests"])
+    return f"{publication['forced_reason']} ({_moment(publication['published_at'])}; failed: {failed})"
+
+
+def _not_final(status: "Status") -> str:
+    if status.open_messages is None:
+        return "-"
+    aged_out = f" ({status.aged_out:,} more aged out without a final status)" if status.aged_out else ""
+    return f"{status.open_messages:,} still re-fetched{aged_out}"
 
 
 def _lateness(status: "Status") -> str:
@@ -145,21 +292,45 @@ def show_findings(findings: "Iterable[Finding]") -> None:
             out.print(f"      {escape(found.do)}")
 
 
-def show_table(result: "QueryResult", *, as_csv: bool) -> None:
+def show_rows(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, as_csv: bool) -> None:
     """Show the rows of a query; decimals as they are."""
     if as_csv:
-        writer = csv.writer(sys.stdout)
-        writer.writerow(result.columns)
-        writer.writerows(result.rows)
+        _write_csv(columns, rows)
         return
-    _print_table(result.columns, result.rows[:_MOST_ROWS_SHOWN])
-    if len(result.rows) > _MOST_ROWS_SHOWN:
-        print_note(f"{len(result.rows) - _MOST_ROWS_SHOWN:,} more rows; --csv gives all.")
+    taken = iter(rows)
+    shown = list(islice(taken, _MOST_ROWS_SHOWN))
+    for line in _plan(shown) if tuple(columns) == _EXPLAINED else lines_of(columns, shown, _width()):
+        click.echo(line)
+    more = sum(1 for _ in islice(taken, _MOST_ROWS_COUNTED))
+    if more:
+        print_note(f"{more:,}{' or' if more == _MOST_ROWS_COUNTED else ''} more rows; --csv gives all.")
+    elif not shown:
+        print_note("No rows.")
+
+
+def _write_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    writer = csv.writer(sys.stdout)
+    for row in chain([columns], rows):
+        # A file gets values as they are; a terminal would obey some of them.
+        writer.writerow([printable(v) if isinstance(v, str) else v for v in row] if _on_terminal() else row)
+
+
+def _plan(rows: Sequence[Sequence[Any]]) -> Iterator[str]:
+    """Return the lines of what EXPLAIN gave, which are drawn already."""
+    return (printable(line) for row in rows for line in str(row[1]).splitlines())
+
+
+def _width() -> int:
+    return shutil.get_terminal_size().columns  # of the terminal, or COLUMNS, or 80
+
+
+def _on_terminal() -> bool:
+    return sys.stdout.isatty()
 
 
 def print_note(text: str) -> None:
     """Say something beside the result, on stderr."""
-    Console(stderr=True).print(text)
+    stderr().print(text)
 
 
 def show_demo(result: "DemoResult") -> None:
@@ -180,13 +351,28 @@ def show_demo(result: "DemoResult") -> None:
         f"{'yes' if result.matches_provider else '[red]no[/]'}."
     )
     out.print(
-        f"Delivered: {result.delivery_rate:.1%} of the final ones; {result.share_settled:.1%} are final."
+        f"Delivered: {result.delivery_rate:.1%} of those with a final status. "
+        f"{result.without_final_status:,} have none: {result.aged_out:,} never got one in time and are no "
+        f"longer re-fetched (aged out), {result.without_final_status - result.aged_out:,} still are."
     )
     out.rule(f"Cost by country, {result.currency} net of VAT")
     _print_table(("country", "messages", "parts", "cost"), result.cost_by_country)
-    out.rule("Where it lies, and how to look further")
+    out.rule("Where it lies")
+    for name, path in (
+        ("report", result.report.html),
+        ("workbook", result.report.xlsx),
+        ("warehouse", result.warehouse),
+        ("for queries", result.published),
+    ):
+        _print_line(f"{name:<12}{path}")
+    out.rule("How to look further")
     for line in result.next_steps:
-        out.print(line, soft_wrap=True, highlight=False, markup=False)
+        _print_line(line)
+
+
+def _print_line(text: str) -> None:
+    """Print a line that may be pasted: as it is, never broken."""
+    Console().print(text, soft_wrap=True, highlight=False, markup=False)
 
 
 def _print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

@@ -17,11 +17,12 @@ from typing import Any
 import msgspec
 
 from sms_etl.errors import DataDirError, SmsEtlError, WarehouseError
-from sms_etl.files import make_directory
+from sms_etl.files import make_directory, unusable
 from sms_etl.pii import Pii, PiiPolicy
+from sms_etl.places import env_file_candidates
 from sms_etl.providers.lox24.client import Account, Answer, Lox24Client, RetryPolicy, read_account
 from sms_etl.providers.lox24.records import BadRowError, read_sms
-from sms_etl.settings import Settings
+from sms_etl.settings import Settings, env_file, no_token
 from sms_etl.sync.notes import held_account
 from sms_etl.sync.probe import probe, probe_bulks
 from sms_etl.sync.provider_facts import Fact, write_facts
@@ -63,12 +64,20 @@ class Finding:
 def examine(settings: Settings) -> list[Finding]:
     """Look at everything a sync needs; nothing is changed but an empty data directory made."""
     return [
+        _where_from(),
         _data_dir(settings),
         _disk(settings),
         _warehouse(settings),
         _time_zone(settings),
         *asyncio.run(_provider(settings)),
     ]
+
+
+def _where_from() -> Finding:
+    file = env_file()
+    looked = " and ".join(str(path) for path in env_file_candidates())
+    says = f"From the environment and {file.path}." if file else f"From the environment: none in {looked}."
+    return Finding("settings", True, says)
 
 
 def _data_dir(settings: Settings) -> Finding:
@@ -78,11 +87,9 @@ def _data_dir(settings: Settings) -> Finding:
         with tempfile.TemporaryFile(dir=path):
             pass
     except (DataDirError, OSError) as exc:
-        reason = (
-            exc.message if isinstance(exc, DataDirError) else f"{path} cannot be written: {exc.strerror}."
-        )
-        return Finding("data directory", False, reason, "Give SMS_ETL_DATA_DIR a folder you may write to.")
-    return Finding("data directory", True, f"{path.resolve()} can be written.")
+        refused = exc if isinstance(exc, DataDirError) else unusable(path, exc)
+        return Finding("data directory", False, refused.message, refused.hint)
+    return Finding("data directory", True, f"{path} can be written.")
 
 
 def _disk(settings: Settings) -> Finding:
@@ -117,14 +124,8 @@ def _time_zone(settings: Settings) -> Finding:
 
 async def _provider(settings: Settings) -> list[Finding]:
     if settings.lox24_token is None:
-        return [
-            Finding(
-                "token",
-                False,
-                "SMS_ETL_LOX24_TOKEN is not set.",
-                "Set it to <client_id>:<key>, or try the sandbox: `sms-etl demo`.",
-            )
-        ]
+        missing = no_token()
+        return [Finding("token", False, missing.message, missing.hint)]
     async with Lox24Client(
         settings.lox24_base_url,
         settings.lox24_token.get_secret_value(),

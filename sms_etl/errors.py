@@ -15,6 +15,7 @@ SmsEtlError                    exit 1
 │   ├── Unreachable            no answer: name, connection, TLS, time-out; retried
 │   ├── UnexpectedRedirect     3xx: not followed, the token must not reach another host
 │   ├── BadAnswer              200, but not what the documentation describes
+│   ├── FormatChanged          a hundred rows or more were read, and none of them is as documented
 │   └── ProviderDiffers        it breaks an assumption without which nothing can be read completely
 ├── SyncError
 │   ├── AlreadyRunning         another sync works on the same data directory
@@ -26,10 +27,14 @@ SmsEtlError                    exit 1
 │   ├── NotAWarehouse          the file is something else
 │   ├── NoWarehouse            nothing was loaded or published yet
 │   ├── WrongAccount           it holds another account's messages
+│   ├── NotInQuarantine        no row that waits there has the id, or several have
 │   └── QueryError             an analyst's SQL was refused
+├── ChecksFailed               exit 3: publishing is refused, as the last build failed a blocking check
 ├── ModelError                 a SQL model cannot be read or built; names file and line
-└── ReportError
-    └── NoDataForPeriod        nothing was sent in the period
+├── ReportError
+│   ├── NotAPeriod             exit 2: what was asked for is no period, or has not begun
+│   └── NoDataForPeriod        nothing was sent in the period
+└── UiError                    Dagster could not be kept running
 """
 
 
@@ -132,6 +137,10 @@ class BadAnswer(ProviderError):
     """The answer says 200 but is not what the documentation describes."""
 
 
+class FormatChanged(ProviderError):
+    """A hundred rows or more were read, and none of them is as documented; the message names the field."""
+
+
 class ProviderDiffers(ProviderError):
     """The provider breaks an assumption without which its listings cannot be read completely.
 
@@ -179,8 +188,18 @@ class WrongAccount(WarehouseError):
     """The warehouse holds another account's messages."""
 
 
+class NotInQuarantine(WarehouseError):
+    """No row that waits in quarantine has the id, or several have."""
+
+
 class QueryError(WarehouseError):
     """An analyst's SQL was refused by the database."""
+
+
+class ChecksFailed(SmsEtlError):
+    """The last build failed a blocking check or did not end: what it made is not published."""
+
+    exit_code = 3
 
 
 class ModelError(SmsEtlError):
@@ -191,5 +210,15 @@ class ReportError(SmsEtlError):
     """A report cannot be written."""
 
 
+class NotAPeriod(ReportError):
+    """What was asked for is no period, or it has not begun."""
+
+    exit_code = 2
+
+
 class NoDataForPeriod(ReportError):
     """Nothing was sent in the period."""
+
+
+class UiError(SmsEtlError):
+    """Dagster could not be kept running."""

@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 from sms_etl.build_state import is_up_to_date
 from sms_etl.sync.engine import Progress, SyncResult, Task, run_sync
+from sms_etl.sync.plan import Purpose
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from sms_etl.building import CheckedBuild
-    from sms_etl.models.runner import ModelBuild
     from sms_etl.settings import Settings
     from sms_etl.warehouse.publish import PublishResult
+
+BUILDING = "building models"
+PUBLISHING = "publishing"
 
 
 @dataclass(frozen=True)
@@ -35,9 +36,9 @@ class PipelineResult:
 
     @property
     def needs_a_person(self) -> bool:
-        """Whether rows were quarantined, bulks could not be read, or a blocking test failed."""
+        """Whether rows wait in quarantine, bulks could not be read, or a blocking test failed."""
         return (
-            self.sync.rows_quarantined > 0
+            self.sync.quarantine_open > 0
             or self.sync.bulks_error is not None
             or bool(self.build and self.build.failures)
         )
@@ -76,15 +77,20 @@ def sync_build_publish(
     from sms_etl.warehouse.publish import publish, published_copy  # noqa: PLC0415 - see above
 
     # A backfill changes what is covered, a reconciliation what is proven, though no row may have changed.
-    if (task is None or task.is_forward_only) and is_up_to_date(settings):
+    if (task or Task()).purpose is Purpose.FORWARD and is_up_to_date(settings):
         return PipelineResult(sync, None, published_copy(settings), is_up_to_date=True)
     from sms_etl.building import build_and_check  # noqa: PLC0415 - see above
 
-    build = build_and_check(settings, on_model=_model_progress(progress))
-    return PipelineResult(sync, build, None if build.failures else publish(settings))
+    tell = progress or _nobody
+    tell(BUILDING, 0, None)
+    build = build_and_check(settings, on_model=lambda count: tell(BUILDING, 1, count))
+    if build.failures:
+        return PipelineResult(sync, build, None)
+    tell(PUBLISHING, 0, None)
+    published = publish(settings)
+    tell(PUBLISHING, 1, 1)
+    return PipelineResult(sync, build, published)
 
 
-def _model_progress(progress: Progress | None) -> Callable[[ModelBuild], None] | None:
-    if progress is None:
-        return None
-    return lambda model: progress("building models", 1, None)
+def _nobody(_step: str, _done: int, _total: int | None) -> None:
+    """Tell no one."""

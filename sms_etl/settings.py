@@ -1,10 +1,16 @@
-"""The settings, read from the environment and `.env`, checked and typed; secrets are masked.
+"""The settings, read from the environment and one `.env` file, checked and typed; secrets are masked.
 
-Every field says what a value does to the result. `load_settings` is the only way in.
+Every field says what a value does to the result. `load_settings` is the only way in. Of the `.env` files in
+the present folder and in the checkout (or the user's configuration directory), the first that names a setting
+is read, and no other: two together could send the token of one to the address in the other.
 """
 
+import os
 import re
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -12,13 +18,19 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, DotEnvSettingsSource, SettingsConfigDict
 
 from sms_etl.clock import Clock, fixed_clock, system_clock
 from sms_etl.errors import SettingsError
 from sms_etl.pii import PiiPolicy
+from sms_etl.places import default_data_dir, default_env_file, env_file_candidates
 
 PREFIX = "SMS_ETL_"
+ENV_FILE = PREFIX + "ENV_FILE"
+"""Names the `.env` file to read, in place of those that are looked for."""
+_FOR_TESTS = PREFIX + "TEST_"
+_NOT_YET_READ = {PREFIX + name for name in ("TWOSMS_CLIENT_ID", "TWOSMS_CLIENT_SECRET", "TWOSMS_BASE_URL")}
+_DUCKDB_FILE = "duckdb:///"
 _DURATION_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -87,6 +99,21 @@ def _nameable(path: Path) -> Path:
     return path
 
 
+def _absolute(path: Path) -> Path:
+    try:
+        return path.expanduser().absolute()
+    except RuntimeError as exc:
+        raise ValueError("give a folder of a user this system knows") from exc
+
+
+def _absolute_url(url: str, folder: Path | None = None) -> str:
+    """Return a warehouse's URL with the path of a DuckDB file made absolute."""
+    path = url.removeprefix(_DUCKDB_FILE)
+    if not url.startswith(_DUCKDB_FILE) or path.startswith(("/", ":")) or not path:
+        return url
+    return f"{_DUCKDB_FILE}{str(folder or Path.cwd()).replace('%', '%25')}/{path}"
+
+
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 Instant = Annotated[datetime, BeforeValidator(_instant)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
@@ -97,7 +124,6 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
-        env_file=".env",
         env_file_encoding="utf-8",
         env_ignore_empty=True,
         extra="ignore",
@@ -122,11 +148,14 @@ class Settings(BaseSettings):
     lox24_requests_per_second: int | None = Field(default=None, ge=1, le=1000)
     """A ceiling, if the provider asks for one; smaller is slower."""
 
-    data_dir: Annotated[Path, AfterValidator(_nameable)] = Path("data")
-    """Holds landing files, warehouse, published copy and reports; needs about 1 GB for 5 million messages."""
+    data_dir: Annotated[Path, AfterValidator(_nameable), AfterValidator(_absolute)] = Field(
+        default_factory=default_data_dir
+    )
+    """Holds landing files, warehouse, published copy and reports; needs about 1 GB for 5 million messages.
+    A relative path counts from the present folder, or from that of the `.env` file it stands in."""
 
-    warehouse: str | None = None
-    """URL of the warehouse; `duckdb:///<data_dir>/warehouse.duckdb` unless given."""
+    warehouse: Annotated[str, AfterValidator(_absolute_url)] | None = None
+    """URL of the warehouse; `duckdb:///<data_dir>/warehouse.duckdb` unless given; relative paths as there."""
 
     start: Instant | None = None
     """Where the first sync begins; the provider's first message unless given."""
@@ -184,24 +213,102 @@ class Settings(BaseSettings):
         return fixed_clock(self.now) if self.now else system_clock
 
 
+@dataclass(frozen=True)
+class EnvFile:
+    """A `.env` file, with the settings in it by their full names, upper-cased."""
+
+    path: Path
+    values: dict[str, str]
+
+
 def load_settings(**overrides: Any) -> Settings:
-    """Read the settings from the environment.
+    """Read the settings from the environment and the `.env` file.
 
     Args:
         **overrides: Values that win over the environment, by field name.
 
     Raises:
-        SettingsError: A value is out of bounds; the message names the variable, never a secret's value.
+        SettingsError: A name is misspelt or a value out of bounds; the message names the variable, never a
+            secret's value.
     """
+    given = {name.upper() for name, value in os.environ.items() if value}
+    _refuse_misspelt(given, "the environment")
+    file = env_file()
+    placed: dict[str, Any] = {}
+    if file:
+        _refuse_misspelt(file.values, str(file.path))
+        placed = {name: path for name, path in _placed(file).items() if PREFIX + name.upper() not in given}
     try:
-        return Settings(**overrides)
+        return Settings(_env_file=file.path if file else None, **(placed | overrides))
     except ValidationError as exc:
         raise SettingsError(
             "\n".join(_explain(error) for error in exc.errors(include_input=False, include_url=False)),
-            hint="Correct it in the environment or in .env; the README lists every setting with its bounds.",
+            hint=f"Correct it in the environment{f' or in {file.path}' if file else ''}; "
+            "the README lists every setting with its bounds.",
         ) from None
+
+
+def env_file() -> EnvFile | None:
+    """Return the `.env` file that is read, or None if there is none with a setting in it.
+
+    Raises:
+        SettingsError: It cannot be read, or `SMS_ETL_ENV_FILE` names none.
+    """
+    named = os.environ.get(ENV_FILE)
+    if named:
+        if not Path(named).expanduser().exists():
+            raise SettingsError(f"{ENV_FILE}: there is no file {_absolute(Path(named))}.", hint="Correct it.")
+        return _read_env_file(_absolute(Path(named)))
+    read = (_read_env_file(path) for path in env_file_candidates() if path.is_file())
+    return next((file for file in read if file.values), None)
+
+
+def no_token() -> SettingsError:
+    """Return the error of somebody who has given no token yet."""
+    return SettingsError(
+        f"{PREFIX}LOX24_TOKEN is not set.",
+        hint=f"Set it to <client_id>:<key>, in the environment or in {default_env_file()}, "
+        "or try the sandbox: `sms-etl demo`.",
+    )
+
+
+def _read_env_file(path: Path) -> EnvFile:
+    try:
+        read = DotEnvSettingsSource(Settings, env_file=path).env_vars
     except UnicodeDecodeError:
-        raise SettingsError("The file .env is not UTF-8 text.", hint="Save it as UTF-8.") from None
+        raise SettingsError(f"The file {path} is not UTF-8 text.", hint="Save it as UTF-8.") from None
+    except OSError as exc:
+        raise SettingsError(
+            f"The file {path} cannot be read: {exc.strerror}.",
+            hint=f"Make it readable, or name another one in {ENV_FILE}.",
+        ) from None
+    names = {name.upper(): value for name, value in read.items() if value}
+    return EnvFile(path, {name: value for name, value in names.items() if name.startswith(PREFIX)})
+
+
+def _refuse_misspelt(names: Iterable[str], where: str) -> None:
+    """Raise SettingsError if a name begins as a setting's and is none: it would be ignored in silence."""
+    known = {PREFIX + name.upper() for name in Settings.model_fields} | {ENV_FILE} | _NOT_YET_READ
+    wrong = [name for name in names if name.startswith(PREFIX) and name not in known]
+    said = [_not_a_setting(name, known) for name in sorted(wrong) if not name.startswith(_FOR_TESTS)]
+    if said:
+        raise SettingsError("\n".join(said), hint=f"Correct or remove it in {where}; the README lists all.")
+
+
+def _not_a_setting(name: str, known: Iterable[str]) -> str:
+    close = get_close_matches(name, sorted(known), n=1, cutoff=0.75)
+    return f"{name} is not a setting.{f' Did you mean {close[0]}?' if close else ''}"
+
+
+def _placed(file: EnvFile) -> dict[str, Any]:
+    """Return the relative paths of a `.env` file, made absolute: they are meant from where it lies."""
+    placed: dict[str, Any] = {}
+    data_dir, warehouse = (file.values.get(PREFIX + name) for name in ("DATA_DIR", "WAREHOUSE"))
+    if data_dir and not data_dir.startswith("~"):
+        placed["data_dir"] = file.path.parent / data_dir
+    if warehouse:
+        placed["warehouse"] = _absolute_url(warehouse, file.path.parent)
+    return placed
 
 
 def _explain(error: ErrorDetails) -> str:

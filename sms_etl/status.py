@@ -11,22 +11,24 @@ import duckdb
 
 from sms_etl.settings import Settings
 from sms_etl.sync.bulks import count_differing
+from sms_etl.warehouse.publication import failed_checks, last_publication
+from sms_etl.warehouse.quarantine import count_open
 from sms_etl.warehouse.read import newest
 
 _COUNTS = """
 select
     (select count(*) from raw.sms) as messages,
     (select count(*) from raw.bulk) as bulks,
-    (select count(*) from ops.quarantine where replayed_at is null) as quarantined,
+    (select coalesce(sum(prices_rounded), 0) from ops.sync_run) as prices_rounded,
     (select watermark_at from ops.watermark where stream = 'sms') as watermark,
     (select max(built_at) from ops.build_context) as built_at,
     (select account_id from ops.account) as account_id,
     (select currency from ops.account) as currency
 """
 _LAST_RUN = "select * from ops.sync_run order by started_at desc, rowid desc limit 1"
-_FAILED_TESTS = """
-select model || ': ' || test || ' (' || failures || ' rows)', severity
-from ops.model_test where failures > 0 order by severity, model, test
+_WARNINGS = """
+select model || ': ' || test || ' (' || failures || ' rows)'
+from ops.model_test where failures > 0 and severity <> 'error' order by model, test
 """
 _HAS_FACTS = "select count(*) from duckdb_tables() where schema_name = 'marts' and table_name = 'fct_sms'"
 _LATENESS = """
@@ -39,7 +41,10 @@ select
 from ops.late_row
 where purpose in ('forward', 'reconcile')
 """
-_OPEN = "select count(*) from marts.fct_sms where not is_final and not is_aged_out and not is_gone"
+_OPEN = """
+select count(*) filter (where not is_aged_out and not is_gone), count(*) filter (where is_aged_out)
+from marts.fct_sms where not is_final
+"""
 
 
 @dataclass(frozen=True)
@@ -52,13 +57,21 @@ class Status:
     messages: int
     open_messages: int | None
     """Not final and still asked for; None before the first build."""
+    aged_out: int | None
+    """Not final, and no longer asked for; None before the first build."""
     bulks: int
     bulks_differing: int
     """Those whose messages do not add up to the provider's totals of them."""
     watermark: datetime | None
     built_at: datetime | None
-    quarantined: int
-    """Rows that could not be loaded and wait for a person."""
+    published_at: datetime | None
+    """Of the copy analysts read; None if there is none, or it is older than `ops.publication`."""
+    forced: dict[str, Any] | None
+    """The row of `ops.publication` of the published copy if it failed a blocking check; else None."""
+    quarantine_open: int
+    """Rows that could not be loaded and wait for somebody."""
+    prices_rounded: int
+    """Amounts that were written with binary noise, over all syncs, each time they were read."""
     lateness: dict[str, Any] | None
     """Of the messages that became visible after their time had been read: how many, how far behind the
     watermark they lay in seconds, and how many the overlap missed, found by reconciliation; or None."""
@@ -66,6 +79,11 @@ class Status:
     warnings: tuple[str, ...]
     last_run: dict[str, Any] | None
     """Its row in `ops.sync_run`, with all it counted; None before the first one."""
+
+    @property
+    def needs_attention(self) -> bool:
+        """Whether rows wait in quarantine, a blocking check failed, or analysts read what failed one."""
+        return bool(self.quarantine_open or self.failed_tests or self.forced)
 
     def as_json(self) -> dict[str, Any]:
         """Give it as plain JSON values; times are ISO 8601 with their offset."""
@@ -80,7 +98,8 @@ def read_status(settings: Settings) -> Status:
     """
     with newest(settings) as connection:
         counts = _one(connection, _COUNTS) or {}
-        failed = connection.execute(_FAILED_TESTS).fetchall()
+        warnings = connection.execute(_WARNINGS).fetchall()
+        publication = last_publication(connection)
         has_facts = connection.execute(_HAS_FACTS).fetchone() != (0,)
         lateness = _one(connection, _LATENESS)
         differing = count_differing(connection, overlap=settings.overlap)
@@ -90,12 +109,16 @@ def read_status(settings: Settings) -> Status:
         return Status(
             warehouse=Path(settings.warehouse_url.removeprefix("duckdb:///")),
             open_messages=opened[0] if opened else None,
+            aged_out=opened[1] if opened else None,
             bulks_differing=differing,
-            failed_tests=tuple(text for text, severity in failed if severity == "error"),
+            quarantine_open=count_open(connection),
+            published_at=publication["published_at"] if publication else None,
+            forced=publication if publication and publication["is_forced"] else None,
+            failed_tests=failed_checks(connection),
             warnings=(
                 *([f"bulks could not be read: {bulks_error}"] if bulks_error else []),
                 *([f"bulks that do not add up to their messages: {differing}"] if differing else []),
-                *(text for text, severity in failed if severity != "error"),
+                *(text for (text,) in warnings),
             ),
             last_run=last_run,
             lateness=lateness if lateness and lateness["messages"] else None,

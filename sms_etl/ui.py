@@ -2,69 +2,116 @@
 
 import os
 import shutil
-import signal
-import subprocess
+import socket
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
+from enum import Enum
 from importlib.resources import files
 from pathlib import Path
 
-from sms_etl.demo import demo_sandbox_state, with_sandbox
-from sms_etl.errors import SettingsError
+from pydantic import SecretStr
+
+from sms_etl.demo import (
+    claim_for_sandbox,
+    demo_sandbox_state,
+    demo_settings,
+    is_demo,
+    require_sandbox,
+    with_sandbox,
+)
+from sms_etl.errors import SettingsError, UiError
 from sms_etl.files import make_directory
 from sms_etl.sandbox.account import AccountParameters
 from sms_etl.sandbox.server import running_sandbox
-from sms_etl.settings import Settings
+from sms_etl.settings import ENV_FILE, PREFIX, Settings
+from sms_etl.supervisor import supervised
+from sms_etl.warehouse.store import Warehouse
 
 LOOPBACK = "127.0.0.1"
-_ENDS_WITHIN_SECONDS = 20
 _SANDBOX_BACKLOG = timedelta(days=1)
 
 
 def serve(settings: Settings, *, port: int, say: Callable[[str], None]) -> None:
-    """Serve until interrupted.
+    """Serve until interrupted; Dagster and all it started end with this call, and with this process.
 
     Args:
-        settings: With a token: the real account. Without: the sandbox, where the demo left it.
+        settings: With a token: the real account. Without, or in a demo's directory: the demo and its sandbox.
         port: On 127.0.0.1.
         say: Is told what is served, and where.
 
     Raises:
-        SettingsError: Dagster is not installed.
+        SettingsError: Dagster is not installed, or something else uses the port.
+        UiError: Dagster ended by itself.
+        WrongAccount: What lies in the demo's directory is not known to be a sandbox's.
     """
+    command = _command(port)
+    _require_free(port)
     with _account(settings, say) as chosen:
-        home = _dagster_home(chosen)
+        environment = {**os.environ, **_environment(chosen), "DAGSTER_HOME": str(_dagster_home(chosen))}
         say(f"Dagster opens on http://{LOOPBACK}:{port}; end it with Ctrl-C.")
-        _run(_command(port), {**os.environ, **_environment(chosen), "DAGSTER_HOME": str(home)})
+        with supervised(command, environment) as dagster:
+            code = dagster.wait()
+    raise UiError(
+        f"Dagster ended by itself, with exit code {code}.",
+        hint="Above it says why.",
+    )
 
 
 @contextmanager
 def _account(settings: Settings, say: Callable[[str], None]) -> Iterator[Settings]:
-    if settings.lox24_token is not None:
+    if settings.lox24_token is not None and not is_demo(settings):
         say(f"With the account behind SMS_ETL_LOX24_TOKEN at {settings.lox24_base_url}.")
         yield settings
         return
-    make_directory(settings.data_dir)
-    account = AccountParameters(end=settings.clock().replace(microsecond=0) - _SANDBOX_BACKLOG)
-    with running_sandbox(state=demo_sandbox_state(settings), account=account, live=True) as provider:
-        provider.advance(max(settings.clock() - provider.now(), timedelta(0)))
-        say(f"With the sandbox at {provider.url}: SMS_ETL_LOX24_TOKEN is not set.")
-        yield with_sandbox(settings, provider)
+    used = demo_settings(settings)
+    make_directory(used.data_dir)
+    require_sandbox(used)
+    account = AccountParameters(end=used.clock().replace(microsecond=0) - _SANDBOX_BACKLOG)
+    with running_sandbox(state=demo_sandbox_state(used), account=account, live=True) as provider:
+        provider.advance(max(used.clock() - provider.now(), timedelta(0)))
+        if not Warehouse.of(used).exists:
+            claim_for_sandbox(used, provider)
+        why = "this is a demo's directory" if settings.lox24_token else "SMS_ETL_LOX24_TOKEN is not set"
+        say(f"With the sandbox at {provider.url}, in {used.data_dir}: {why}.")
+        yield with_sandbox(used, provider)
+
+
+def _require_free(port: int) -> None:
+    """Dagster itself would take a minute to notice."""
+    try:
+        socket.create_server((LOOPBACK, port)).close()
+    except OSError as exc:
+        raise SettingsError(
+            f"Port {port} cannot be used: {exc.strerror}.", hint="Give another one: sms-etl ui --port 3001"
+        ) from exc
 
 
 def _environment(settings: Settings) -> dict[str, str]:
-    token = settings.lox24_token.get_secret_value() if settings.lox24_token else ""
+    """Return an environment from which exactly these settings are read."""
+    values = {name: getattr(settings, name) for name in type(settings).model_fields}
+    values["warehouse"] = settings.warehouse_url
     return {
-        "SMS_ETL_LOX24_TOKEN": token,
-        "SMS_ETL_LOX24_BASE_URL": settings.lox24_base_url,
-        "SMS_ETL_DATA_DIR": str(settings.data_dir.resolve()),
+        ENV_FILE: os.devnull,
+        **{PREFIX + name.upper(): _as_text(value) for name, value in values.items()},
     }
 
 
+def _as_text(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    if isinstance(value, timedelta):
+        return f"{int(value.total_seconds())}s"
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return str(value.value if isinstance(value, Enum) else value)
+
+
 def _dagster_home(settings: Settings) -> Path:
-    home = settings.data_dir.resolve() / "dagster"
+    home = settings.data_dir / "dagster"
     make_directory(home)
     shutil.copyfile(str(files("sms_etl") / "defs" / "dagster.yaml"), home / "dagster.yaml")
     return home
@@ -77,24 +124,3 @@ def _command(port: int) -> list[str]:
     if program is None:
         raise SettingsError("Dagster is not installed beside sms-etl.", hint="Install sms_etl again.")
     return [program, "dev", "-h", LOOPBACK, "-p", str(port), "-m", "sms_etl.definitions"]
-
-
-def _run(command: list[str], environment: dict[str, str]) -> None:
-    """Run Dagster as a process group of its own: it starts several, and all must end with it."""
-    process = subprocess.Popen(command, env=environment, start_new_session=True)  # noqa: S603 - our own command
-    try:
-        process.wait()
-    except KeyboardInterrupt:
-        pass
-    finally:
-        _end(process)
-
-
-def _end(process: "subprocess.Popen[bytes]") -> None:
-    if process.poll() is None:
-        os.killpg(process.pid, signal.SIGINT)
-    try:
-        process.wait(_ENDS_WITHIN_SECONDS)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()

@@ -25,7 +25,8 @@ SettingsAt = Callable[..., Settings]
 def _only_the_tests_own_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in [name for name in os.environ if name.startswith("SMS_ETL_") and "_TEST_" not in name]:
         monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)  # no .env of the checkout is read
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SMS_ETL_ENV_FILE", os.devnull)  # no .env of the checkout is read
 
 
 @pytest.fixture

@@ -89,6 +89,21 @@ def test_a_published_copy_that_is_missing_or_older_is_published_again(settings: 
     assert not is_up_to_date(settings)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        "insert into raw.sms select * from raw.sms limit 1",
+        "delete from raw.sms where uuid = (select min(uuid) from raw.sms)",
+        "update raw.sms set price = price + 1",
+        "delete from raw.bulk",
+    ],
+)
+def test_rows_that_were_changed_by_hand_are_built(settings: Settings, change: str) -> None:
+    with Warehouse.of(settings).begin() as transaction:
+        transaction.run(change)
+    assert not is_up_to_date(settings)
+
+
 def test_a_build_that_failed_a_blocking_check_is_built_again(settings: Settings) -> None:
     with Warehouse.of(settings).begin() as transaction:
         transaction.run("insert into raw.sms select * from raw.sms limit 1")

@@ -22,6 +22,9 @@ def empty_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in [name for name in os.environ if name.upper().startswith(PREFIX)]:
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sms_etl.places.PACKAGE_HOME", tmp_path)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "share"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
 
 
 DEFAULTS: dict[str, Any] = {
@@ -30,7 +33,7 @@ DEFAULTS: dict[str, Any] = {
     "lox24_uuids_per_request": 50,
     "lox24_timeout": timedelta(seconds=60),
     "lox24_requests_per_second": None,
-    "data_dir": Path("data"),
+    "data_dir": Path("share/sms_etl"),
     "warehouse": None,
     "start": None,
     "overlap": timedelta(hours=1),
@@ -43,9 +46,15 @@ DEFAULTS: dict[str, Any] = {
 }
 
 
+def default(name: str) -> object:
+    """The default, a path from the present folder."""
+    value = DEFAULTS[name]
+    return value.absolute() if isinstance(value, Path) else value
+
+
 @pytest.mark.parametrize("name", DEFAULTS)
 def test_a_setting_that_is_not_given_has_its_default(name: str) -> None:
-    assert getattr(load_settings(), name) == DEFAULTS[name]
+    assert getattr(load_settings(), name) == default(name)
 
 
 def test_no_setting_is_without_a_default_in_this_test() -> None:
@@ -55,13 +64,13 @@ def test_no_setting_is_without_a_default_in_this_test() -> None:
 @pytest.mark.parametrize("name", DEFAULTS)
 def test_an_empty_setting_is_not_set(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv(PREFIX + name.upper(), "")
-    assert getattr(load_settings(), name) == DEFAULTS[name]
+    assert getattr(load_settings(), name) == default(name)
 
 
 @pytest.mark.parametrize("name", DEFAULTS)
 def test_an_empty_line_of_the_env_file_is_not_set_either(tmp_path: Path, name: str) -> None:
     (tmp_path / ".env").write_text(f"{PREFIX}{name.upper()}=\n")
-    assert getattr(load_settings(), name) == DEFAULTS[name]
+    assert getattr(load_settings(), name) == default(name)
 
 
 @pytest.mark.parametrize(
@@ -77,6 +86,9 @@ def test_an_empty_line_of_the_env_file_is_not_set_either(tmp_path: Path, name: s
         ("lox24_requests_per_second", "1000", 1000),
         ("lox24_uuids_per_request", "500", 500),
         ("data_dir", "/srv/sms etl", Path("/srv/sms etl")),
+        ("data_dir", "~/sms", Path("~/sms").expanduser()),
+        ("warehouse", "duckdb:////srv/x.duckdb", "duckdb:////srv/x.duckdb"),
+        ("warehouse", "sc://host", "sc://host"),
         ("start", "2026-01-31", datetime(2026, 1, 31, tzinfo=UTC)),
         ("start", "2026-01-31T08:00:00", datetime(2026, 1, 31, 8, tzinfo=UTC)),
         ("start", "2026-01-31T08:00:00+02:00", datetime(2026, 1, 31, 6, tzinfo=UTC)),
@@ -122,6 +134,7 @@ def test_a_good_value_is_read(monkeypatch: pytest.MonkeyPatch, name: str, text: 
         ("lox24_uuids_per_request", "0", "greater than or equal to 1"),
         ("lox24_uuids_per_request", "501", "less than or equal to 500"),
         ("data_dir", "what?", "question mark"),
+        ("data_dir", "~nobody-of-this-name/sms", "this system knows"),
         ("start", "yesterday", "ISO date"),
         ("start", "2026-02-30", "ISO date"),
         ("start", "0001-01-01T00:00:00+10:00", "ISO date"),
@@ -230,7 +243,7 @@ def test_everything_a_run_writes_lies_below_the_data_folder() -> None:
 
 
 def test_a_warehouse_elsewhere_is_used_as_given() -> None:
-    assert load_settings(warehouse="duckdb:///x.duckdb").warehouse_url == "duckdb:///x.duckdb"
+    assert load_settings(warehouse="duckdb:////x.duckdb").warehouse_url == "duckdb:////x.duckdb"
 
 
 def test_a_fixed_clock_is_given_to_every_step() -> None:
@@ -243,3 +256,136 @@ def test_without_one_the_systems_clock_is() -> None:
 
 def test_the_zone_is_the_one_of_its_name() -> None:
     assert load_settings(timezone="Asia/Kathmandu").zone.key == "Asia/Kathmandu"
+
+
+# --- where data and `.env` lie ---
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    folder = tmp_path / "checkout"
+    (folder / "docs" / "images").mkdir(parents=True)
+    (folder / "pyproject.toml").write_text('[project]\nname = "sms_etl"\n')
+    return folder
+
+
+def test_in_a_checkout_data_and_env_file_are_the_checkouts_from_every_folder_of_it(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (checkout / ".env").write_text("SMS_ETL_CONCURRENCY=3\n")
+    for folder in (checkout, checkout / "docs" / "images"):
+        monkeypatch.chdir(folder)
+        assert load_settings().data_dir == checkout / "data"
+        assert load_settings().concurrency == 3
+
+
+def test_from_cron_the_checkout_a_program_runs_from_is_found(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sms_etl.places.PACKAGE_HOME", checkout)
+    monkeypatch.chdir("/")
+    (checkout / ".env").write_text("SMS_ETL_CONCURRENCY=3\n")
+    assert (load_settings().data_dir, load_settings().concurrency) == (checkout / "data", 3)
+
+
+def test_an_installed_program_finds_the_users_data_and_configuration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configuration = tmp_path / "config" / "sms_etl"
+    configuration.mkdir(parents=True)
+    (configuration / ".env").write_text("SMS_ETL_CONCURRENCY=3\n")
+    monkeypatch.chdir("/")
+    assert (load_settings().data_dir, load_settings().concurrency) == (tmp_path / "share" / "sms_etl", 3)
+
+
+def test_another_projects_checkout_is_not_taken_for_ours(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text('[project]\nname = "other"\n')
+    assert load_settings().data_dir == tmp_path / "share" / "sms_etl"
+
+
+def test_one_env_file_is_read_and_never_two_together(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or a folder's own `.env` could send the token of the other to an address of its choice."""
+    (checkout / ".env").write_text(f"SMS_ETL_LOX24_TOKEN={TOKEN}\n")
+    (checkout / "docs" / ".env").write_text("SMS_ETL_LOX24_BASE_URL=http://127.0.0.1:1\n")
+    monkeypatch.chdir(checkout / "docs")
+    assert load_settings().lox24_base_url == "http://127.0.0.1:1"
+    assert load_settings().lox24_token is None
+
+
+def test_an_env_file_of_something_else_does_not_hide_ours(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (checkout / ".env").write_text("SMS_ETL_CONCURRENCY=3\n")
+    (checkout / "docs" / ".env").write_text("POSTGRES_PASSWORD=x\n")
+    monkeypatch.chdir(checkout / "docs")
+    assert load_settings().concurrency == 3
+
+
+def test_a_named_env_file_is_read_in_place_of_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".env").write_text("SMS_ETL_CONCURRENCY=3\n")
+    (tmp_path / "other").write_text("SMS_ETL_CONCURRENCY=4\n")
+    monkeypatch.setenv("SMS_ETL_ENV_FILE", "other")
+    assert load_settings().concurrency == 4
+    monkeypatch.setenv("SMS_ETL_ENV_FILE", "none")
+    with pytest.raises(SettingsError, match=f"there is no file {tmp_path / 'none'}"):
+        load_settings()
+
+
+def test_an_env_file_that_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SMS_ETL_ENV_FILE", "/proc/self/mem")
+    with pytest.raises(SettingsError, match="/proc/self/mem"):
+        load_settings()
+
+
+def test_a_relative_path_counts_from_where_it_was_written(
+    tmp_path: Path, checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = "SMS_ETL_DATA_DIR=data/account\nSMS_ETL_WAREHOUSE=duckdb:///w.duckdb\n"
+    (checkout / ".env").write_text(lines)
+    monkeypatch.chdir(checkout / "docs")
+    settings = load_settings()
+    assert settings.data_dir == checkout / "data" / "account"
+    assert settings.warehouse_url == f"duckdb:///{checkout}/w.duckdb"
+    monkeypatch.setenv("SMS_ETL_DATA_DIR", "mine")
+    monkeypatch.setenv("SMS_ETL_WAREHOUSE", "duckdb:///mine.duckdb")
+    settings = load_settings()
+    assert settings.data_dir == checkout / "docs" / "mine"
+    assert settings.warehouse_url == f"duckdb:///{checkout}/docs/mine.duckdb"
+
+
+# --- misspelt names ---
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"), [("OVERLP", "OVERLAP"), ("LOX24_TOKN", "LOX24_TOKEN"), ("TIME_ZONE", "TIMEZONE")]
+)
+def test_a_misspelt_name_is_refused_with_the_one_that_was_meant(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, meant: str
+) -> None:
+    said = f"SMS_ETL_{name} is not a setting. Did you mean SMS_ETL_{meant}?"
+    (tmp_path / ".env").write_text(f"SMS_ETL_{name}=dont-tell-anybody\n")
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    assert (caught.value.message, caught.value.exit_code) == (said, 2)
+    assert str(tmp_path / ".env") in caught.value.hint
+    (tmp_path / ".env").unlink()
+    monkeypatch.setenv(f"SMS_ETL_{name}", "dont-tell-anybody")
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    assert caught.value.message == said
+    assert "dont-tell" not in str(caught.value)
+
+
+def test_a_name_like_no_setting_is_refused_without_a_guess(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SMS_ETL_COLOUR", "red")
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    assert caught.value.message == "SMS_ETL_COLOUR is not a setting."
+
+
+def test_names_of_tests_and_of_2sms_are_let_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SMS_ETL_TEST_FAULTS", "full")
+    monkeypatch.setenv("SMS_ETL_TWOSMS_CLIENT_ID", "x")
+    load_settings()

@@ -14,12 +14,15 @@ summed as (
         count(*) as messages,
         cast(coalesce(sum(sms.parts), 0) as bigint) as parts,
         count(*) filter (where not sms.has_price) as unpriced,
-        cast(coalesce(sum(sms.parts) filter (where sms.has_price), 0) as bigint) as priced_parts,
+        cast(
+            coalesce(sum(sms.parts) filter (where sms.has_price and not sms.is_voice), 0) as bigint
+        ) as priced_parts,
         cast(coalesce(sum(sms.price), 0) as decimal(38, 6)) as cost,
         cast(
             coalesce(sum(sms.price) filter (where sms.is_final and sms.delivery_status != 'delivered'), 0)
             as decimal(38, 6)
-        ) as cost_failed
+        ) as cost_undelivered,
+        cast(coalesce(sum(sms.price) filter (where sms.is_voice), 0) as decimal(38, 6)) as cost_voice
     from sms
     group by sms.business_day, sms.currency, sms.cost_centre, sms.country_code, sms.service_code
 ),
@@ -37,10 +40,11 @@ final as (
         summed.unpriced,
         summed.priced_parts,
         summed.cost,
-        summed.cost_failed,
-        -- Exact division, rounded half up to a millionth (docs/naming.md); null without a priced part.
+        summed.cost_undelivered,
+        summed.cost_voice,
+        -- Exact division, rounded half up to a millionth (docs/naming.md); null without a priced text part.
         cast(
-            (cast(summed.cost * 1000000 as hugeint) * 2 + summed.priced_parts)
+            (cast((summed.cost - summed.cost_voice) * 1000000 as hugeint) * 2 + summed.priced_parts)
             // nullif(2 * cast(summed.priced_parts as hugeint), 0) * 0.000001 as decimal(18, 6)
         ) as average_price_per_part
     from summed

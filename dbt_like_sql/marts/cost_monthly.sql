@@ -16,7 +16,8 @@ summed as (
         cast(sum(days.unpriced) as bigint) as unpriced,
         cast(sum(days.priced_parts) as bigint) as priced_parts,
         sum(days.cost) as cost,
-        sum(days.cost_failed) as cost_failed
+        sum(days.cost_undelivered) as cost_undelivered,
+        sum(days.cost_voice) as cost_voice
     from days
     group by
         date_trunc('month', days.business_day),
@@ -39,10 +40,11 @@ final as (
         summed.unpriced,
         summed.priced_parts,
         summed.cost,
-        summed.cost_failed,
-        -- Exact division, rounded half up to a millionth (docs/naming.md); null without a priced part.
+        summed.cost_undelivered,
+        summed.cost_voice,
+        -- Exact division, rounded half up to a millionth (docs/naming.md); null without a priced text part.
         cast(
-            (cast(summed.cost * 1000000 as hugeint) * 2 + summed.priced_parts)
+            (cast((summed.cost - summed.cost_voice) * 1000000 as hugeint) * 2 + summed.priced_parts)
             // nullif(2 * cast(summed.priced_parts as hugeint), 0) * 0.000001 as decimal(18, 6)
         ) as average_price_per_part
     from summed

@@ -33,6 +33,7 @@ judged as (
         end as delivery_status,
         greatest(sms.created_at, coalesce(sms.scheduled_at, sms.created_at))
         < context.as_of_at - to_days(context.settle_days) as is_old,
+        starts_with(sms.service_code, 'text2speech') or sms.voice_lang is not null as is_voice,
         cast(timezone(context.timezone, timezone('UTC', sms.created_at)) as date) as business_day
     from sms
     cross join context
@@ -69,11 +70,12 @@ final as (
         judged.price,
         judged.currency,
         -- Exact division, rounded half up to a millionth: `/` would go through double (docs/naming.md).
-        cast(
+        case when not judged.is_voice then cast(
             (cast(cast(judged.price as decimal(38, 6)) * 1000000 as hugeint) * 2 + judged.parts)
             // nullif(2 * cast(judged.parts as hugeint), 0) * 0.000001 as decimal(18, 6)
-        ) as unit_price,
+        ) end as unit_price,
         judged.gone_at is not null as is_gone,
+        judged.is_voice,
         judged.price is not null as has_price,
         judged.business_day,
         cast(date_trunc('month', judged.business_day) as date) as business_month

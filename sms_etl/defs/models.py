@@ -9,7 +9,7 @@ from hashlib import sha256
 
 import dagster as dg
 
-from sms_etl.building import project_of, write_build_context
+from sms_etl.building import noting_failure, project_of, write_build_context
 from sms_etl.defs.checks import check_results, check_specs, tested
 from sms_etl.defs.failures import told_plainly
 from sms_etl.defs.relations import BUILD_CONTEXT, BULKS, SMS, columns_of, key_of, keys_of, lineage_of, spec_of
@@ -52,11 +52,13 @@ def _inputs(project: Project) -> dg.AssetsDefinition:
     def model_inputs(settings: SettingsParam) -> Iterator[_Told]:
         with told_plainly():
             loaded = settings.load()
-            current = project_of(loaded)
-            with writable_warehouse(loaded).begin() as transaction:
-                write_build_context(transaction, loaded)
-                builds = load_seeds(transaction.native, current)
-                tests = tested(transaction, project, project.seeds, loaded)
+            warehouse = writable_warehouse(loaded)
+            with noting_failure(warehouse, loaded.clock, [*project.seeds]):
+                current = project_of(loaded)
+                with warehouse.begin() as transaction:
+                    write_build_context(transaction, loaded)
+                    builds = load_seeds(transaction.native, current)
+                    tests = tested(transaction, project, project.seeds, loaded)
         yield dg.MaterializeResult(asset_key=BUILD_CONTEXT, metadata={"dagster/row_count": 1})
         for build in builds:
             yield dg.MaterializeResult(asset_key=key_of(build.name), metadata=_facts(build))
@@ -88,7 +90,8 @@ def _model(project: Project, model: Model) -> dg.AssetsDefinition:
     def build(settings: SettingsParam) -> Iterator[_Told]:
         with told_plainly():
             loaded = settings.load()
-            with writable_warehouse(loaded).begin() as transaction:
+            warehouse = writable_warehouse(loaded)
+            with noting_failure(warehouse, loaded.clock, [model.name]), warehouse.begin() as transaction:
                 built = build_model(transaction.native, project, model.name)
                 tests = tested(transaction, project, [model.name], loaded)
         yield dg.MaterializeResult(metadata=_facts(built))

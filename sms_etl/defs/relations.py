@@ -16,9 +16,14 @@ _OF_SOURCE = {
     "raw.sms": SMS,
     "raw.sms_change": SMS,
     "raw.bulk": BULKS,
+    "ops.fetch_window": SMS,
     "ops.build_context": BUILD_CONTEXT,
+    "ops.account": SMS,
+    "ops.quarantine": SMS,
+    "ops.watermark": SMS,
 }
-_CATALOGUE = "information_schema."
+# Read as it is, by a view: publishing writes it, after all that is built.
+_NOT_AWAITED = ("information_schema.", "ops.publication")
 
 
 def key_of(name: str) -> dg.AssetKey:
@@ -39,7 +44,7 @@ def key_of(name: str) -> dg.AssetKey:
 
 def keys_of(names: Iterable[str]) -> list[dg.AssetKey]:
     """Give the assets that make some relations, each once, sorted."""
-    return sorted({key_of(name) for name in names if not name.startswith(_CATALOGUE)})
+    return sorted({key_of(name) for name in names if not name.startswith(_NOT_AWAITED)})
 
 
 def spec_of(relation: Relation, *, kinds: Iterable[str] = (), metadata: Mapping[str, object]) -> dg.AssetSpec:
@@ -77,12 +82,18 @@ def columns_of(table: Table) -> dg.TableSchema:
 
 
 def lineage_of(project: Project, model: Model) -> dg.TableColumnLineage:
-    """Say from which columns of which assets each column of a model is made; constants are left out."""
+    """Return from which columns of which assets each column of a model is made; constants are left out."""
     return dg.TableColumnLineage(
         {
-            column: [dg.TableColumnDep(key_of(name), source) for name, source in sources]
+            column: awaited
             for column, sources in project.column_lineage(model.name).items()
-            if sources
+            if (
+                awaited := [
+                    dg.TableColumnDep(key_of(name), source)
+                    for name, source in sources
+                    if not name.startswith(_NOT_AWAITED)
+                ]
+            )
         }
     )
 

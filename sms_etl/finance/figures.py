@@ -1,21 +1,27 @@
-"""Reads one month's figures from the marts: frozen, exact, a set per currency. Queries stand in `sql/`.
+"""What a month's report shows: frozen, exact, a set of figures per currency. Pure; `reading.py` fills it.
 
 Nothing is computed here that a mart computes; lines are only added up, as Decimal. Sums across currencies
 do not exist.
 """
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
-from importlib.resources import files
-from typing import Any
-from zoneinfo import ZoneInfo
+from typing import Generic, TypeVar
 
-import duckdb
+from sms_etl.finance.coverage import Comparison, Coverage
+from sms_etl.finance.period import next_month, previous_month
 
-from sms_etl.errors import NoDataForPeriod, NoWarehouse, ReportError
+Counted = TypeVar("Counted", "Cost", "Delivery")
+
+
+@dataclass(frozen=True)
+class Pair(Generic[Counted]):
+    """The same days of the month and of the month before, as `Comparison` names them."""
+
+    now: Counted
+    before: Counted
 
 
 @dataclass(frozen=True)
@@ -60,17 +66,20 @@ class Cost:
     parts: int = 0
     unpriced: int = 0
     priced_parts: int = 0
+    """Parts of the text messages that have a price; voice is charged by the call."""
     cost: Decimal = Decimal(0)
-    cost_failed: Decimal = Decimal(0)
+    cost_undelivered: Decimal = Decimal(0)
     """The part of `cost` of messages that are final and were not delivered."""
+    cost_voice: Decimal = Decimal(0)
+    """The part of `cost` for voice, which is in no price per part."""
 
     def __add__(self, other: "Cost") -> "Cost":
         return Cost(*(getattr(self, each.name) + getattr(other, each.name) for each in fields(self)))
 
     @property
     def average_price_per_part(self) -> Decimal | None:
-        """Cost per part of the messages that have a price; None where none has."""
-        return self.cost / self.priced_parts if self.priced_parts else None
+        """Cost per part of the text messages that have a price; None where none has."""
+        return (self.cost - self.cost_voice) / self.priced_parts if self.priced_parts else None
 
 
 @dataclass(frozen=True)
@@ -123,18 +132,71 @@ class Bulk:
 
 
 @dataclass(frozen=True)
+class Key:
+    """What an API key without a cost centre sent."""
+
+    key_id: int | None
+    """None: the provider names no key."""
+    messages: int
+    cost: Decimal
+
+
+@dataclass(frozen=True)
+class Credits:
+    """Messages with a negative price; they are in the cost."""
+
+    messages: int = 0
+    cost: Decimal = Decimal(0)
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """Rows of the month that could not be loaded, alike in all but their price; not in the figures."""
+
+    is_message: bool
+    """False: bulks, whose messages are counted by themselves."""
+    is_accepted: bool
+    """Somebody said that they will never be right; False: still open."""
+    reason: str
+    accepted_reason: str | None
+    currency: str | None
+    rows: int = 0
+    unreadable: int = 0
+    """How many have no price that can be read."""
+    undated: int = 0
+    """How many have no time that can be read and count here as they were quarantined in the month."""
+    known: int = 0
+    """How many are in the figures as they were before: an earlier state of the message could be loaded."""
+    price: Decimal = Decimal(0)
+    """Sum of the readable prices of those that are in no figure."""
+
+
+@dataclass(frozen=True)
 class CurrencyFigures:
     """All that was charged in one currency; breakdowns add up to `total` exactly."""
 
     currency: str
     total: Cost
-    previous: Cost | None
+    compared: Pair[Cost] | None
     days: tuple[CostDay, ...]
     countries: tuple[Line, ...]
     cost_centres: tuple[Line, ...]
     services: tuple[Line, ...]
     items: tuple[Item, ...]
     bulks: tuple[Bulk, ...]
+    unassigned: tuple[Key, ...]
+    """The keys of the cost centre `unassigned`."""
+    credits: Credits
+
+
+@dataclass(frozen=True)
+class Publication:
+    """How the copy that is reported on was published."""
+
+    is_forced: bool
+    """A blocking check had failed, and somebody wanted it all the same."""
+    reason: str
+    failed_tests: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -147,6 +209,15 @@ class Basis:
     built_at: datetime
     settle_days: int
     watermark_at: datetime | None
+    account_id: str | None
+    """None: the warehouse does not say."""
+    base_url: str | None
+    is_sandbox: bool
+    first_day: date
+    """Day of the first message that was ever loaded."""
+    coverage: Coverage
+    comparison: Comparison
+    publication: Publication | None
 
     @property
     def last_day(self) -> date:
@@ -158,14 +229,6 @@ class Basis:
         """First day of the month before."""
         return previous_month(self.month)
 
-    @property
-    def is_complete(self) -> bool:
-        """Whether all of the month was read from the provider."""
-        end = datetime.combine(next_month(self.month), time(), tzinfo=ZoneInfo(self.timezone))
-        end_at = end.astimezone(UTC).replace(tzinfo=None)
-        # The watermark is a whole second that was read, so the last second of the month is enough.
-        return self.watermark_at is not None and self.watermark_at >= end_at - timedelta(seconds=1)
-
 
 @dataclass(frozen=True)
 class Figures:
@@ -173,173 +236,42 @@ class Figures:
 
     basis: Basis
     delivery: Delivery
-    previous: Delivery | None
+    compared: Pair[Delivery] | None
     days: tuple[DeliveryDay, ...]
     currencies: tuple[CurrencyFigures, ...]
+    left_out: tuple[LeftOut, ...]
 
     @property
     def unpriced(self) -> int:
         """Messages without a price, of every currency."""
         return sum(each.total.unpriced for each in self.currencies)
 
+    @property
+    def left_open(self) -> int:
+        """Messages that could not be loaded and that nobody has accepted."""
+        return sum(each.rows for each in self.left_out if each.is_message and not each.is_accepted)
 
-def next_month(month: date) -> date:
-    """Give the first day of the month after."""
-    return (month.replace(day=1) + timedelta(days=32)).replace(day=1)
+    @property
+    def pending(self) -> int:
+        """Messages that are not final and are still asked for."""
+        return self.delivery.open - self.delivery.aged_out
 
+    @property
+    def is_cost_complete(self) -> bool:
+        """Whether the month was read whole, every message has a price, and none is left out unaccepted."""
+        return self.basis.coverage.is_complete and not self.unpriced and not self.left_open
 
-def previous_month(month: date) -> date:
-    """Give the first day of the month before."""
-    return (month.replace(day=1) - timedelta(days=1)).replace(day=1)
-
-
-def read_figures(connection: duckdb.DuckDBPyConnection, month: date) -> Figures:
-    """Read a month's figures.
-
-    Args:
-        connection: Open on the published copy, or on any warehouse with built models.
-        month: First day of the business month.
-
-    Raises:
-        NoDataForPeriod: No message was created in the month.
-        NoWarehouse: The models were never built.
-        ReportError: The marts contradict each other.
-    """
-    # A session's variable, since a `$parameter` in a file is more than sqlfluff can read.
-    connection.execute(f"set variable report_month = date '{month.isoformat()}'")
-    try:
-        basis = _read_basis(connection, month)
-        days = [_delivery_day(row) for row in _rows(connection, "delivery_days")]
-        cost_days = _rows(connection, "cost_days")
-        items = _rows(connection, "cost_items")
-        bulks = _rows(connection, "bulks")
-        if not any(each.day >= month for each in days):
-            raise _no_data(connection, month)
-    except duckdb.CatalogException as exc:
-        raise NoWarehouse(
-            "The warehouse holds no marts to report from.",
-            hint="Run `sms-etl build` (or `sms-etl sync`) first.",
-        ) from exc
-    before = [each.delivery for each in days if each.day < month]
-    figures = Figures(
-        basis=basis,
-        delivery=sum((each.delivery for each in days if each.day >= month), Delivery()),
-        previous=sum(before, Delivery()) if before else None,
-        days=tuple(each for each in days if each.day >= month),
-        currencies=tuple(
-            _currency(currency, month, items, cost_days, bulks)
-            for currency in sorted({row["currency"] for row in items if row["business_month"] == month})
-        ),
-    )
-    _reconcile(figures)
-    return figures
+    @property
+    def is_delivery_complete(self) -> bool:
+        """Whether the month was read whole and every message is final, or is not asked for any more."""
+        return self.basis.coverage.is_complete and not self.pending and not self.left_open
 
 
-def _currency(
-    currency: str,
-    month: date,
-    items: list[dict[str, Any]],
-    cost_days: list[dict[str, Any]],
-    bulks: list[dict[str, Any]],
-) -> CurrencyFigures:
-    mine = [row for row in items if row["currency"] == currency]
-    lines = [_item(row) for row in mine if row["business_month"] == month]
-    before = [_cost(row) for row in mine if row["business_month"] < month]
-    return CurrencyFigures(
-        currency=currency,
-        total=sum((line.cost for line in lines), Cost()),
-        previous=sum(before, Cost()) if before else None,
-        days=tuple(
-            CostDay(row["business_day"], _cost(row)) for row in cost_days if row["currency"] == currency
-        ),
-        countries=_grouped(lines, lambda line: line.country),
-        cost_centres=_grouped(lines, lambda line: line.cost_centre),
-        services=_grouped(lines, lambda line: line.service),
-        items=tuple(lines),
-        bulks=tuple(_bulk(row) for row in bulks if row["currency"] == currency),
-    )
+def sum_of(costs: Iterable[Cost]) -> Cost:
+    """Add up; nothing at all is a `Cost` of zero."""
+    return sum(costs, Cost())
 
 
-def _grouped(items: Iterable[Item], label: Callable[[Item], str]) -> tuple[Line, ...]:
-    """Add up by label, dearest first."""
-    sums: dict[str, Cost] = defaultdict(Cost)
-    for item in items:
-        sums[label(item)] += item.cost
-    return tuple(
-        Line(name, cost) for name, cost in sorted(sums.items(), key=lambda pair: (-pair[1].cost, pair[0]))
-    )
-
-
-def _reconcile(figures: Figures) -> None:
-    """Refuse to print two totals of one thing that differ: whoever reads a report believes both."""
-    differences = [
-        f"{each.currency}: {each.total} by month, {by_day} by day"
-        for each in figures.currencies
-        if (by_day := sum((day.cost for day in each.days), Cost())) != each.total
-    ]
-    charged = sum(each.total.messages for each in figures.currencies)
-    if charged != figures.delivery.messages:
-        differences.append(f"messages: {charged} by cost, {figures.delivery.messages} by delivery")
-    if differences:
-        raise ReportError(
-            "The marts contradict each other: " + "; ".join(differences),
-            hint="Run `sms-etl build` and look at its failed tests.",
-        )
-
-
-def _read_basis(connection: duckdb.DuckDBPyConnection, month: date) -> Basis:
-    rows = _rows(connection, "basis")
-    if not rows:
-        raise NoWarehouse("The models were never built.", hint="Run `sms-etl build` first.")
-    return Basis(month=month, **rows[0])
-
-
-def _no_data(connection: duckdb.DuckDBPyConnection, month: date) -> NoDataForPeriod:
-    months = [f"{row['business_month']:%Y-%m}" for row in _rows(connection, "months")]
-    return NoDataForPeriod(
-        f"No message was created in {month:%Y-%m}.",
-        hint=f"There are messages in: {', '.join(months)}."
-        if months
-        else "Nothing was loaded yet: run `sms-etl sync`.",
-    )
-
-
-def _rows(connection: duckdb.DuckDBPyConnection, name: str) -> list[dict[str, Any]]:
-    """Run `sql/<name>.sql`; fetchall, since only it gives DECIMAL as Decimal."""
-    sql = files("sms_etl.finance").joinpath("sql", f"{name}.sql").read_text(encoding="utf-8")
-    cursor = connection.execute(sql)
-    names = [column[0] for column in cursor.description or ()]
-    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-
-
-def _delivery_day(row: dict[str, Any]) -> DeliveryDay:
-    return DeliveryDay(
-        row["business_day"], Delivery(**{each.name: row[each.name] for each in fields(Delivery)})
-    )
-
-
-def _cost(row: dict[str, Any]) -> Cost:
-    return Cost(**{each.name: row[each.name] for each in fields(Cost)})
-
-
-def _item(row: dict[str, Any]) -> Item:
-    return Item(
-        cost_centre=row["cost_centre"],
-        country_code=row["country_code"],
-        country=row["country_name"],
-        service=row["service_code"],
-        cost=_cost(row),
-    )
-
-
-def _bulk(row: dict[str, Any]) -> Bulk:
-    return Bulk(
-        bulk_id=str(row["bulk_id"]),
-        created_at=row["created_at"],
-        status=row["bulk_status"].replace("_", " "),
-        service=row["service_code"],
-        cost_centre=row["cost_centre"],
-        messages=row["messages"],
-        delivered=row["delivered"],
-        cost=row["cost"],
-    )
+def delivery_of(days: Iterable[DeliveryDay]) -> Delivery:
+    """Add up days."""
+    return sum((each.delivery for each in days), Delivery())

@@ -42,11 +42,13 @@ def render_page(figures: Figures, *, generated_at: datetime) -> str:
         .render(
             figures=figures,
             charts=drawn,
-            title=wording.month_name(figures.basis.month),
-            before=f"{figures.basis.previous_month:%b %Y}",
+            title=wording.title(figures),
+            month=wording.month_name(figures.basis.month),
+            before=wording.before(figures.basis),
             basis=wording.basis(figures, generated_at),
-            cautions=wording.cautions(figures),
-            standing=wording.standing(figures),
+            notices=wording.notices(figures),
+            statements=wording.statements(figures),
+            definitions=wording.DEFINITIONS,
             policy=_policy(library, draw),
             style=_inline(_source("report.css")),
             library=library,
@@ -79,12 +81,17 @@ def _environment() -> Environment:
         "money": wording.money,
         "exact": wording.exact,
         "exact_places": wording.exact_places,
+        "price_per_part": wording.price_per_part,
+        "left_out_price": wording.left_out_price,
+        "left_out_remarks": wording.left_out_remarks,
+        "key_name": wording.key_name,
         "share": wording.share,
         "share_of": wording.share_of,
         "change": wording.change,
         "change_in_points": wording.change_in_points,
-        "local_time": wording.local_time,
+        "time_in_month": wording.time_in_month,
         "weekday": _weekday,
+        "breakable": _breakable,
     }
     environment.filters.update(filters)
     return environment
@@ -92,6 +99,11 @@ def _environment() -> Environment:
 
 def _weekday(day: date) -> str:
     return f"{day:%a} {day.day} {day:%b}"
+
+
+def _breakable(uuid: str) -> Markup:
+    """Let a uuid go on in the next line where a table is too wide for it, and only there."""
+    return Markup("-<wbr>").join(uuid.split("-"))
 
 
 def _source(name: str) -> str:

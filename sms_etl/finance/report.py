@@ -1,18 +1,21 @@
 """Writes a month's report: a page and a workbook with the same figures; both appear whole or not at all."""
 
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
-from sms_etl.errors import DataDirError, ReportError
-from sms_etl.finance.figures import read_figures
+from sms_etl.errors import DataDirError
+from sms_etl.finance import wording
+from sms_etl.finance.coverage import Comparison, Coverage
 from sms_etl.finance.page import render_page
+from sms_etl.finance.period import first_of_month
+from sms_etl.finance.reading import read_figures
 from sms_etl.finance.workbook import render_workbook
 
 
@@ -27,8 +30,17 @@ class ReportResult:
     timezone: str
     watermark_at: datetime | None
     as_of_at: datetime
-    is_complete: bool
-    """Whether all of the month was read from the provider."""
+    coverage: Coverage
+    """What of the month was read from the provider."""
+    comparison: Comparison
+    is_cost_complete: bool
+    """The month was read whole, every message has a price, none is left out unaccepted."""
+    is_delivery_complete: bool
+    """The month was read whole, every message is final or aged out, none is left out unaccepted."""
+    is_forced: bool
+    """What is reported on was published although a blocking check had failed."""
+    statements: tuple[wording.Statement, ...]
+    """What the report says of itself, in sentences."""
     messages: int
     parts: int
     delivery_rate: Decimal | None
@@ -39,7 +51,29 @@ class ReportResult:
     currencies: tuple[str, ...]
     cost: Mapping[str, Decimal]
     """By currency, exact, net of VAT."""
-    cost_failed: Mapping[str, Decimal]
+    cost_undelivered: Mapping[str, Decimal]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as plain JSON values; money is text, times are ISO 8601 with their offset."""
+        covered = [
+            {"from": f"{each.from_at.isoformat()}+00:00", "until": f"{each.until_at.isoformat()}+00:00"}
+            for each in self.coverage.read
+        ]
+        return {
+            "month": f"{self.month:%Y-%m}",
+            "html": str(self.html),
+            "xlsx": str(self.xlsx),
+            "files": [str(self.html), str(self.xlsx)],
+            "messages": self.messages,
+            "cost": {currency: str(cost) for currency, cost in self.cost.items()},
+            "covered": covered,
+            "is_covered": self.coverage.is_complete,
+            "is_running": self.coverage.is_running,
+            "is_cost_complete": self.is_cost_complete,
+            "is_delivery_complete": self.is_delivery_complete,
+            "is_forced": self.is_forced,
+            "statements": [f"{each.name}: {each.state}. {each.text}" for each in self.statements],
+        }
 
 
 def write_report(
@@ -54,12 +88,13 @@ def write_report(
         generated_at: The present moment, with a time zone; printed on both.
 
     Raises:
-        ReportError: The month cannot be read, or the marts contradict each other.
+        NotAPeriod: The month cannot be read, or has not begun.
+        ReportError: The marts contradict each other.
         NoDataForPeriod: The month has no messages; names those that have.
         NoWarehouse: The models were never built.
         DataDirError: `out_dir` cannot be written.
     """
-    figures = read_figures(connection, first_of_month(month))
+    figures = read_figures(connection, first_of_month(month), now=generated_at)
     basis = figures.basis
     html = out_dir / f"sms-report-{basis.month:%Y-%m}.html"
     xlsx = html.with_suffix(".xlsx")
@@ -72,7 +107,12 @@ def write_report(
         timezone=basis.timezone,
         watermark_at=basis.watermark_at,
         as_of_at=basis.as_of_at,
-        is_complete=basis.is_complete,
+        coverage=basis.coverage,
+        comparison=basis.comparison,
+        is_cost_complete=figures.is_cost_complete,
+        is_delivery_complete=figures.is_delivery_complete,
+        is_forced=bool(basis.publication and basis.publication.is_forced),
+        statements=tuple(wording.statements(figures)),
         messages=figures.delivery.messages,
         parts=figures.delivery.parts,
         delivery_rate=figures.delivery.delivery_rate,
@@ -80,22 +120,8 @@ def write_report(
         unpriced=figures.unpriced,
         currencies=tuple(each.currency for each in figures.currencies),
         cost={each.currency: each.total.cost for each in figures.currencies},
-        cost_failed={each.currency: each.total.cost_failed for each in figures.currencies},
+        cost_undelivered={each.currency: each.total.cost_undelivered for each in figures.currencies},
     )
-
-
-def first_of_month(month: date | str) -> date:
-    """Give the first day of a month.
-
-    Raises:
-        ReportError: It is not written as `2026-01`.
-    """
-    if isinstance(month, date):
-        return date(month.year, month.month, 1)
-    read = re.fullmatch(r"([1-9][0-9]{3})-(0[1-9]|1[0-2])", month.strip())
-    if not read:
-        raise ReportError(f"{month!r} is not a month.", hint="Give year and month, such as 2026-01.")
-    return date(int(read[1]), int(read[2]), 1)
 
 
 def _replace(contents: Mapping[Path, bytes]) -> None:

@@ -1,7 +1,8 @@
 """Writes one table to one sheet of a workbook: typed cells, frozen headings, a filter, totals, a chart.
 
-A cell holds the exact amount; a totals row is a SUM formula, stored with the exact Decimal as its value, so
-programs that do not calculate show it too. Text is written as text: no label becomes a formula or a link.
+A cell holds the exact amount; a totals row holds SUBTOTAL formulas, which follow the filter, stored with the
+exact Decimal as their value, so programs that do not calculate show it too. Text is written as text: no label
+becomes a formula or a link.
 """
 
 from collections.abc import Sequence
@@ -12,7 +13,10 @@ from enum import StrEnum
 from io import BytesIO
 
 import xlsxwriter  # type: ignore[import-untyped]  # annotated, but without py.typed up to 3.3
+from xlsxwriter.utility import xl_rowcol_to_cell  # type: ignore[import-untyped]  # as above
 
+_LONGEST_FOOTER = 220
+"""Excel takes 255 characters, with the codes for page and sides."""
 Value = str | int | Decimal | date | datetime | None
 HEADER_ROW = 2
 """Row of the column headings, counted from 0; above it a title and an empty row."""
@@ -23,7 +27,8 @@ class Kind(StrEnum):
 
     TEXT = ""
     COUNT = "#,##0"
-    MONEY = "#,##0.00####"
+    MONEY = "#,##0.000000"
+    """Always six decimals, as the warehouse keeps them: points stand below each other in any program."""
     SHARE = "0.00%"
     DAY = "yyyy-mm-dd"
     TIME = "yyyy-mm-dd hh:mm"
@@ -38,6 +43,22 @@ class Column:
     width: int
     total: Value = None
     is_summed: bool = False
+    ratio: "Ratio | None" = None
+    """What the total is worked out from, so that it follows the filter too."""
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """A quotient of totals, by the headings of their columns."""
+
+    of: str
+    by: str
+    less: str = ""
+    """Taken off `of` first."""
+    places: int = 4
+    is_rounded_down: bool = True
+    is_of_all: bool = False
+    """`by` is the sum of all rows, those that are filtered away included."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +75,33 @@ class Sheet:
         """Row of the totals, counted from 0."""
         return HEADER_ROW + 1 + len(self.rows)
 
+    def formula(self, index: int) -> str | None:
+        """Return what the totals row works out in a column; None if it holds a value or nothing."""
+        column = self.columns[index]
+        if column.is_summed:
+            return f"=SUBTOTAL(9,{self._rows_of(index)})"
+        if column.ratio is None:
+            return None
+        ratio = column.ratio
+        of, by = self._total_of(ratio.of), self._total_of(ratio.by)
+        if ratio.less:
+            of = f"({of}-{self._total_of(ratio.less)})"
+        if ratio.is_of_all:
+            by = f"SUM({self._rows_of(self._index(ratio.by))})"
+        rounded = "ROUNDDOWN" if ratio.is_rounded_down else "ROUND"
+        return f'=IFERROR({rounded}({of}/{by},{ratio.places}),"")'
+
+    def _index(self, heading: str) -> int:
+        return next(index for index, each in enumerate(self.columns) if each.heading == heading)
+
+    def _total_of(self, heading: str) -> str:
+        return str(xl_rowcol_to_cell(self.totals_row, self._index(heading)))
+
+    def _rows_of(self, index: int) -> str:
+        """Return the data rows of a column, as `B4:B34`; a single row too, as `B4:B4`."""
+        first, last = (xl_rowcol_to_cell(row, index) for row in (HEADER_ROW + 1, self.totals_row - 1))
+        return f"{first}:{last}"
+
 
 @dataclass(frozen=True)
 class Series:
@@ -67,7 +115,8 @@ class Series:
 class Book:
     """The workbook being written, with its formats."""
 
-    def __init__(self, target: BytesIO) -> None:
+    def __init__(self, target: BytesIO, name: str) -> None:
+        self.name = name
         self.book = xlsxwriter.Workbook(
             target, {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
         )
@@ -75,7 +124,8 @@ class Book:
         self.title = self.book.add_format({"bold": True, "font_size": 14})
         self.quiet = self.book.add_format({"font_color": "#5B6672"})
         self.bold = self.book.add_format({"bold": True})
-        self.care = self.book.add_format({"font_color": "#8A5A00"})
+        self.care = self.book.add_format({"font_color": "#8A5A00", "bold": True})
+        self.alarm = self.book.add_format({"font_color": "#9C2531", "bold": True})
         self.cells = {kind: self._format(kind) for kind in Kind}
         self.totals = {kind: self._format(kind, bold=True, top=1, bottom=6) for kind in Kind}
         head = {"bold": True, "bottom": 1, "text_wrap": True, "valign": "bottom"}
@@ -116,15 +166,15 @@ def write_sheet(book: Book, table: Sheet) -> xlsxwriter.worksheet.Worksheet:
         for row, values in enumerate(table.rows, start=first):
             book.write(sheet, row, index, values[index], book.cells[column.kind])
         style = book.totals[column.kind]
-        if column.is_summed:
-            formula = f"=SUM({xlsxwriter.utility.xl_range(first, index, last, index)})"
-            sheet.write_formula(table.totals_row, index, formula, style, column.total)
+        if formula := table.formula(index):
+            total = "" if column.total is None else column.total
+            sheet.write_formula(table.totals_row, index, formula, style, total)
         else:
             book.write(sheet, table.totals_row, index, column.total, style)
     sheet.freeze_panes(first, 1)
     sheet.autofilter(HEADER_ROW, 0, last, len(table.columns) - 1)
     sheet.repeat_rows(HEADER_ROW)
-    for_print(sheet, table.title)
+    for_print(book, sheet, table.title)
     return sheet
 
 
@@ -169,9 +219,10 @@ def add_chart(
     sheet.insert_chart(HEADER_ROW, len(table.columns) + 1, chart)
 
 
-def for_print(sheet: xlsxwriter.worksheet.Worksheet, title: str) -> None:
-    """Fit the sheet to the width of an A4 page, with its title and page number below."""
+def for_print(book: Book, sheet: xlsxwriter.worksheet.Worksheet, title: str) -> None:
+    """Fit the sheet to the width of an A4 page, with workbook, title and page number below."""
     sheet.set_landscape()
     sheet.set_paper(9)  # A4
     sheet.fit_to_pages(1, 0)
-    sheet.set_footer(f"&L{title.replace('&', '&&')}&RPage &P of &N")
+    below = f"{book.name} – {title}".replace("&", "&&")[:_LONGEST_FOOTER]
+    sheet.set_footer(f"&L{below}&RPage &P of &N")

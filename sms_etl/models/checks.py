@@ -14,6 +14,9 @@ from sms_etl.models.declared import Column, ColumnTest, Severity
 from sms_etl.models.project import Project, Relation, near_miss
 from sms_etl.models.runner import Connection, count_rows
 
+GRAIN = "grain_unique"
+"""The test that every model and seed has."""
+
 
 @dataclass(frozen=True)
 class Check:
@@ -99,7 +102,7 @@ def _declared(relation: Relation) -> Iterator[Check]:
     grain = ", ".join(relation.grain)
     yield Check(
         relation.name,
-        "grain_unique",
+        GRAIN,
         Severity.ERROR,
         f"No two rows have the same {grain}, and none lacks it.",
         f"select {grain}, count(*) as rows from {relation.name} group by {grain} "

@@ -14,8 +14,9 @@ import duckdb
 
 from sms_etl.errors import ModelError
 from sms_etl.models.declared import Materialised
-from sms_etl.models.project import SEEDS, Model, Project, Seed
+from sms_etl.models.project import SEEDS, Model, Project, Relation, Seed
 from sms_etl.models.seeds import read_seed
+from sms_etl.warehouse.comments import Described, comment_sql
 
 # What these say is about the SQL. The rest may quote a value of a row, which must not reach a log.
 _ABOUT_SQL = (
@@ -113,6 +114,7 @@ def build_model(connection: Connection, project: Project, name: str) -> ModelBui
         # The model begins on the statement's first line, so that DuckDB counts lines as the file does.
         connection.execute(f"create or replace {model.materialised.value} {name} as {model.sql}")
         _check_types(connection, model)
+        _comment(connection, model.materialised.value, model)
         rows = count_rows(connection, name)
     except duckdb.Error as exc:
         raise _explain(exc, model) from exc
@@ -148,7 +150,13 @@ def _load_seed(connection: Connection, seed: Seed) -> ModelBuild:
         f"create or replace table {seed.name} as with {_GIVEN} select {columns} from given order by line",
         parameters,
     )
+    _comment(connection, "table", seed)
     return ModelBuild(seed.name, len(rows), time.perf_counter() - started)
+
+
+def _comment(connection: Connection, kind: str, relation: Relation) -> None:
+    columns = {column.name: column.description for column in relation.columns}
+    connection.execute(comment_sql(Described(kind, relation.name, relation.description, columns)))
 
 
 def _check_fields(connection: Connection, seed: Seed, parameters: object) -> None:

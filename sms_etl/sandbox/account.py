@@ -13,6 +13,7 @@ from sms_etl.sandbox.lives import (
     BULK_NEW,
     BULK_NO_RECIPIENTS,
     BULK_PROCESSED,
+    STARTS_AFTER_S,
     Bulk,
     BulkStep,
     Message,
@@ -151,7 +152,7 @@ def _make_bulk(campaign: _Campaign, number: int, created_at: int, size: int, rng
     text = rng.choice(CAMPAIGN_TEXTS)
     service_code = _weighted(CAMPAIGN_SERVICES, rng)
     seconds = -(-size // campaign.per_second)
-    begin = created_at + 2
+    begin = created_at + STARTS_AFTER_S
     steps = [BulkStep(created_at, BULK_NEW)]
     if size == 0:
         steps.append(BulkStep(begin, BULK_NO_RECIPIENTS))
@@ -181,6 +182,7 @@ def _make_bulk(campaign: _Campaign, number: int, created_at: int, size: int, rng
         dry_cost=price_of(service_code, "DE", size) if campaign.is_dryrun else "0",
         source=1,
         key_id=MARKETING_KEY,
+        per_second=campaign.per_second,
     )
 
 
@@ -189,7 +191,7 @@ def _bulk_orders(bulk: Bulk, campaign: _Campaign, rng: random.Random) -> Iterato
         return
     for index, phone in enumerate(bulk.phones or ()):
         yield Order(
-            created_at=bulk.created_at + 2 + index // campaign.per_second,
+            created_at=bulk.created_at + STARTS_AFTER_S + index // campaign.per_second,
             phone=phone,
             text=bulk.text,
             sender_id=bulk.sender_id,

@@ -100,6 +100,8 @@ class Order:
     callback_data: str | None = None
     bulk_id: str | None = None
     source: int | None = None
+    is_text_deleted: bool = False
+    """From the start; the characters were counted before."""
 
 
 def make_message(order: Order, number: int, rng: random.Random) -> Message:
@@ -112,6 +114,7 @@ def make_message(order: Order, number: int, rng: random.Random) -> Message:
     iso2 = None if steps[-1].status_code == NO_OPERATOR else country_of(order.phone)
     was_sent = any(step.is_sent for step in steps)
     chance = rng.random()
+    text_deleted_at = start if chance > 0.99 else None
     return Message(
         number=number,
         uuid=new_uuid(order.created_at, number, rng),
@@ -135,7 +138,7 @@ def make_message(order: Order, number: int, rng: random.Random) -> Message:
         key_id=order.key_id,
         attempts_count_max=rng.randint(1, 3) if is_voice else None,
         counted_at=start + 30 if chance < 0.02 else 0,
-        text_deleted_at=start if chance > 0.99 else None,
+        text_deleted_at=order.created_at if order.is_text_deleted else text_deleted_at,
     )
 
 

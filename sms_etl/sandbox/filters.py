@@ -1,11 +1,14 @@
 """Reads the query of a listing: filters, orders and the page, in every documented form. Pure.
 
+A list is `uuid[]=a&uuid[]=b`, or numbered as PHP sends it: `uuid[0]=a&uuid[1]=b`.
+
 A form that is not documented is refused by name, so that a client's mistake shows here and not at the
-provider.
+provider. A filter given with and without brackets is one: PHP lets the later replace the earlier, so that
+`uuid=a&uuid[]=` filters nothing. Where unknown parameters are ignored, that is what happens.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from operator import ge, gt, le, lt
@@ -15,9 +18,9 @@ from urllib.parse import parse_qsl
 from sms_etl.sandbox.lives import Bulk, Message
 from sms_etl.sandbox.switches import SandboxSwitches
 
-_NAME = re.compile(r"(\w+)(?:\[(\w*)\])?")
-_INTEGER = re.compile(r"-?\d{1,15}")
-_BETWEEN = re.compile(r"(-?\d{1,15})\.\.(-?\d{1,15})")
+_NAME = re.compile(r"(\w+)(?:\[(-?\w*)\])?", re.ASCII)
+_INTEGER = re.compile(r"-?[0-9]{1,15}")
+_BETWEEN = re.compile(r"(-?[0-9]{1,15})\.\.(-?[0-9]{1,15})")
 _FLAGS = {"true": True, "1": True, "false": False, "0": False}
 _EXCLUSIVE = {"gte": "gt", "lte": "lt"}
 _COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {"lt": lt, "gt": gt, "lte": le, "gte": ge}
@@ -27,9 +30,9 @@ class Kind(Enum):
     """What forms a filter takes."""
 
     FLAG = "true, false, 1 or 0"
-    WORD = "exact, or name[]"
-    CODE = "an exact integer, or name[]"
-    RANGE = "an integer exact, name[], or a range"
+    WORD = "exact, or a list"
+    CODE = "an exact integer, or a list"
+    RANGE = "an integer exact, a list, or a range"
     PARTIAL = "part of the text, upper or lower case"
 
 
@@ -43,14 +46,16 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """One condition; `form` is `eq`, `in`, `between`, `partial` or a comparison."""
+    """One condition; `form` is `eq`, `in`, `between`, `partial`, `exists` or a comparison."""
 
     field: str
     form: str
     values: tuple[Any, ...]
 
     def holds(self, value: Any) -> bool:  # noqa: ANN401 - of whatever type the field is
-        """Say whether a field's value meets the condition; null meets none."""
+        """Say whether a field's value meets the condition; null meets none but `exists`."""
+        if self.form == "exists":
+            return (value is not None) is self.values[0]
         if value is None:
             return False
         if self.form == "partial":
@@ -88,6 +93,8 @@ class Listing:
     orders: frozenset[str]
     uuid_filter: Callable[[SandboxSwitches], str]
     """Whether the listing obeys its filter by uuid."""
+    exists: frozenset[str] = frozenset()
+    """Fields of which can be asked whether they are null, as `exists[name]`."""
 
 
 def _message_fields() -> dict[str, Field]:
@@ -127,11 +134,13 @@ def _bulk_fields() -> dict[str, Field]:
         "created_at": Field(Kind.RANGE, of("created_at")),
         "delivery_at": Field(Kind.RANGE, of("delivery_at")),
         "processed_at": Field(Kind.RANGE, lambda bulk, now: bulk.processed_at(now)),
-        "msg_total_count": Field(Kind.RANGE, of("msg_total_count")),
+        "msg_total_count": Field(Kind.RANGE, lambda bulk, now: bulk.count_at(now)),
         "source": Field(Kind.RANGE, of("source")),
         "key_id": Field(Kind.RANGE, of("key_id")),
         "is_unicode": Field(Kind.FLAG, of("is_unicode")),
         "is_dryrun": Field(Kind.FLAG, of("is_dryrun")),
+        "sender_id": Field(Kind.PARTIAL, of("sender_id")),
+        "text": Field(Kind.PARTIAL, lambda bulk, now: bulk.text_at(now)),
     }
 
 
@@ -144,6 +153,7 @@ BULKS = Listing(
     _bulk_fields(),
     frozenset({"created_at", "delivery_at", "processed_at", "msg_total_count"}),
     lambda switches: switches.bulks_uuid_filter,
+    exists=frozenset({"is_unicode"}),
 )
 
 
@@ -156,40 +166,72 @@ def read_query(
         query_string: As it stands in the address, percent-encoded; a bare `+` is a blank.
         listing: What can be filtered and ordered by.
         switches: What an unknown name or an empty value means.
-        paged: Whether `page` and orders are taken; batch calls take neither.
+        paged: Whether `page` is taken; batch calls take the filters and orders only.
 
     Raises:
         ParameterError: A name or a value is not as documented.
     """
-    single: dict[tuple[str, str], Filter] = {}
+    filters: list[Filter] = []
     many: dict[str, list[Any]] = {}
     orders: dict[str, bool] = {}
     page = 1
+    for name, bracket, parameter, value in _counting(query_string, listing, switches, paged=paged):
+        if name == "page":
+            page = _page(value)
+        elif name == "_order":
+            orders[str(bracket)] = _is_descending(parameter, value)
+        elif name == "exists":
+            filters.append(Filter(str(bracket), "exists", (_value(parameter, value, Kind.FLAG),)))
+        elif _is_index(bracket):
+            many.setdefault(name, []).append(_value(parameter, value, listing.fields[name].kind))
+        else:
+            form = _EXCLUSIVE.get(bracket or "", bracket) if switches.bounds == "exclusive" else bracket
+            filters.append(_one(name, form, value, listing.fields[name].kind))
+    filters += [Filter(name, "in", tuple(values)) for name, values in many.items()]
+    return Query(tuple(filters), tuple(orders.items()) if switches.order == "obeyed" else (), page)
+
+
+def _counting(
+    query_string: str, listing: Listing, switches: SandboxSwitches, *, paged: bool
+) -> Iterator[tuple[str, str | None, str, str]]:
+    """Yield name, bracket, whole parameter and value of what has a meaning here.
+
+    Raises:
+        ParameterError: A parameter is refused.
+    """
+    has_uuid = listing.uuid_filter(switches) if paged else "obeyed"
+    for name, values in _given(query_string, switches).items():
+        for bracket, (parameter, value) in values.items():
+            if not _is_known(name, bracket, listing, paged=paged):
+                if switches.unknown_parameters == "reject":
+                    raise ParameterError(parameter, "is not known here")
+            elif value == "":
+                if not switches.empty_value_is_no_filter:
+                    raise ParameterError(parameter, "is empty")
+            elif name == "uuid" and has_uuid == "rejected":
+                raise ParameterError(parameter, "is not known here")
+            elif name != "uuid" or has_uuid == "obeyed":
+                yield name, bracket, parameter, value
+
+
+_Given = dict[str, dict[str | None, tuple[str, str]]]
+
+
+def _given(query_string: str, switches: SandboxSwitches) -> _Given:
+    """Return parameters and values by name and bracket, as PHP reads them.
+
+    `name[]` takes the next number; of two with the same bracket the later counts.
+    """
+    given: _Given = {}
     for parameter, value in parse_qsl(query_string, keep_blank_values=True):
         name, bracket = _split(parameter)
-        if value == "" and switches.empty_value_is_no_filter:
-            continue
-        if paged and name == "page" and bracket is None:
-            page = _page(value)
-        elif paged and name == "_order" and bracket in listing.orders:
-            is_descending = _is_descending(parameter, value)
-            if switches.order == "obeyed":
-                orders[bracket] = is_descending
-        elif paged and name == "uuid" and (found := listing.uuid_filter(switches)) != "obeyed":
-            if found == "rejected":
-                raise ParameterError(parameter, "is not known here")
-        elif name in listing.fields and _takes(listing.fields[name].kind, bracket):
-            kind = listing.fields[name].kind
-            if bracket == "":
-                many.setdefault(name, []).append(_value(parameter, value, kind))
-            else:
-                if switches.bounds == "exclusive":
-                    bracket = _EXCLUSIVE.get(bracket or "", bracket)
-                single[name, bracket or ""] = _one(name, bracket, value, kind)
-        elif switches.unknown_parameters == "reject":
-            raise ParameterError(parameter, "is not known here")
-    filters = (*single.values(), *(Filter(name, "in", tuple(values)) for name, values in many.items()))
-    return Query(filters, tuple(orders.items()), page)
+        values = given.setdefault(name, {})
+        if values and (bracket is None) is not (None in values):
+            if switches.unknown_parameters == "reject":
+                raise ParameterError(parameter, "is given with and without brackets")
+            values.clear()
+        values[_next_index(values) if bracket == "" else bracket] = (parameter, value)
+    return given
 
 
 def _split(parameter: str) -> tuple[str, str | None]:
@@ -197,10 +239,28 @@ def _split(parameter: str) -> tuple[str, str | None]:
     return (match[1], match[2]) if match else (parameter, None)
 
 
+def _is_index(bracket: str | None) -> bool:
+    return bracket is not None and _INTEGER.fullmatch(bracket) is not None
+
+
+def _next_index(values: Mapping[str | None, object]) -> str:
+    return str(1 + max((int(bracket) for bracket in values if bracket and _is_index(bracket)), default=-1))
+
+
+def _is_known(name: str, bracket: str | None, listing: Listing, *, paged: bool) -> bool:
+    if name == "page":
+        return paged and bracket is None
+    if name == "_order":
+        return bracket in listing.orders
+    if name == "exists":
+        return bracket in listing.exists
+    return name in listing.fields and _takes(listing.fields[name].kind, bracket)
+
+
 def _takes(kind: Kind, bracket: str | None) -> bool:
     if bracket is None:
         return True
-    if bracket == "":
+    if _is_index(bracket):
         return kind in {Kind.WORD, Kind.CODE, Kind.RANGE}
     return kind is Kind.RANGE and (bracket == "between" or bracket in _COMPARISONS)
 

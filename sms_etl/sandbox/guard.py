@@ -85,7 +85,7 @@ class GuardMiddleware:
         if scope["type"] != "http" or scope["path"].startswith(CONTROL_PATH):
             await self._app(scope, receive, send)
             return
-        request_id = str(uuid.uuid4())
+        request_id = uuid.uuid4().hex
 
         async def send_and_log(message: Message) -> None:
             if message["type"] == "http.response.start":

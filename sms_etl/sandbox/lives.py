@@ -18,6 +18,8 @@ NEW, SENT, STOPPED_BY_API = 0, 100, 6000
 BULK_NEW, BULK_IN_PROGRESS, BULK_PROCESSED, BULK_CANCELLED, BULK_NO_RECIPIENTS = 0, 5, 10, 15, 201
 ATTEMPTS_KNOWN_FROM = 1_764_547_200
 """2025-12-01: older messages have no `attempts_count_max` at all."""
+STARTS_AFTER_S = 2
+"""How long after its creation a bulk begins to make messages."""
 _LATE_PRICE_CHANGE = Decimal("0.001")
 
 
@@ -102,7 +104,8 @@ class BulkStep(msgspec.Struct, frozen=True, array_like=True, gc=False):
 class Bulk(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """One bulk and its life; its messages are lives of their own.
 
-    `dry_cost` is the JSON text of what a dry run would have cost.
+    `msg_total_count` is how many it makes if nothing stops it, `per_second` how fast; `dry_cost` is the JSON
+    text of what a dry run would have cost.
     """
 
     number: int
@@ -116,7 +119,7 @@ class Bulk(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     msg_total_count: int
     delivery_at: int = 0
     phones: tuple[str, ...] | None = None
-    msg_groups: tuple[Any, ...] | None = None
+    msg_groups: tuple[int, ...] | None = None
     is_unicode: bool | None = False
     is_dryrun: bool = False
     dry_cost: str = "0"
@@ -124,6 +127,7 @@ class Bulk(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     source: int | None = None
     key_id: int | None = None
     text_deleted_at: int | None = None
+    per_second: int = 1_000_000
 
     def status_at(self, now: int) -> int:
         """Give the status at a moment."""
@@ -132,6 +136,19 @@ class Bulk(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     def processed_at(self, now: int) -> int | None:
         """Give the moment of the last change, or None while it is new."""
         return next((step.at for step in reversed(self.steps[1:]) if step.at <= now), None)
+
+    def count_at(self, now: int) -> int:
+        """Return how many messages it has made by a moment, deleted ones too; a dry run counts at its end."""
+        if self.is_dryrun:
+            return self.msg_total_count if self.status_at(now) == BULK_PROCESSED else 0
+        is_stopped = self.steps[-1].status_code == BULK_CANCELLED
+        until = min(now, self.steps[-1].at) if is_stopped else now
+        seconds = until - (self.created_at + STARTS_AFTER_S) + 1
+        return min(self.msg_total_count, max(0, seconds) * self.per_second)
+
+    def text_at(self, now: int) -> str:
+        """Return the text as shown at a moment: empty once deleted."""
+        return "" if self.is_text_deleted_at(now) else self.text
 
     def is_text_deleted_at(self, now: int) -> bool:
         """Say whether the text is deleted at a moment."""
@@ -214,7 +231,6 @@ def bulk_row(bulk: Bulk, now: int, cost: Decimal) -> Row:
         now: The moment, in unix seconds.
         cost: Of its messages sent so far; a dry run shows its own.
     """
-    is_text_deleted = bulk.is_text_deleted_at(now)
     done = bulk.status_at(now) == BULK_PROCESSED
     shown_cost = (bulk.dry_cost if done else "0") if bulk.is_dryrun else price_literal(cost)
     return {
@@ -222,18 +238,18 @@ def bulk_row(bulk: Bulk, now: int, cost: Decimal) -> Row:
         "ip": bulk.ip,
         "service_code": bulk.service_code,
         "sender_id": bulk.sender_id,
-        "text": "" if is_text_deleted else bulk.text,
+        "text": bulk.text_at(now),
         "phones": bulk.phones,
         "msg_groups": bulk.msg_groups,
         "status_code": bulk.status_at(now),
         "created_at": bulk.created_at,
         "delivery_at": bulk.delivery_at,
         "processed_at": bulk.processed_at(now),
-        "msg_total_count": bulk.msg_total_count,
+        "msg_total_count": bulk.count_at(now),
         "msg_total_cost": json_number(shown_cost),
         "is_unicode": bulk.is_unicode,
         "is_dryrun": bulk.is_dryrun,
-        "is_text_deleted": is_text_deleted,
+        "is_text_deleted": bulk.is_text_deleted_at(now),
         "key_id": bulk.key_id,
         "source": bulk.source,
         "voice_lang": bulk.voice_lang,

@@ -9,6 +9,7 @@ from starlette.routing import Route
 from sms_etl.sandbox.answers import answer, collection, exact_number, one, problem
 from sms_etl.sandbox.filters import SMS, Query, read_query
 from sms_etl.sandbox.lives import NEW, Message, stop_message
+from sms_etl.sandbox.recipients import GROUPS
 from sms_etl.sandbox.row_format import written
 from sms_etl.sandbox.state import ACCOUNT_ID, SandboxState
 from sms_etl.sandbox.traffic import SERVICES
@@ -41,7 +42,9 @@ class MessagesApi:
             "currency": self._state.switches.currency,
             "balance_amount": exact_number(OPENING_BALANCE - store.spent(now)),
             "balance_changed_at": store.last_charge_at(now),
+            "is_text_deleted": False,
             "services": list(SERVICES),
+            "groups": {str(group): f"/groups/{group}" for group in GROUPS},
         }
         return one(request, row, path="/me", kind="Me")
 

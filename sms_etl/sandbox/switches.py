@@ -107,6 +107,9 @@ class SandboxSwitches:
     currency: Literal["EUR", "CHF"] = "EUR"
     """The account's; the figures stay the same."""
 
+    account_country: Literal["DE", "AT", "CH"] = "DE"
+    """Where the account is registered: a bulk's national numbers (`0170…`) are of there."""
+
     is_activated: bool = True
     """Otherwise every request with a right token is answered with 403."""
 

@@ -61,6 +61,11 @@ PRICES = {country.iso2: country.prices for country in COUNTRIES}
 OTHER_COUNTRY_PRICES = _prices("0.095", "0.08", "0.11", "0.15")
 VOICE_SERVICES = frozenset({"text2speech", "text2speech_ssml"})
 SERVICES = tuple(OTHER_COUNTRY_PRICES)
+VOICE_LANGS = (
+    "EN", "DE", "FR", "IT", "ES", "PL", "NL", "RO", "PT", "CS",
+    "HU", "SV", "DA", "FI", "SK", "HR", "TR", "RU", "BG", "UK",
+)  # fmt: skip
+"""The documented languages of voice messages; null lets the provider find out."""
 
 
 @dataclass(frozen=True, slots=True)

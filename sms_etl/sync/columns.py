@@ -21,11 +21,11 @@ from sms_etl.providers.lox24.records import (
     Fields,
     SmsRow,
     Value,
+    amount_of,
     country_of,
     decode_documented,
     decode_sms,
     describe_bad_row,
-    money_of,
     read_sms,
     uuid_of,
 )
@@ -59,6 +59,8 @@ class ReadRows:
 
     good: pa.Table
     bad: Sequence[BadRow]
+    rounded: int = 0
+    """Amounts of good rows that were written with binary noise."""
 
 
 def read_rows(read: RowReader, rows: bytes, pii: Pii, schema: pa.Schema) -> ReadRows:
@@ -72,7 +74,7 @@ def read_rows(read: RowReader, rows: bytes, pii: Pii, schema: pa.Schema) -> Read
     """
     each = _each(rows)
     found = _one_by_one(read, each, range(len(each)), pii)
-    return ReadRows(_table_of(found.good, schema), found.bad)
+    return ReadRows(_table_of(found.good, schema), found.bad, found.rounded)
 
 
 def read_messages(rows: bytes, pii: Pii, schema: pa.Schema) -> ReadRows:
@@ -80,12 +82,13 @@ def read_messages(rows: bytes, pii: Pii, schema: pa.Schema) -> ReadRows:
     decoded = _decode(rows)
     if not decoded.rows and not decoded.left:  # spares a sync with nothing new the import of pandas
         return ReadRows(schema.empty_table(), ())
-    columns, is_read = _columns(decoded.rows, schema, pii)
+    columns, is_read, is_rounded = _columns(decoded.rows, schema, pii)
     columns["extra"] = pa.array(decoded.extras, pa.string())
     count = len(decoded.rows)
     table = pa.table([columns.get(column.name, _nothing(column, count)) for column in schema], schema)
+    rounded: int = pc.sum(pc.and_(is_read, is_rounded), min_count=0).as_py()
     if not decoded.left and pc.all(is_read, min_count=0).as_py():
-        return ReadRows(table, ())
+        return ReadRows(table, (), rounded)
     places = pa.array(decoded.places, pa.int64())
     left = sorted([*decoded.left, *places.filter(pc.invert(is_read)).to_pylist()])
     others = _one_by_one(read_sms, _each(rows), left, pii)
@@ -93,7 +96,7 @@ def read_messages(rows: bytes, pii: Pii, schema: pa.Schema) -> ReadRows:
         pa.concat_arrays([places.filter(is_read), pa.array(others.places, pa.int64())])
     )
     both = pa.concat_tables([table.filter(is_read), _table_of(others.good, schema)])
-    return ReadRows(both.take(in_order), others.bad)
+    return ReadRows(both.take(in_order), others.bad, rounded + others.rounded)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +130,13 @@ def _decode(rows: bytes) -> _Decoded:
 _each = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
-def _columns(rows: Sequence[SmsRow], schema: pa.Schema, pii: Pii) -> tuple[dict[str, pa.Array], pa.Array]:
-    """Give the columns of decoded rows, and which rows they hold: the others have a value to be refused."""
+def _columns(
+    rows: Sequence[SmsRow], schema: pa.Schema, pii: Pii
+) -> tuple[dict[str, pa.Array], pa.Array, pa.Array]:
+    """Return the columns of decoded rows, which rows they hold, and of which the price was rounded.
+
+    The rows they do not hold have a value to be refused.
+    """
 
     def decoded(name: str, kind: pa.DataType) -> pa.Array:
         return pa.array(list(map(attrgetter(name), rows)), kind)
@@ -141,6 +149,7 @@ def _columns(rows: Sequence[SmsRow], schema: pa.Schema, pii: Pii) -> tuple[dict[
     columns["uuid"] = texts("uuid")
     prices = pa.array([bytes(row.price) for row in rows], pa.binary())
     columns["price"], has_price = _converted(prices, _price_of, schema.field("price").type)
+    is_rounded, _ = _converted(prices, _is_rounded, pa.bool_())
     columns["iso2"], has_country = _converted(texts("iso2"), country_of, pa.string())
     columns["bulk_id"], has_bulk = _converted(texts("bulk_id"), _bulk_of, pa.string())
     columns.update(phone_columns(texts("phone"), pii))
@@ -148,7 +157,7 @@ def _columns(rows: Sequence[SmsRow], schema: pa.Schema, pii: Pii) -> tuple[dict[
     is_read = pc.match_substring_regex(columns["uuid"], _UUID)
     for has_value in (has_price, has_country, has_bulk):
         is_read = pc.and_(is_read, has_value)
-    return columns, is_read
+    return columns, is_read, is_rounded
 
 
 def _instants(seconds: pa.Array) -> pa.Array:
@@ -176,7 +185,11 @@ def _converted(
 
 
 def _price_of(text: bytes) -> Value:
-    return money_of(text, "price")
+    return amount_of(text, "price").value
+
+
+def _is_rounded(text: bytes) -> Value:
+    return amount_of(text, "price").is_rounded
 
 
 def _bulk_of(text: str) -> Value:
@@ -196,6 +209,7 @@ class _OneByOne:
     places: list[int] = field(default_factory=list)
     """Of the good ones."""
     bad: list[BadRow] = field(default_factory=list)
+    rounded: int = 0
 
 
 def _one_by_one(read: RowReader, rows: Sequence[msgspec.Raw], places: Iterable[int], pii: Pii) -> _OneByOne:
@@ -204,10 +218,13 @@ def _one_by_one(read: RowReader, rows: Sequence[msgspec.Raw], places: Iterable[i
     for place in places:
         raw = rows[place]
         try:
-            found.good.append(read(raw, pii))
-            found.places.append(place)
+            fields = read(raw, pii)
         except BadRowError as exc:
             found.bad.append(describe_bad_row(raw, str(exc), pii))
+        else:
+            found.good.append(fields)
+            found.places.append(place)
+            found.rounded += fields["is_rounded"] is True
     return found
 
 

@@ -5,7 +5,9 @@ that is killed leaves nothing half done.
 """
 
 import asyncio
+import errno
 import logging
+import os
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
@@ -32,14 +34,15 @@ from sms_etl.errors import (
     WindowUnstable,
     WrongAccount,
 )
-from sms_etl.files import make_directory
+from sms_etl.files import make_directory, unusable
 from sms_etl.pii import Pii
 from sms_etl.providers.lox24.client import Account, Limits, Lox24Client
-from sms_etl.settings import Settings
+from sms_etl.settings import Settings, no_token
 from sms_etl.sync import fetch
 from sms_etl.sync.ahead import ahead, each_made, each_of
 from sms_etl.sync.bulks import count_differing
 from sms_etl.sync.fetch import FetchedWindow
+from sms_etl.sync.format_watch import FormatWatch
 from sms_etl.sync.landed import Aside, Landed, WindowFacts, remove_unfinished
 from sms_etl.sync.lander import Lander
 from sms_etl.sync.load import LoadCounts, Missing, batches, load
@@ -51,7 +54,6 @@ from sms_etl.sync.notes import (
     note_end,
     note_sandbox,
     note_start,
-    open_quarantine,
     recall,
     write_requests,
 )
@@ -67,6 +69,7 @@ from sms_etl.sync.provider_facts import (
     recall_facts,
     write_facts,
 )
+from sms_etl.sync.quarantine import spans_to_replay, uuids_to_replay
 from sms_etl.sync.reconcile import differences
 from sms_etl.sync.settle import (
     UUIDS_PER_WINDOW,
@@ -75,7 +78,8 @@ from sms_etl.sync.settle import (
     open_messages,
     plan_settlement,
 )
-from sms_etl.sync.streams import BULKS, BULKS_CHANGED, SMS, Stream
+from sms_etl.sync.streams import BULKS, BULKS_CHANGED, SMS, STREAMS, Stream
+from sms_etl.warehouse.quarantine import count_open
 from sms_etl.warehouse.store import Transaction, Warehouse
 
 _log = logging.getLogger(__name__)
@@ -114,6 +118,8 @@ class SyncResult(LoadCounts):
     watermark_after: datetime | None
     requests: int
     retries: int
+    quarantine_open: int
+    """Rows that wait in quarantine at the end, of this run and of all before it: they need attention."""
     settled_by_uuid: int
     """Open messages that were asked for by uuid."""
     settled_by_window: int
@@ -128,7 +134,7 @@ class SyncResult(LoadCounts):
 
     def as_json(self) -> dict[str, Any]:
         """Give it as plain JSON values; times are ISO 8601 with their offset."""
-        values = asdict(self)
+        values = asdict(self) | {"purpose": self.purpose.value}
         for name in ("watermark_before", "watermark_after"):
             moment = values[name]
             values[name] = None if moment is None else f"{moment.isoformat()}+00:00"
@@ -152,11 +158,6 @@ class Task:
     def is_backfill(self) -> bool:
         """Whether days are read again."""
         return self.since is not None or self.until is not None
-
-    @property
-    def is_forward_only(self) -> bool:
-        """Whether only what is new is read, and what is open settled."""
-        return not (self.is_backfill or self.reconcile_days is not None or self.is_replaying_quarantine)
 
     @property
     def purpose(self) -> Purpose:
@@ -184,10 +185,7 @@ def run_sync(settings: Settings, task: Task | None = None, *, progress: Progress
     """
     task = task or Task()
     if settings.lox24_token is None:
-        raise SettingsError(
-            "SMS_ETL_LOX24_TOKEN is not set.",
-            hint="Set it to <client_id>:<key>, or try the sandbox: `sms-etl demo`.",
-        )
+        raise no_token()
     _check_days(settings, task)
     with _only_one(settings):
         return asyncio.run(_Run(settings, task, progress).sync())
@@ -212,10 +210,15 @@ def _check_days(settings: Settings, task: Task) -> None:
 @contextmanager
 def _only_one(settings: Settings) -> Iterator[None]:
     make_directory(settings.data_dir)
-    lock = FileLock(settings.data_dir / _LOCK_FILE)
+    path = settings.data_dir / _LOCK_FILE
+    lock = FileLock(path)
     try:
         lock.acquire(timeout=0)
-    except Timeout as exc:
+    except OSError as exc:
+        if not isinstance(exc, Timeout):
+            raise unusable(path, exc) from exc
+        if not path.exists():  # the lock waits for a folder to come that takes no file
+            raise unusable(path, FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))) from exc
         raise AlreadyRunning(
             f"Another sync works on {settings.data_dir}.",
             hint="Wait until it is done; `sms-etl status` shows the last one.",
@@ -250,6 +253,7 @@ class _Run:
         self.warehouse = Warehouse.of(self.settings)
         self.lander = Lander(self.settings.landing_dir, Pii.of(self.settings))
         self.memory = Memory()
+        self.watches = {stream.table.name: FormatWatch(stream.path) for stream in STREAMS}
         self.account: HeldAccount | None = None
         self.known_facts = KnownFacts()
         self.facts = AS_DOCUMENTED
@@ -449,10 +453,20 @@ class _Run:
     async def _replay_quarantine(self) -> None:
         """Ask again for the rows that could not be loaded: the provider or this code may do better now."""
         with self.warehouse.begin() as transaction:
-            messages = open_quarantine(transaction, SMS.name)
-            bulks = open_quarantine(transaction, BULKS.name, BULKS_CHANGED.name)
+            messages = uuids_to_replay(transaction, SMS)
+            bulks = uuids_to_replay(transaction, BULKS, BULKS_CHANGED)
+            spans = {stream: spans_to_replay(transaction, stream) for stream in STREAMS}
         await self._ask_by_uuid(SMS, messages, Purpose.REPLAY)
-        await self._bulks(lambda: self._ask_by_uuid(BULKS, bulks, Purpose.REPLAY))
+        for span in spans[SMS]:
+            await self._read_span(SMS, span, Purpose.REPLAY)
+
+        async def replay_bulks() -> None:
+            await self._ask_by_uuid(BULKS, bulks, Purpose.REPLAY)
+            for stream in (BULKS, BULKS_CHANGED):
+                for span in spans[stream]:
+                    await self._read_span(stream, span, Purpose.REPLAY)
+
+        await self._bulks(replay_bulks)
 
     async def _ask_by_uuid(self, stream: Stream, uuids: Sequence[str], purpose: Purpose) -> None:
         async def answered() -> AsyncIterator[FetchedWindow]:
@@ -485,12 +499,16 @@ class _Run:
         """Land and load each window while the next ones are fetched; give what was missing from them."""
 
         async def landed() -> AsyncIterator[Landed]:
-            async for aside in each_made(ahead(fetched, _WINDOWS_AHEAD), write, _WINDOWS_AT_ONCE):
+            asides = each_made(ahead(fetched, _WINDOWS_AHEAD), write, _WINDOWS_AT_ONCE)
+            # What is replayed is known to be bad: it says nothing of the format.
+            watched = asides if purpose is Purpose.REPLAY else watch.passed(asides)
+            async for aside in watched:
                 yield aside.put_in_place()
 
         def write(window: FetchedWindow) -> Coroutine[Any, Any, Aside]:
             return self._write(stream, window, purpose, advances)
 
+        watch = self.watches[stream.table.name]
         return await self._load_all(stream, landed())
 
     async def _load_all(self, stream: Stream, landed: AsyncIterator[Landed]) -> Missing:
@@ -589,7 +607,7 @@ class _Run:
     def _note_end(self, before: datetime | None, stopped_reason: str, error: str | None) -> SyncResult:
         with self.warehouse.begin() as transaction:
             self._write_notes(transaction)
-            result = self._result(before, stopped_reason)
+            result = self._result(before, stopped_reason, count_open(transaction.native))
             note_end(transaction, asdict(result), error=error, finished_at=self.clock())
         _log.info(
             "Sync %s ended (%s): %d rows, %d new, %d changed, in %d requests and %.1f s.",
@@ -603,7 +621,7 @@ class _Run:
         )
         return result
 
-    def _result(self, before: datetime | None, stopped_reason: str) -> SyncResult:
+    def _result(self, before: datetime | None, stopped_reason: str, quarantine_open: int) -> SyncResult:
         return SyncResult(
             **asdict(self.counts),
             run_id=str(self.run_id),
@@ -613,6 +631,7 @@ class _Run:
             watermark_after=self.memory.watermarks[SMS.name],
             requests=self.client.requests,
             retries=self.client.retries,
+            quarantine_open=quarantine_open,
             settled_by_uuid=self.settled_by_uuid,
             settled_by_window=self.settled_by_window,
             differences=self.differences,

@@ -4,6 +4,7 @@ Written aside, synced and renamed: a file that is there is whole. Where the file
 """
 
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -51,14 +52,17 @@ def write_aside(
         DataDirError: The file cannot be written.
     """
     read = _read(layout, rows, pii)
-    facts = msgspec.structs.replace(facts, rows=read.good.num_rows, rows_bad=len(read.bad))
+    facts = msgspec.structs.replace(
+        facts, rows=read.good.num_rows, rows_bad=len(read.bad), prices_rounded=read.rounded
+    )
     table = pa.concat_tables([read.good, _outcomes(read.bad, gone, read.good.schema)])
     table = table.append_column(
         SEEN_AT, pa.repeat(pa.scalar(as_utc(facts.fetched_at), SEEN_AT.type), len(table))
     )
     path = folder / layout.stream / f"{facts.fetched_at:%Y%m%dT%H%M%S%f}-{facts.window_id}.parquet"
     metadata = {METADATA_KEY: msgspec.json.encode(facts)}
-    return Aside(_written_aside(path, table.replace_schema_metadata(metadata)), Landed(path, facts))
+    aside = _written_aside(path, table.replace_schema_metadata(metadata))
+    return Aside(aside, Landed(path, facts), Counter(row.reason for row in read.bad))
 
 
 def _read(layout: Layout, rows: bytes, pii: Pii) -> ReadRows:
@@ -87,6 +91,7 @@ _OUTCOME_COLUMNS = (
     pa.field("bad_uuid", pa.string()),
     pa.field("bad_price", pa.string()),
     pa.field("bad_raw", pa.string()),
+    pa.field("bad_created_at", pa.timestamp("us")),
 )
 
 SEEN_AT = pa.field("seen_at", pa.timestamp("us"), nullable=False)
@@ -109,6 +114,7 @@ def _bad_columns(row: BadRow) -> Fields:
         "bad_uuid": row.uuid,
         "bad_price": row.price,
         "bad_raw": row.raw,
+        "bad_created_at": row.created_at,
     }
 
 

@@ -3,9 +3,9 @@
 What is landed is never asked for again; after a kill the next run loads it before it plans anything.
 """
 
-from collections.abc import Callable, Set
+from collections.abc import Callable, Mapping, Set
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -14,6 +14,7 @@ from uuid import UUID, uuid4
 import msgspec
 
 from sms_etl.errors import DataDirError
+from sms_etl.files import unusable
 from sms_etl.pii import Pii
 from sms_etl.providers.lox24.records import Fields
 from sms_etl.sync.plan import Purpose
@@ -89,6 +90,12 @@ class Aside:
     path: Path
     landed: Landed
     """What it becomes."""
+    reasons: Mapping[str, int] = field(default_factory=dict)
+    """Why rows of it are bad, and how many."""
+
+    def discard(self) -> None:
+        """Remove it: the window is to be read again."""
+        self.path.unlink(missing_ok=True)
 
     def put_in_place(self) -> Landed:
         """Rename it.
@@ -130,7 +137,4 @@ def _facts_of(path: Path) -> WindowFacts:
 
 def not_written(path: Path, exc: OSError) -> DataDirError:
     """Give the error for a landing file."""
-    return DataDirError(
-        f"The landing file {path} cannot be written: {exc.strerror}.",
-        hint="Free disk space, or give SMS_ETL_DATA_DIR a folder you may write to.",
-    )
+    return unusable(path, exc, "The landing file {path} cannot be written")

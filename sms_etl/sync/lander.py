@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from importlib import import_module
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_context, parent_process, resource_tracker
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +27,8 @@ from sms_etl.sync.landed import Aside, Layout, WindowFacts
 if TYPE_CHECKING:
     from sms_etl.sync.streams import Stream
 
+_LEFT_TO_THE_SYNC_SECONDS = 30
+"""How long the process waits for the sync to end it, once it was asked to end itself."""
 ROWS_WORTH_A_PROCESS = 50_000
 """To start a process takes as long as to land so many rows."""
 
@@ -48,6 +50,7 @@ class Lander:
         """Begin a process if so many rows are worth it; it starts while the first of them are fetched."""
         if rows < ROWS_WORTH_A_PROCESS or self._process is not None:
             return
+        _start_tracker()
         self._process = ProcessPoolExecutor(
             1,
             mp_context=get_context("spawn"),  # forked threads would hold locks for ever
@@ -84,8 +87,19 @@ class Lander:
             self._process = None
 
 
+def _start_tracker() -> None:
+    """Start multiprocessing's own helper deaf to a closed terminal, as it makes itself deaf to the rest."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP])
+    try:
+        resource_tracker.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _begin() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C reaches both; the sync decides
+    for number in (signal.SIGTERM, signal.SIGHUP):  # as what `timeout` and a closed terminal send to both
+        signal.signal(number, lambda _number, _frame: signal.alarm(_LEFT_TO_THE_SYNC_SECONDS))
     threading.Thread(target=_end_with_the_sync, daemon=True).start()
     _keep_small()
 

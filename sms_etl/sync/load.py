@@ -21,6 +21,7 @@ from sms_etl.build_state import mark_stale
 from sms_etl.clock import as_utc, from_unix
 from sms_etl.sync.landed import Landed, WindowFacts
 from sms_etl.sync.plan import TEACHING_LATENESS, Purpose
+from sms_etl.sync.quarantine import quarantine
 from sms_etl.sync.streams import Stream
 from sms_etl.warehouse import tables
 from sms_etl.warehouse.store import Transaction
@@ -96,9 +97,9 @@ def load(
     late = _note_late_rows(transaction, stream, facts, batch)
     counts = _merge(transaction, stream, facts, batch)
     gone = _mark_gone(transaction, stream, files)
-    quarantined = _quarantine(transaction, files, run_id, now)
-    unknown_fields = _note_unknown_fields(transaction, stream, now)
     _log_windows(transaction, files, now)
+    quarantined = quarantine(transaction, stream, files, run_id=run_id, now=now)
+    unknown_fields = _note_unknown_fields(transaction, stream, now)
     _advance_watermark(transaction, stream, files, batch, run_id, now)
     if counts.rows_new or counts.rows_changed or gone or quarantined:
         mark_stale(transaction)
@@ -342,7 +343,10 @@ def _kept_columns(columns: Sequence[str]) -> str:
 
 
 def _missing(transaction: Transaction, stream: Stream, files: Sequence[Landed]) -> Missing:
-    """Give what is stored within the windows and not known to be gone, but was not among their rows."""
+    """Give what is stored within the windows and not known to be gone, but was not among their rows.
+
+    What was answered and could not be read is not missing.
+    """
     spans = [
         (from_unix(facts.since), from_unix(facts.until), facts.rows + facts.rows_bad == 0)
         for facts in (file.facts for file in files)
@@ -367,9 +371,13 @@ def _missing(transaction: Transaction, stream: Stream, files: Sequence[Landed]) 
         where stored.created_at >= $earliest and stored.created_at <= $latest
             and stored.gone_at is null
             and not exists (select 1 from batch where batch.uuid = stored.uuid)
+            and cast(stored.uuid as varchar) not in (
+                select lower(bad_uuid) from read_parquet($paths) where bad_uuid is not null
+            )
         order by spans.since_at, stored.created_at, stored.uuid
         """,
         {
+            "paths": [str(file.path) for file in files],
             "since": [since for since, _, _ in spans],
             "until": [until for _, until, _ in spans],
             "is_empty": [is_empty for _, _, is_empty in spans],
@@ -442,47 +450,6 @@ def _mark_gone(transaction: Transaction, stream: Stream, files: Sequence[Landed]
         {"gone_at": as_utc(files[-1].facts.fetched_at), "paths": [str(file.path) for file in files]},
     )
     return int(marked)
-
-
-def _quarantine(transaction: Transaction, files: Sequence[Landed], run_id: UUID, now: datetime) -> int:
-    """Keep the bad rows, each once; one that has since been loaded is marked."""
-    facts = files[0].facts
-    (is_any_open,) = transaction.row("select exists(select 1 from ops.quarantine where replayed_at is null)")
-    if is_any_open:
-        transaction.run(
-            """
-            update ops.quarantine set replayed_at = $now
-            where replayed_at is null and uuid in (select cast(uuid as varchar) from batch)
-            """,
-            {"now": as_utc(now)},
-        )
-    if not any(file.facts.rows_bad for file in files):
-        return 0
-    (added,) = transaction.row(
-        """
-        insert into ops.quarantine
-            (quarantine_id, run_id, window_id, stream, quarantined_at, reason, uuid, price, currency, raw)
-        select uuid(), $run_id, $window_id, $stream, $now, bad_reason, bad_uuid, bad_price, $currency, bad_raw
-        from read_parquet($paths) as landed
-        where landed.bad_reason is not null
-            and not exists (
-                select 1 from ops.quarantine as known
-                where known.replayed_at is null and known.stream = $stream
-                    and known.reason = landed.bad_reason
-                    and known.uuid is not distinct from landed.bad_uuid
-                    and known.raw is not distinct from landed.bad_raw
-            )
-        """,
-        {
-            "run_id": run_id,
-            "window_id": facts.window_id,
-            "stream": facts.stream,
-            "now": as_utc(now),
-            "currency": facts.currency,
-            "paths": [str(file.path) for file in files],
-        },
-    )
-    return int(added)
 
 
 def _log_windows(transaction: Transaction, files: Sequence[Landed], now: datetime) -> None:

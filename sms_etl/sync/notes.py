@@ -125,24 +125,6 @@ def recall(transaction: Transaction, landing: Path, now: datetime) -> Memory:
     return memory
 
 
-def open_quarantine(transaction: Transaction, *streams: str) -> list[str]:
-    """Give the uuids of the rows that could not be loaded and have one that is readable."""
-    table = tables.quarantine
-    uuids = transaction.sql.scalars(
-        select(table.c.uuid)
-        .distinct()
-        .where(table.c.replayed_at.is_(None), table.c.stream.in_(streams), table.c.uuid.is_not(None))
-    )
-    return sorted({uuid.lower() for uuid in uuids if _is_uuid(uuid)})
-
-
-def _is_uuid(text: str) -> bool:
-    try:
-        return str(UUID(text)) == text.lower()
-    except ValueError:
-        return False
-
-
 def _recently_refused(transaction: Transaction, now: datetime) -> bool:
     refused = select(tables.sync_run.c.run_id).where(
         tables.sync_run.c.stopped_reason.in_(_REFUSED), tables.sync_run.c.started_at > now - _AUTH_BLOCK

@@ -12,8 +12,9 @@ from sqlalchemy import Connection, MetaData, func, insert, inspect, select, text
 from sms_etl.clock import Clock, as_utc
 from sms_etl.errors import NotAWarehouse, WarehouseTooNew
 from sms_etl.warehouse import tables
+from sms_etl.warehouse.comments import write_table_comments
+from sms_etl.warehouse.version import VERSION
 
-VERSION = 2
 STEPS: Mapping[int, tuple[str, ...]] = {
     2: (
         "alter table raw.sms alter column source type bigint",
@@ -22,6 +23,7 @@ STEPS: Mapping[int, tuple[str, ...]] = {
         "alter table ops.sync_run add column purpose varchar",
         "alter table ops.sync_run add column rows_pruned bigint",
         "alter table ops.sync_run add column prices_rounded bigint",
+        "alter table ops.sync_run add column quarantine_open bigint",
         "alter table ops.sync_run add column differences bigint",
         "alter table ops.sync_run add column bulks_differing bigint",
         "alter table ops.sync_run add column bulks_error varchar",
@@ -31,7 +33,15 @@ STEPS: Mapping[int, tuple[str, ...]] = {
         "alter table ops.quarantine add column accepted_at timestamp",
         "alter table ops.quarantine add column accepted_reason varchar",
         "alter table ops.build_context add column project_digest varchar",
+        "alter table ops.build_context add column loaded_digest varchar",
         "alter table ops.build_context add column is_current boolean",
+        """
+        update ops.quarantine
+        set created_at = make_timestamp(1000000 * try_cast(raw ->> 'created_at' as bigint))
+        where json_valid(raw) and try_cast(raw ->> 'created_at' as bigint) between 1 and 253402300799
+        """,
+        # It was that of the first window of a load, which need not be the row's own.
+        "update ops.quarantine set window_id = null where created_at is null",
         # Version 1 called three purposes `poll`. What it asked for by uuid had been seen, as in a replay; a
         # run that ended well without a look at bulks was a backfill.
         """
@@ -108,6 +118,7 @@ def migrate(
         for number in range(found + 1, version + 1):
             for statement in steps[number]:
                 connection.execute(text(statement))
+        write_table_comments(connection.connection.driver_connection)  # type: ignore[arg-type]  # see store.py
     connection.execute(insert(tables.schema_version).values(version=version, migrated_at=as_utc(clock())))
 
 

@@ -1,12 +1,16 @@
 """Reads for people and programs: SQL in, rows or an exact DataFrame out; never writes, never blocks a sync.
 
-Everything here opens the published copy read-only. Decimals stay decimals: DuckDB's own `.df()` would turn
-them into floats.
+What analysts run works on the published copy through `connect`: attached read-only to a DuckDB of its own,
+which then gives up files, network, extensions and changes of its settings. A DuckDB of its own, for settings
+hold for all connections to one: `duckdb.connect(path, read_only=True)` beside it, in the same notebook, keeps
+its own. Decimals stay decimals: DuckDB's own `.df()` would turn them into floats.
 """
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,22 +18,91 @@ import duckdb
 
 from sms_etl.errors import NoWarehouse, QueryError, WarehouseError
 from sms_etl.settings import Settings, load_settings
+from sms_etl.stopping import interrupting
+from sms_etl.tabular import printable
 from sms_etl.warehouse.file import path_of, why_not_opened
+from sms_etl.warehouse.version import VERSION
 
 if TYPE_CHECKING:
     import pandas as pd
+    from sqlalchemy import Engine
+
+_BATCH = 10_000
+_CATALOGUE = "warehouse"
+_CONFIG: dict[str, str | bool | int | float | list[str]] = {
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+}
+# In this order, after the copy is attached. Without disabled_filesystems DuckDB could still write over the
+# file it has attached, and its write-ahead log. Nothing is left to spill to, so a query works in memory.
+_LOCKS = (
+    f"use {_CATALOGUE}",
+    "set temp_directory = ''",
+    "set enable_external_access = false",
+    "set disabled_filesystems = 'LocalFileSystem'",
+    "set lock_configuration = true",
+)
+_READING = {
+    duckdb.StatementType.SELECT,  # SHOW, DESCRIBE and SUMMARIZE too
+    duckdb.StatementType.EXPLAIN,
+    duckdb.StatementType.MULTI,  # PIVOT
+}
+_SHOW_TABLES = re.compile(r"\s*show\s+tables\s*;?\s*", re.IGNORECASE)
+_MARTS = """
+select table_schema || '.' || table_name as "table" from information_schema.tables
+where table_schema = 'marts' order by all
+"""
+_FORBIDDEN = "it may only read the published copy: no files, no network, no extensions, no settings"
+
+
+def connect(settings: Settings | None = None) -> duckdb.DuckDBPyConnection:
+    """Open the published copy, read-only and locked down: no files, no network, no extensions, no settings.
+
+    The tables are `marts.cost_monthly` and so on. A publication that comes later is seen by the next
+    connection. `sql(...).fetchall()` and `.to_arrow_table()` are exact; `.df()` makes floats of decimals.
+
+    Raises:
+        NoWarehouse: Nothing was published yet.
+        NotAWarehouse: The file is something else.
+    """
+    path = (settings or load_settings()).published_path
+    _check_exists(path)
+    connection = duckdb.connect(":memory:", config=_CONFIG)
+    try:
+        quoted = str(path).replace("'", "''")
+        connection.execute(f"attach '{quoted}' as {_CATALOGUE} (type duckdb, read_only)")
+        for statement in _LOCKS:
+            connection.execute(statement)
+    except duckdb.Error as exc:
+        connection.close()
+        raise why_not_opened(exc, path) from exc
+    return connection
 
 
 @contextmanager
 def published(settings: Settings | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open the published copy, read-only.
+    """Open the published copy as `connect` does, and close it at the end.
 
     Raises:
         NoWarehouse: Nothing was published yet.
     """
-    path = (settings or load_settings()).published_path
-    with _open(path) as connection:
+    with connect(settings) as connection:
         yield connection
+
+
+def engine(settings: Settings | None = None) -> "Engine":
+    """Return a SQLAlchemy engine of the published copy; each connection is made as `connect` does.
+
+    Raises:
+        NoWarehouse: Nothing was published yet; when it connects.
+    """
+    from duckdb_sqlalchemy import ConnectionWrapper  # noqa: PLC0415 - SQLAlchemy takes a while to import
+    from sqlalchemy import create_engine  # noqa: PLC0415 - as above
+    from sqlalchemy.pool import NullPool  # noqa: PLC0415 - as above
+
+    found = settings or load_settings()
+    # No pool: a connection that is kept would keep the copy it was opened with.
+    return create_engine("duckdb://", creator=lambda: ConnectionWrapper(connect(found)), poolclass=NullPool)
 
 
 def read_frame(sql: str, settings: Settings | None = None) -> "pd.DataFrame":
@@ -39,18 +112,42 @@ def read_frame(sql: str, settings: Settings | None = None) -> "pd.DataFrame":
         A DataFrame with Arrow types: `price` and every other sum of money is an exact decimal.
 
     Raises:
-        QueryError: DuckDB refused the SQL; its own message is passed on.
+        QueryError: It is more or other than one query, or DuckDB refused it; its own message is passed on.
         NoWarehouse: Nothing was published yet.
     """
-    import pandas as pd  # noqa: PLC0415 - half a second that only those who ask for a DataFrame pay
+    return _frame(sql, (), settings)
 
-    with published(settings) as connection:
-        try:
-            table = _relation(connection, sql).to_arrow_table()
-        except duckdb.Error as exc:
-            raise _refused(exc) from exc
-        frame: pd.DataFrame = table.to_pandas(types_mapper=pd.ArrowDtype)
-        return frame
+
+def read(
+    table: str, settings: Settings | None = None, *, month: str | None = None, **equal: object
+) -> "pd.DataFrame":
+    """Read a table of the published copy, or some of its rows.
+
+    Args:
+        table: `schema.table`, such as `marts.cost_monthly`.
+        settings: Those of the environment unless given.
+        month: Only rows of this business month, as `2026-01`.
+        **equal: Only rows whose column has this value: `currency="EUR"`.
+
+    Returns:
+        A DataFrame as of `read_frame`.
+
+    Raises:
+        QueryError: There is no such table or column, or the month is none.
+        NoWarehouse: Nothing was published yet.
+    """
+    values = dict(equal)
+    if month is not None:
+        if not re.fullmatch(r"[0-9]{4}-(0[1-9]|1[0-2])", month):
+            raise QueryError(f"{month!r} is not a month.", hint="Give year and month, such as 2026-01.")
+        values["business_month"] = f"{month}-01"
+    where = " and ".join(f"{_name(column)} = ?" for column in values)
+    relation = ".".join(_name(part) for part in table.split("."))
+    return _frame(
+        f"select * from {relation}{' where ' + where if where else ''}",  # noqa: S608 - names are quoted
+        tuple(values.values()),
+        settings,
+    )
 
 
 @dataclass(frozen=True)
@@ -62,18 +159,25 @@ class QueryResult:
 
 
 def query(sql: str, settings: Settings | None = None) -> QueryResult:
-    """Run a query on the published copy.
+    """Run a query on the published copy. `show tables` lists the marts.
 
     Raises:
-        QueryError: DuckDB refused the SQL; its own message is passed on.
+        QueryError: It is more or other than one query, or DuckDB refused it; its own message is passed on.
         NoWarehouse: Nothing was published yet.
     """
-    with published(settings) as connection:
-        try:
-            answer = _relation(connection, sql)
-            return QueryResult(tuple(answer.columns), answer.fetchall())
-        except duckdb.Error as exc:
-            raise _refused(exc) from exc
+    with open_query(sql, settings) as (columns, rows):
+        return QueryResult(columns, list(rows))
+
+
+@contextmanager
+def open_query(
+    sql: str, settings: Settings | None = None
+) -> Iterator[tuple[tuple[str, ...], Iterator[tuple[Any, ...]]]]:
+    """Run a query as `query` does; yield its columns, and its rows as they are fetched."""
+    with published(settings) as connection, interrupting(connection), _explained():
+        answer = connection.execute(_statement(connection, sql))
+        batches = iter(lambda: answer.fetchmany(_BATCH), [])
+        yield tuple(column[0] for column in answer.description or ()), chain.from_iterable(batches)
 
 
 @contextmanager
@@ -82,6 +186,7 @@ def newest(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
 
     Raises:
         NoWarehouse: There is neither.
+        WarehouseError: An older version wrote it, and nothing has been written since.
     """
     path = path_of(settings.warehouse_url)
     try:
@@ -89,27 +194,79 @@ def newest(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
     except WarehouseError:
         connection = _open(settings.published_path)
     with connection:
+        _refuse_an_older_one(connection)
         yield connection
 
 
+def _refuse_an_older_one(connection: duckdb.DuckDBPyConnection) -> None:
+    """Refuse a file that lacks what this version reads; the next writer brings it up to date."""
+    [(found,)] = connection.execute("select max(version) from ops.schema_version").fetchall()
+    if found < VERSION:
+        raise WarehouseError(
+            f"The warehouse has version {found}; this sms_etl reads version {VERSION}.",
+            hint="Run `sms-etl sync` or `sms-etl build`: it brings the warehouse up to date.",
+        )
+
+
 def _open(path: Path) -> duckdb.DuckDBPyConnection:
-    if not path.exists():
-        raise NoWarehouse(f"Nothing is published at {path} yet.", hint="Run `sms-etl sync` first.")
+    _check_exists(path)
     try:
         return duckdb.connect(str(path), read_only=True)
     except duckdb.Error as exc:
         raise why_not_opened(exc, path) from exc
 
 
-def _relation(connection: duckdb.DuckDBPyConnection, sql: str) -> duckdb.DuckDBPyRelation:
-    relation: duckdb.DuckDBPyRelation | None = connection.sql(sql)
-    if relation is None:
+def _check_exists(path: Path) -> None:
+    if not path.exists():
+        raise NoWarehouse(f"Nothing is published at {path} yet.", hint="Run `sms-etl sync` first.")
+
+
+def _frame(sql: str, values: tuple[object, ...], settings: Settings | None) -> "pd.DataFrame":
+    import pandas as pd  # noqa: PLC0415 - half a second that only those who ask for a DataFrame pay
+
+    with published(settings) as connection, _explained():
+        relation = connection.sql(_statement(connection, sql), params=values or None)
+        table = relation.to_arrow_table()
+        frame: pd.DataFrame = table.to_pandas(types_mapper=pd.ArrowDtype)
+        return frame
+
+
+def _statement(connection: duckdb.DuckDBPyConnection, sql: str) -> duckdb.Statement:
+    """Return the one query a text holds; refuse anything else before it runs."""
+    if _SHOW_TABLES.fullmatch(sql):
+        sql = _MARTS
+    statements = connection.extract_statements(sql)
+    if not statements:
         raise _refused("there is nothing in it that gives rows")
-    return relation
+    if len(statements) > 1:
+        raise _refused(f"it has {len(statements)} statements; give one")
+    if statements[0].type not in _READING:
+        kind = statements[0].type.name.replace("_", " ")
+        raise _refused(f"{kind} is not a query; the published copy is read-only")
+    return statements[0]
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    try:
+        yield
+    except duckdb.PermissionException as exc:
+        raise _refused(_FORBIDDEN) from exc
+    except duckdb.OutOfMemoryException as exc:
+        raise QueryError(
+            "The query needs more memory than there is.", hint="Read fewer rows or columns, or aggregate."
+        ) from exc
+    except duckdb.Error as exc:
+        raise _refused(exc) from exc
+
+
+def _name(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"'
 
 
 def _refused(reason: object) -> QueryError:
+    lines = "\n".join(printable(line) for line in str(reason).splitlines())  # it may quote a value of a row
     return QueryError(
-        f"The query was refused: {reason}",
-        hint='`sms-etl query "show all tables"` lists the tables; docs/data-dictionary.md explains them.',
+        f"The query was refused: {lines}",
+        hint='`sms-etl query "show tables"` lists the tables; docs/data-dictionary.md explains them.',
     )

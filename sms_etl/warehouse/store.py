@@ -26,8 +26,12 @@ from sms_etl.warehouse.migrations import migrate
 
 LOCK_PATIENCE = timedelta(seconds=10)
 _LOCK_POLL_SECONDS = 0.1
-_CONFIG: dict[str, str | bool | int | float | list[str]] = {"autoinstall_known_extensions": False}
-"""Given another program's file, DuckDB would download what reads it."""
+STORAGE_VERSION = "v1.2.0"
+"""The format of a new file: its copies can be read by DuckDB from 1.2 on, at no cost (decision 0012)."""
+_CONFIG: dict[str, str | bool | int | float | list[str]] = {
+    "autoinstall_known_extensions": False,  # DuckDB would download what reads another program's file
+    "storage_compatibility_version": STORAGE_VERSION,
+}
 _Opened = TypeVar("_Opened", Connection, duckdb.DuckDBPyConnection)
 
 

@@ -45,6 +45,7 @@ def dagster_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             "SMS_ETL_LOX24_BASE_URL": sandbox.url,
             "SMS_ETL_DATA_DIR": str(directory / "data"),
             "SMS_ETL_NOW": sandbox.now().isoformat(),
+            "SMS_ETL_ENV_FILE": os.devnull,
         }
         subprocess.run(
             [DAGSTER, "job", "execute", *MODULE, "-j", "sms_pipeline"],

@@ -47,7 +47,7 @@ def environment(directory: Path, **values: str) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith((PREFIX, "DAGSTER_"))]:
             patch.delenv(name)
-        for name, value in values.items():
+        for name, value in {"ENV_FILE": os.devnull, **values}.items():
             patch.setenv(PREFIX + name, value)
         patch.chdir(directory)
         yield

@@ -28,6 +28,7 @@ ASSETS = {
     "staging/stg_bulk",
     "staging/stg_sms",
     "staging/stg_sms_change",
+    "intermediate/int_coverage",
     "intermediate/int_sms_settled",
     "intermediate/int_status",
     "marts/dim_country",
@@ -36,6 +37,9 @@ ASSETS = {
     "marts/fct_sms",
     "marts/cost_daily",
     "marts/cost_monthly",
+    "marts/coverage_daily",
+    "marts/coverage_monthly",
+    "marts/data_status",
     "marts/delivery_daily",
     "published",
 }
@@ -86,6 +90,9 @@ def test_every_sql_model_and_seed_is_an_asset() -> None:
         ("staging/stg_bulk", {"lox24/bulks"}),
         ("marts/dim_country", {"seeds/countries", "staging/stg_sms"}),
         ("marts/cost_daily", {"marts/fct_sms"}),
+        ("intermediate/int_coverage", {"lox24/sms"}),
+        ("marts/coverage_monthly", {"marts/coverage_daily"}),
+        ("marts/data_status", {"lox24/sms", "ops/build_context", "marts/delivery_daily"}),
         ("published", {asset for asset in ASSETS if asset.startswith("marts/")}),
     ],
 )

@@ -12,6 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+import pytest
+
+from sms_etl_tests.processes import none_left, running_with
 
 _COMES_UP_WITHIN_SECONDS = 90
 
@@ -23,12 +26,15 @@ def free_port() -> int:
 
 
 @contextmanager
-def ui(port: int, data_dir: Path, **settings: str) -> Iterator["subprocess.Popen[str]"]:
+def ui(
+    port: int, data_dir: Path, *, ended_by: signal.Signals = signal.SIGINT, **settings: str
+) -> Iterator["subprocess.Popen[str]"]:
     environment = {
         "PATH": os.environ["PATH"],
         "HOME": str(data_dir.parent),
         "SMS_ETL_DATA_DIR": str(data_dir),
-        **{name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")},
+        "SMS_ETL_ENV_FILE": os.devnull,
+        **{name: value for name, value in os.environ.items() if name.startswith(("COVERAGE_", "PYTHONPATH"))},
         **{f"SMS_ETL_{name.upper()}": value for name, value in settings.items()},
     }
     command = [sys.executable, "-m", "sms_etl", "ui", "--port", str(port)]
@@ -37,7 +43,7 @@ def ui(port: int, data_dir: Path, **settings: str) -> Iterator["subprocess.Popen
         try:
             yield process
         finally:
-            process.send_signal(signal.SIGINT)
+            process.send_signal(ended_by)
             process.wait(60)
 
 
@@ -51,29 +57,44 @@ def wait_until_it_answers(port: int, process: "subprocess.Popen[str]") -> str:
     raise AssertionError("Dagster did not come up")
 
 
-def processes_naming(words: str) -> list[str]:
-    found = []
-    for command_line in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            text = command_line.read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        if words in text:
-            found.append(text)
-    return found
-
-
 def test_the_ui_opens_on_this_machine_with_the_sandbox_and_leaves_nothing_behind(tmp_path: Path) -> None:
     port, data_dir = free_port(), tmp_path / "data"
     with ui(port, data_dir) as process:
         assert "dagster" in wait_until_it_answers(port, process)
         log = (tmp_path / "ui.log").read_text()
-    assert "With the sandbox" in log
+    assert process.returncode == 0
+    assert f"With the sandbox at http://127.0.0.1:{sandbox_port(log)}, in {data_dir / 'demo'}" in log
     assert f"http://127.0.0.1:{port}" in log
-    settings = (data_dir / "dagster" / "dagster.yaml").read_text()
+    settings = (data_dir / "demo" / "dagster" / "dagster.yaml").read_text()
     assert re.search(r"telemetry:\s+enabled: false", settings)
-    assert processes_naming(f"-p {port}") == []
-    assert processes_naming(str(data_dir)) == []
+    assert none_left(f"HOME={tmp_path}", within=5) == []
+    assert (tmp_path / "ui.log").read_text().splitlines()[-1] == "Stopped. What was loaded is kept."
+    assert [path.name for path in data_dir.iterdir()] == ["demo"]
+
+
+def sandbox_port(log: str) -> str:
+    found = re.search(r"With the sandbox at http://127\.0\.0\.1:(\d+)", log)
+    assert found, log
+    return found[1]
+
+
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+def test_dagster_ends_with_the_command_however_that_is_ended(tmp_path: Path, ending: signal.Signals) -> None:
+    port = free_port()
+    with ui(port, tmp_path / "data", ended_by=ending) as process:
+        wait_until_it_answers(port, process)
+        assert len(running_with(f"HOME={tmp_path}")) >= 5
+    assert none_left(f"HOME={tmp_path}", within=40) == []
+    assert process.returncode == (-signal.SIGKILL if ending == signal.SIGKILL else 0)
+
+
+def test_a_port_in_use_is_named_before_anything_starts(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with ui(port, tmp_path / "data") as process:
+            process.wait(60)
+    assert process.returncode == 2
+    assert f"Port {port} cannot be used" in (tmp_path / "ui.log").read_text()
 
 
 def test_with_a_token_the_ui_names_the_account_and_never_shows_the_token(tmp_path: Path) -> None:

@@ -141,6 +141,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "SMS_ETL_OVERLAP": f"{int(settings.overlap.total_seconds())}s",
         "SMS_ETL_NOW": settings.now.isoformat(),
         "SMS_ETL_CONCURRENCY": str(settings.concurrency),
+        "SMS_ETL_ENV_FILE": os.devnull,
     }
 
 

@@ -1,5 +1,6 @@
 """Accounts to report on: rows of `raw.*`, built into marts by the models that ship with the package."""
 
+import json
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -7,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pyarrow as pa
@@ -57,6 +59,30 @@ class Bulk:
     is_dryrun: bool = False
 
 
+@dataclass(frozen=True)
+class BadRow:
+    """What a test says of a message that could not be loaded."""
+
+    price: str | None = "0.0745"
+    created_at: datetime | None = None
+    accepted_reason: str | None = None
+    reason: str = "created_at is missing"
+    uuid: str | None = None
+    stream: str = "sms"
+    quarantined_at: datetime = datetime(2026, 1, 20)  # noqa: DTZ001 - as the warehouse stores it
+    replayed_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Published:
+    """What a test says of a publication."""
+
+    forced_reason: str | None
+    failed_tests: tuple[str, ...] = ("marts.cost_monthly.money_reconciles",)
+
+
+FROM_THE_FIRST = at("1970-01-01")
+"""Since when a sync without SMS_ETL_START reads."""
 AFTERWARDS = at("2026-02-10")
 """When all of January is long settled."""
 
@@ -69,8 +95,12 @@ def write_warehouse(
     watermark_at: datetime = AFTERWARDS,
     settle_days: int = 5,
     timezone: str = "Europe/Berlin",
+    windows: Sequence[tuple[datetime, datetime]] | None = None,
+    is_sandbox: bool | None = None,
+    bad_rows: Sequence[BadRow] = (),
+    publications: Sequence[Published] = (),
 ) -> Path:
-    """Write a warehouse file whose models are built, as of its watermark."""
+    """Write a warehouse file whose models are built as of its watermark; `windows`: what was read of it."""
     clock = fixed_clock(watermark_at.replace(tzinfo=UTC))
     with Warehouse(f"duckdb:///{path}", clock).begin() as transaction:
         native = transaction.native
@@ -92,12 +122,59 @@ def write_warehouse(
             "values ('sms', ?, uuid(), ?)",
             [watermark_at, watermark_at],
         )
+        for since_at, until_at in windows or [(FROM_THE_FIRST, watermark_at)]:
+            native.execute(
+                "insert into ops.fetch_window by name select uuid() as window_id, uuid() as run_id, "
+                "'sms' as stream, 'poll' as observed_by, ? as since_at, ? as until_at, 0 as rows, "
+                "0 as rows_quarantined, 1 as pages, 1 as attempts, '' as landed, ? as fetched_at, "
+                "fetched_at as loaded_at",
+                [since_at, until_at, max(until_at, watermark_at)],
+            )
         native.execute(
-            "insert into ops.build_context values (?, ?, ?, ?)",
+            "insert into ops.account by name select '4711' as account_id, 'EUR' as currency, "
+            "'https://api.lox24.eu' as base_url, ? as first_seen_at, cast(? as boolean) as is_sandbox",
+            [watermark_at, is_sandbox],
+        )
+        _write_what_went_wrong(native, bad_rows, publications, watermark_at)
+        native.execute(
+            "insert into ops.build_context (as_of_at, timezone, settle_days, built_at) values (?, ?, ?, ?)",
             [watermark_at, timezone, settle_days, watermark_at],
         )
         build(native, _project())
     return path
+
+
+def _write_what_went_wrong(
+    native: Any, bad_rows: Sequence[BadRow], publications: Sequence[Published], now: datetime
+) -> None:
+    for bad in bad_rows:
+        native.execute(
+            "insert into ops.quarantine by name select uuid() as quarantine_id, uuid() as run_id, "
+            "? as stream, ? as quarantined_at, ? as reason, ? as uuid, ? as price, 'EUR' as currency, "
+            "? as replayed_at, ? as created_at, cast(? as timestamp) as accepted_at, ? as accepted_reason",
+            [
+                bad.stream,
+                bad.quarantined_at,
+                bad.reason,
+                bad.uuid,
+                bad.price,
+                bad.replayed_at,
+                bad.created_at,
+                now if bad.accepted_reason else None,
+                bad.accepted_reason,
+            ],
+        )
+    for published in publications:
+        is_forced = published.forced_reason is not None
+        native.execute(
+            "insert into ops.publication values (?, ?, ?, ?)",
+            [
+                now,
+                is_forced,
+                published.forced_reason,
+                json.dumps(published.failed_tests if is_forced else []),
+            ],
+        )
 
 
 def busy_month() -> list[Message]:

@@ -6,17 +6,18 @@ from base64 import b64encode
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
 from sms_etl.finance.report import ReportResult, write_report
-from sms_etl_tests.finance.account import DELIVERED, Message, at, write_warehouse
+from sms_etl_tests.finance.account import DELIVERED, BadRow, Message, Published, at, write_warehouse
 
 NOON = at("2026-01-15 11:00")
 
 
-def page_of(path: Path, *messages: Message) -> str:
-    write_warehouse(path, messages)
+def page_of(path: Path, *messages: Message, **account: Any) -> str:
+    write_warehouse(path, messages, **account)
     with duckdb.connect(str(path), read_only=True) as connection:
         result = write_report(
             connection, "2026-01", path.parent, generated_at=datetime(2026, 2, 10, tzinfo=UTC)
@@ -29,15 +30,16 @@ def total_rows(page: str) -> list[list[str]]:
     return [re.findall(r"<td[^>]*>(.*?)</td>", foot) for foot in feet]
 
 
-def test_the_page_says_period_zone_currency_freshness_and_share_settled(page: str) -> None:
-    stated = dict(re.findall(r"<dt>([^<]*)</dt><dd>([^<]*)</dd>", page))
+def test_the_page_says_account_period_zone_currency_and_freshness(page: str) -> None:
+    basis = page.partition('<dl class="basis">')[2].partition("</dl>")[0]
+    stated = dict(re.findall(r"<dt>([^<]*)</dt><dd>([^<]*)</dd>", basis))
     assert stated == {
+        "Account": "4711 at api.lox24.eu",
         "Period": "1 January 2026 to 31 January 2026",
         "Time zone": "Europe/Berlin (days and months begin at midnight there)",
         "Currency": "EUR, net of VAT",
-        "Messages read up to": "2 February 2026, 13:00",
+        "Newest message": "2 February 2026, 13:00",
         "Statuses as of": "2 February 2026, 13:00",
-        "Share settled": "98.05 %",
         "Report written": "2 February 2026, 14:00",
     }
 
@@ -50,8 +52,11 @@ def test_every_total_on_the_page_is_the_marts_own(marts: duckdb.DuckDBPyConnecti
     assert row is not None
     messages, parts, cost = f"{row[0]:,}", f"{row[1]:,}", f"{row[2]:,.4f}"
     *cost_tables, delivery = total_rows(page)
-    assert len(cost_tables) == 4
-    assert all(cells[1:3] == [messages, parts] and cost in cells for cells in cost_tables)
+    by_country, by_cost_centre, unassigned, by_service, by_day = cost_tables
+    assert unassigned[0] == "Total"
+    for cells in (by_country, by_cost_centre, by_service, by_day):
+        assert cells[1:3] == [messages, parts]
+        assert cost in cells
     assert delivery[1] == messages
 
 
@@ -102,7 +107,7 @@ def test_the_policy_lets_only_the_pages_own_scripts_run_and_nothing_be_fetched(r
 
 def test_each_currency_has_its_own_section(warehouse_path: Path) -> None:
     page = page_of(warehouse_path, Message(NOON, price="0.10"), Message(NOON, price="0.25", currency="CHF"))
-    assert re.findall(r"<h2>(.*?)</h2>", page) == ["Cost in CHF", "Cost in EUR", "Delivery"]
+    assert re.findall(r"<h2>(.*?)</h2>", page) == ["Cost in CHF", "Cost in EUR", "Delivery", "Words"]
     assert "0.35" not in page
 
 
@@ -111,9 +116,82 @@ def test_a_month_with_nothing_charged_is_still_a_page(warehouse_path: Path) -> N
     assert "1 message has no price yet and is not in the cost." in page
 
 
-def test_without_a_month_before_nothing_is_compared(warehouse_path: Path) -> None:
-    assert "on Dec 2025" not in page_of(warehouse_path, Message(NOON))
+def test_the_states_of_cost_and_delivery_stand_apart(warehouse_path: Path) -> None:
+    page = page_of(warehouse_path, Message(NOON, price=None))
+    stated = re.findall(r'<div class="(\w+)"><dt>(\w+)</dt><dd><strong>([^<]*)</strong>', page)
+    assert [each for each in stated if each[1] in {"Cost", "Delivery"}] == [
+        ("care", "Cost", "not complete"),
+        ("good", "Delivery", "complete"),
+    ]
+
+
+def test_failed_never_means_undelivered(page: str) -> None:
+    shown = re.sub(r"<script.*?</script>", "", page, flags=re.DOTALL)
+    assert "Cost of undelivered messages" in shown
+    assert re.findall(r">([^<]*[Ff]ailed[^<]*)<", shown) == [
+        "Failed",  # the column of the delivery table
+        "Failed",  # its definition
+        "Final and not delivered: expired, rejected, failed and cancelled together.",
+    ]
+
+
+def test_what_is_left_out_stands_on_the_page_with_its_reason_and_escaped(warehouse_path: Path) -> None:
+    bad = BadRow(reason="<b>odd</b>", price="0.21000000000000002", accepted_reason="=1+1 <script>")
+    page = page_of(warehouse_path, Message(NOON), bad_rows=[bad])
+    (row,) = re.findall(r"<td class=\"name short\">messages</td>.*?</tr>", page)
+    cells = re.findall(r"<td[^>]*>(.*?)</td>", row)
+    assert cells == [
+        "messages",
+        "accepted",
+        "&lt;b&gt;odd&lt;/b&gt;",
+        "Accepted: =1+1 &lt;script&gt;. 1 without a readable time, by the month they were quarantined in.",
+        "1",
+        "EUR 0.21000000000000002",
+    ]
+
+
+def test_a_forced_publication_and_a_sandbox_stand_above_every_figure(warehouse_path: Path) -> None:
+    page = page_of(
+        warehouse_path, Message(NOON), publications=[Published("board <meeting>")], is_sandbox=True
+    )
+    above = page.partition('class="tiles"')[0]
+    assert "marts.cost_monthly.money_reconciles" in above
+    assert "Reason given: board &lt;meeting&gt;." in above
+    assert "made up by the sandbox" in above
+    assert "<title>SANDBOX: SMS report January 2026</title>" in above
+
+
+def test_keys_without_a_cost_centre_are_listed(warehouse_path: Path) -> None:
+    page = page_of(
+        warehouse_path, Message(NOON, price="0.10", key_id=None), Message(NOON, price="0.30", key_id=77)
+    )
+    listed = page.partition("<h3>Unassigned")[2].partition("</table>")[0]
+    assert re.findall(r"<td[^>]*>(.*?)</td>", listed) == [
+        *("77", "1", "0.30"),
+        *("no key", "1", "0.10"),
+        *("Total", "2", "0.40"),
+    ]
+
+
+def test_without_a_month_before_nothing_is_compared_and_the_page_says_why(warehouse_path: Path) -> None:
+    page = page_of(warehouse_path, Message(NOON))
+    assert "on Dec 2025" not in page
+    assert "Nothing to compare with: there is no message before 15 January 2026." in page
+
+
+def test_a_partial_month_is_compared_on_the_days_that_were_read_of_it(warehouse_path: Path) -> None:
+    page = page_of(
+        warehouse_path,
+        *[Message(at("2025-12-02"), price="0.10")] * 9,  # was not read whole, and is not compared
+        Message(at("2025-12-15 12:00"), price="0.10"),
+        Message(at("2026-01-02"), price="0.80"),
+        Message(at("2026-01-15 12:00"), price="0.20"),
+        windows=[(at("2025-12-14 23:00"), at("2026-02-10"))],
+    )
+    assert "+100.0 %</span> on 15–31 Dec 2025" in page
+    assert "15–31 January 2026 against the same days of December 2025" in page
+    assert "</span> 1.00</dd>" in page.partition('<dt>Cost</dt><dd class="figure">')[2]
 
 
 def test_with_a_month_before_the_figures_are_compared(page: str) -> None:
-    assert len(re.findall(r"[+−][\d.]+ (?:%|points) on Dec 2025", page)) == 5
+    assert len(re.findall(r"[+−][\d.]+ (?:%|points)</span> on Dec 2025", page)) == 5

@@ -7,8 +7,9 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from sms_etl.errors import DataDirError, NoDataForPeriod, ReportError
-from sms_etl.finance.report import ReportResult, first_of_month, write_report
+from sms_etl.errors import DataDirError, NoDataForPeriod, NotAPeriod
+from sms_etl.finance.period import first_of_month
+from sms_etl.finance.report import ReportResult, write_report
 from sms_etl_tests.finance.conftest import WRITTEN_AT
 
 
@@ -17,7 +18,10 @@ def test_the_result_says_what_was_written_and_its_figures(report: ReportResult) 
     assert report.xlsx.name == "sms-report-2026-01.xlsx"
     assert (report.month, report.currencies, report.messages) == (date(2026, 1, 1), ("EUR",), 1493)
     assert report.cost == {"EUR": Decimal("117.630600")}
-    assert report.is_complete
+    assert report.coverage.is_complete
+    assert report.comparison.is_whole
+    assert not report.is_cost_complete
+    assert not report.is_forced
     assert report.unpriced == 4
 
 
@@ -33,10 +37,13 @@ def test_nothing_is_left_beside_the_two_files(report: ReportResult) -> None:
     assert sorted(each.name for each in report.html.parent.iterdir()) == [report.html.name, report.xlsx.name]
 
 
-@pytest.mark.parametrize("month", ["2026-13", "2026-1", "01-2026", "2026-01-01", "January", "", "0000-01"])
+@pytest.mark.parametrize(
+    "month", ["2026-13", "2026-1", "01-2026", "2026-01-01", "January", "", "0000-01", "２０２６-01"]
+)
 def test_what_is_no_month_is_refused(month: str) -> None:
-    with pytest.raises(ReportError, match="such as 2026-01"):
+    with pytest.raises(NotAPeriod, match="such as 2026-01") as caught:
         first_of_month(month)
+    assert caught.value.exit_code == 2
 
 
 def test_a_month_without_data_writes_nothing(marts: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:

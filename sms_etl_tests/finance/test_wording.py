@@ -1,24 +1,26 @@
 """Numbers are written so that nobody reads more, or less, into them than they say."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
 
 from sms_etl.finance import wording
-from sms_etl.finance.figures import Cost, Figures, read_figures
-from sms_etl.finance.report import first_of_month
-from sms_etl_tests.finance.account import AFTERWARDS, OPEN, Message, at, write_warehouse
+from sms_etl.finance.figures import Cost, Figures, LeftOut
+from sms_etl.finance.period import first_of_month
+from sms_etl.finance.reading import read_figures
+from sms_etl_tests.finance.account import AFTERWARDS, OPEN, Message, Published, at, write_warehouse
 
-NOON = at("2026-01-15 11:00")
+NOON, LONG_AFTER = at("2026-01-15 11:00"), at("2026-03-01")
 
 
-def figures_of(path: Path, *messages: Message, watermark_at: datetime = AFTERWARDS) -> Figures:
-    write_warehouse(path, messages, watermark_at=watermark_at)
+def figures_of(path: Path, *messages: Message, now: datetime = LONG_AFTER, **account: Any) -> Figures:
+    write_warehouse(path, messages, **account)
     with duckdb.connect(str(path), read_only=True) as connection:
-        return read_figures(connection, first_of_month("2026-01"))
+        return read_figures(connection, first_of_month("2026-01"), now=now.replace(tzinfo=UTC))
 
 
 @pytest.mark.parametrize(
@@ -73,30 +75,153 @@ def test_times_are_shown_on_the_clock_of_the_reports_time_zone() -> None:
     assert wording.local_time(at("2026-07-05 22:30"), "Europe/Berlin") == "6 July 2026, 00:30"
 
 
+def said_of(figures: Figures) -> dict[str, tuple[str, str]]:
+    return {each.name: (each.state, each.text) for each in wording.statements(figures)}
+
+
 def test_a_settled_month_says_that_it_stands(warehouse_path: Path) -> None:
-    figures = figures_of(warehouse_path, Message(NOON), Message(NOON))
-    assert wording.cautions(figures) == []
-    assert wording.standing(figures) == "All 2 messages are settled and priced."
+    said = said_of(figures_of(warehouse_path, Message(NOON), Message(NOON)))
+    assert said == {
+        "Covered": (
+            "whole month",
+            "Read from 1 January, 00:00 to 31 January, 24:00. The account's first message is of 15 January.",
+        ),
+        "Cost": ("complete", "All 2 messages are priced."),
+        "Delivery": ("complete", "All 2 messages are final."),
+        "Changes": ("not shown", "Nothing to compare with: there is no message before 15 January 2026."),
+    }
 
 
-def test_an_unsettled_month_says_what_may_still_change(warehouse_path: Path) -> None:
+def test_a_running_month_says_until_when_and_is_compared_with_the_same_days(warehouse_path: Path) -> None:
     recent, early = at("2026-01-19"), at("2026-01-02")
     figures = figures_of(
         warehouse_path,
+        Message(at("2025-12-01 05:00")),
         Message(NOON, price=None),
         Message(early, status=OPEN),
         Message(recent, status=OPEN),
         Message(recent, status=OPEN),
         watermark_at=at("2026-01-20 12:00"),
+        now=at("2026-01-20 13:00"),
     )
-    assert wording.cautions(figures) == [
-        "The month is not complete: messages are included up to 20 January 2026, 13:00.",
-        "3 messages are not final; figures may still change. "
-        "1 of them had no final report within 5 days and may never get one.",
-        "1 message has no price yet and is not in the cost.",
+    assert said_of(figures) == {
+        "Covered": (
+            "running month, until 20 January, 13:00",
+            "Read from 1 January, 00:00 to 20 January, 13:00.",
+        ),
+        "Cost": ("not complete", "The month is not over. 1 message has no price yet and is not in the cost."),
+        "Delivery": (
+            "not complete",
+            "The month is not over. Final: 1 of 4 messages. 2 messages may still change. "
+            "1 message had no final report within 5 days and is no longer asked for.",
+        ),
+        "Changes": (
+            "on the same days",
+            "1–19 January 2026 against the same days of December 2025: those read whole in both.",
+        ),
+    }
+    assert wording.before(figures.basis) == "1–19 Dec 2025"
+
+
+def test_a_start_within_the_month_says_which_days_were_not_read(warehouse_path: Path) -> None:
+    figures = figures_of(warehouse_path, Message(NOON), windows=[(at("2026-01-14 23:00"), AFTERWARDS)])
+    assert said_of(figures)["Covered"] == (
+        "part of the month",
+        "Read from 15 January, 00:00 to 31 January, 24:00. 1–14 January was not read.",
+    )
+    assert said_of(figures)["Cost"] == (
+        "not complete",
+        "A part of the month was not read. The only message is priced.",
+    )
+
+
+def test_gaps_are_named_by_their_days_or_their_times(warehouse_path: Path) -> None:
+    windows = [
+        (at("1970-01-01"), at("2026-01-04 22:59:59")),
+        (at("2026-01-05 23:00"), at("2026-01-10 08:59:59")),
+        (at("2026-01-10 14:30"), at("2026-01-20 09:59:59")),
     ]
+    figures = figures_of(warehouse_path, Message(NOON), windows=windows)
+    assert said_of(figures)["Covered"][1] == (
+        "Read from 1 January, 00:00 to 20 January, 11:00. 5 January, 10 January, 10:00 to 15:30 "
+        "and 20 January, 11:00 to 31 January, 24:00 were not read."
+    )
 
 
-def test_open_messages_past_their_days_are_said_to_be_all_of_them(warehouse_path: Path) -> None:
-    (sentence,) = wording.cautions(figures_of(warehouse_path, Message(NOON, status=OPEN)))
-    assert sentence.startswith("1 message is not final; figures may still change. All of them had no final")
+def test_a_gap_of_seconds_is_named_by_its_seconds(warehouse_path: Path) -> None:
+    windows = [(at("1970-01-01"), at("2026-01-10 08:59:29")), (at("2026-01-10 08:59:31"), AFTERWARDS)]
+    figures = figures_of(warehouse_path, Message(NOON), windows=windows)
+    assert said_of(figures)["Covered"][1].endswith("10 January, 09:59:30 to 09:59:31 was not read.")
+
+
+def test_an_end_that_was_read_at_once_says_that_late_messages_may_follow(warehouse_path: Path) -> None:
+    windows = [(at("1970-01-01"), at("2026-01-31 23:10"))]
+    state, text = said_of(figures_of(warehouse_path, Message(NOON), windows=windows))["Covered"]
+    assert state == "whole month"
+    assert text.endswith(
+        "The end was read within an hour: messages that became visible later are not in yet."
+    )
+
+
+def test_a_month_of_which_no_window_is_noted_says_so(warehouse_path: Path) -> None:
+    windows = [(at("2026-03-01"), at("2026-03-02"))]
+    figures = figures_of(warehouse_path, Message(NOON), windows=windows)
+    assert said_of(figures)["Covered"] == ("nothing", "No moment of the month is noted as read.")
+
+
+def test_open_messages_past_their_days_leave_delivery_complete(warehouse_path: Path) -> None:
+    assert said_of(figures_of(warehouse_path, Message(NOON, status=OPEN)))["Delivery"] == (
+        "complete",
+        "Final: 0 of 1 message. 1 message had no final report within 5 days and is no longer asked for.",
+    )
+
+
+def test_negative_prices_are_said(warehouse_path: Path) -> None:
+    figures = figures_of(warehouse_path, Message(NOON), Message(NOON, price="-0.02"))
+    assert said_of(figures)["Cost"][1].endswith("1 message with a negative price is in the cost: EUR -0.02.")
+
+
+@pytest.mark.parametrize("is_sandbox", [None, False])
+def test_an_account_that_is_real_is_named_and_nothing_is_noticed(
+    warehouse_path: Path, is_sandbox: bool | None
+) -> None:
+    figures = figures_of(warehouse_path, Message(NOON), is_sandbox=is_sandbox)
+    assert wording.account(figures.basis) == "4711 at api.lox24.eu"
+    assert wording.notices(figures) == []
+    assert wording.title(figures) == "SMS report January 2026"
+
+
+def test_a_sandbox_is_said_to_be_one_wherever_the_report_is_named(warehouse_path: Path) -> None:
+    figures = figures_of(warehouse_path, Message(NOON), is_sandbox=True)
+    assert wording.account(figures.basis) == "4711 at api.lox24.eu (SANDBOX)"
+    assert [notice.name for notice in wording.notices(figures)] == ["SANDBOX"]
+    assert wording.title(figures) == "SANDBOX: SMS report January 2026"
+
+
+def test_a_forced_publication_is_noticed_with_its_checks_and_its_reason(warehouse_path: Path) -> None:
+    forced = Published("board meeting", ("marts.cost_monthly.money_reconciles", "a.b.c"))
+    (notice,) = wording.notices(figures_of(warehouse_path, Message(NOON), publications=[forced]))
+    assert notice == (
+        "Published by force",
+        "These figures were published although checks had failed: "
+        "marts.cost_monthly.money_reconciles, a.b.c. Reason given: board meeting.",
+    )
+
+
+def test_rows_left_out_say_what_is_known_of_them() -> None:
+    accepted = LeftOut(True, True, "price", "never sent", "EUR", 3, 1, 1, 1, Decimal("0.21000000000000002"))
+    assert wording.left_out_price(accepted) == "EUR 0.21000000000000002"
+    assert wording.left_out_remarks(accepted) == (
+        "Accepted: never sent. 1 without a readable price. 1 in the figures as they were before. "
+        "1 without a readable time, by the month they were quarantined in."
+    )
+    assert wording.left_out_price(LeftOut(True, False, "x", None, "EUR", 2, 2)) == "–"
+    assert wording.left_out_price(LeftOut(False, False, "x", None, "EUR", 2)) == "–"
+    assert wording.left_out_remarks(LeftOut(True, False, "x", None, "EUR", 2)) == ""
+
+
+def test_failed_is_defined_once_and_undelivered_is_another_word() -> None:
+    meanings = dict(wording.DEFINITIONS)
+    assert meanings["Failed"] == "It was never handed to an operator."
+    assert "failed" in meanings["Undelivered"]
+    assert len(meanings) == len(wording.DEFINITIONS)

@@ -1,6 +1,7 @@
 """Holds what is kept of a row that cannot be loaded, and that neither number nor text is."""
 
 import json
+from datetime import datetime
 
 import pytest
 
@@ -88,3 +89,42 @@ def test_of_a_row_without_uuid_and_price_neither_is_made_up(literal: str | None)
 
 def test_a_uuid_that_is_none_is_kept_only_so_long() -> None:
     assert describe_bad_row(raw(ROW, uuid=f'"{"x" * 500}"'), "why", HIDDEN).uuid == "x" * 64
+
+
+@pytest.mark.parametrize("name", ["uuid", "price"])
+def test_what_stands_in_the_place_of_a_text_is_not_kept_for_one(name: str) -> None:
+    for literal in (f'{{"number": "{PHONE}"}}', f'["{PHONE}"]'):
+        bad = describe_bad_row(raw(ROW, **{name: literal}), "why", HIDDEN)
+        assert getattr(bad, name) is None
+
+
+@pytest.mark.parametrize(("literal", "price"), [('"0.056"', "0.056"), ("-1.5E2", "-1.5E2"), ('"free"', None)])
+def test_the_price_of_a_bad_row_is_kept_if_it_is_like_an_amount(literal: str, price: str | None) -> None:
+    assert describe_bad_row(raw(ROW, price=literal), "why", HIDDEN).price == price
+
+
+CREATED_AT = datetime(2025, 8, 22, 13, 13, 36)  # noqa: DTZ001 - as stored: UTC without a zone
+
+
+@pytest.mark.parametrize(
+    ("literal", "created_at"),
+    [
+        ("1755868416", CREATED_AT),
+        ('"2025-08-22T13:13:36Z"', CREATED_AT),
+        ('"2025-08-22T15:13:36+02:00"', CREATED_AT),
+        ('"2025-08-22T13:13:36.782195+00:00"', CREATED_AT),
+        ('"2025-08-22 13:13:36"', None),
+        ('"1755868416"', None),
+        ('"yesterday"', None),
+        ('"9999-12-31T23:59:59-14:00"', None),
+        ("0", None),
+        ("-1", None),
+        ("1e3", None),
+        ("null", None),
+        ("[]", None),
+    ],
+)
+def test_the_time_of_a_bad_row_is_kept_where_it_is_without_doubt(
+    literal: str, created_at: datetime | None
+) -> None:
+    assert describe_bad_row(raw(ROW, created_at=literal), "why", HIDDEN).created_at == created_at

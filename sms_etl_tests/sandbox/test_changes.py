@@ -51,17 +51,18 @@ def test_batch_delete_without_a_filter_deletes_everything(
 
 
 @pytest.mark.parametrize(("switch", "status"), [("nothing", 200), ("reject", 422)])
+@pytest.mark.parametrize("query", ["", "_order[created_at]=asc", "uuid[]=", "uuid[0]=&uuid[1]="])
 def test_a_switch_makes_an_unfiltered_batch_harmless(
-    sandbox: SandboxHandle, lox24: httpx.Client, listed: Listed, switch: str, status: int
+    sandbox: SandboxHandle, lox24: httpx.Client, listed: Listed, switch: str, status: int, query: str
 ) -> None:
     uuids = sandbox.insert({})
     sandbox.set_switches(unfiltered_batch=switch)
-    assert lox24.post("/sms/ops/batch_delete").status_code == status
+    assert lox24.post(f"/sms/ops/batch_delete?{query}").status_code == status
     assert listed("") == uuids
 
 
-@pytest.mark.parametrize("query", ["page=1", "_order[created_at]=asc", "iso_2=US"])
-def test_a_batch_takes_filters_only(lox24: httpx.Client, query: str) -> None:
+@pytest.mark.parametrize("query", ["page=1", "_order[price]=asc", "iso_2=US"])
+def test_a_batch_takes_filters_and_orders_only(lox24: httpx.Client, query: str) -> None:
     assert lox24.post(f"/sms/ops/batch_delete?{query}").status_code == 400
 
 

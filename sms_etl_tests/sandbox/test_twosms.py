@@ -1,8 +1,9 @@
 """2SMS: the token, and the one call that expires and deletes."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from xml.etree import ElementTree
 
 import httpx
 import pytest
@@ -116,8 +117,165 @@ def test_destination_range_and_dates_narrow_what_is_taken(sandbox: SandboxHandle
 
 
 @pytest.mark.parametrize(
+    "moment",
+    [
+        "2025-12-20T00:00:00Z",
+        "2025-12-20T00:00:00+00:00",
+        "2025-12-20T00:00:00.000000+00:00",
+        "2025-12-20T01:00:00.000000+01:00",
+    ],
+)
+def test_a_date_is_taken_in_every_form_of_the_provider_and_is_a_moment(
+    sandbox: SandboxHandle, remove: Remove, moment: str
+) -> None:
+    bound = int(datetime(2025, 12, 20, tzinfo=UTC).timestamp())
+    rows = _messages(sandbox)
+    before = [row["id"] for row in rows if row["sent_at"] <= bound]
+    remove(FinishDate=moment, Delete=True)
+    assert [row["id"] for row in _messages(sandbox) if row["is_deleted"]] == before
+
+
+def test_an_id_is_a_guid_in_upper_or_lower_case(sandbox: SandboxHandle, remove: Remove) -> None:
+    wanted = _messages(sandbox)[4]["id"]
+    remove(MessageIDs=[wanted.upper()], Delete=True)
+    assert [row["id"] for row in _messages(sandbox) if row["is_deleted"]] == [wanted]
+
+
+def _xml(sandbox: SandboxHandle, body: str | bytes, *, accept: str = "*/*") -> httpx.Response:
+    response = httpx.request(
+        "DELETE",
+        f"{sandbox.url}/api/v1/sms/messages",
+        headers={
+            "Authorization": f"Bearer {_token(sandbox)}",
+            "Content-Type": "application/xml; charset=utf-8",
+            "Accept": accept,
+        },
+        content=body,
+        trust_env=False,
+    )
+    assert response.status_code == 200
+    return response
+
+
+def _parsed(response: httpx.Response) -> ElementTree.Element:
+    return ElementTree.fromstring(response.content)  # noqa: S314 - the sandbox of this test wrote it
+
+
+NAMESPACES = (
+    'xmlns:xsd="http://www.w3.org/2001/XMLSchema" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
+)
+
+
+def test_ids_in_xml_choose_as_ids_in_json(sandbox: SandboxHandle) -> None:
+    chosen = [row["id"] for row in _messages(sandbox)[1:3]]
+    ids = "".join(f"<guid>{uuid}</guid>" for uuid in chosen)
+    body = f"""<?xml version="1.0" encoding="utf-8"?>
+        <MessageCriteria {NAMESPACES}>
+          <Destination>+1</Destination>
+          <MessageIDs>{ids}</MessageIDs>
+          <Range>TODAY</Range>
+          <StartDate>2024-03-29T08:22:36.782195+00:00</StartDate>
+          <Type>BOTH</Type>
+          <Delete>true</Delete>
+          <NotifyRecipients>false</NotifyRecipients>
+          <Reason>retention</Reason>
+        </MessageCriteria>"""
+    answered = _parsed(_xml(sandbox, body))
+    assert answered.find("Error") is None
+    assert answered.findtext("ResponseData/Detail/NoOfMessagesDeleted") == "2"
+    assert [row["id"] for row in _messages(sandbox) if row["is_deleted"]] == chosen
+
+
+@pytest.mark.parametrize(
+    "body", ["", "<MessageCriteria/>", "<MessageCriteria><Reason/><MessageIDs/></MessageCriteria>"]
+)
+def test_xml_without_criteria_takes_all_that_expired_or_was_read_out(
+    sandbox: SandboxHandle, body: str
+) -> None:
+    meant = [row for row in _messages(sandbox) if not row["is_expired"] and row["is_read_out"]]
+    answered = _parsed(_xml(sandbox, body))
+    expired = answered.findtext("ResponseData/Detail/NoOfMessagesExpired")
+    assert expired == str(sum(row["is_advanced"] for row in meant))
+
+
+BOMB = '<!DOCTYPE a [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]>'
+"""Eight entities more would fill the memory."""
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "<MessageCriteria><Delete>true</Delete>",
+        "<Criteria><Delete>true</Delete></Criteria>",
+        f"{BOMB}<MessageCriteria><Destination>&b;</Destination><Delete>true</Delete></MessageCriteria>",
+        "<!DOCTYPE MessageCriteria SYSTEM 'file:///etc/passwd'><MessageCriteria/>",
+        f"<MessageCriteria><Reason>{'a' * 1_000_000}</Reason><Delete>true</Delete></MessageCriteria>",
+        "<MessageCriteria><Delete>true</Delete><Delete>true</Delete></MessageCriteria>",
+        "<MessageCriteria><Delete>yes</Delete></MessageCriteria>",
+        "<MessageCriteria><Delete><b>true</b></Delete></MessageCriteria>",
+        "<MessageCriteria><Colour>red</Colour><Delete>true</Delete></MessageCriteria>",
+        "<MessageCriteria><Range>ALL</Range><Delete>true</Delete></MessageCriteria>",
+        "<MessageCriteria><StartDate>1711700556</StartDate><Delete>true</Delete></MessageCriteria>",
+        "<MessageCriteria><MessageIDs><id>x</id></MessageIDs><Delete>true</Delete></MessageCriteria>",
+        "<MessageCriteria><MessageIDs><guid>x</guid></MessageIDs><Delete>true</Delete></MessageCriteria>",
+        "{}",
+    ],
+    ids=lambda body: body[:60],
+)
+def test_xml_that_is_not_as_in_the_samples_is_an_error_inside_a_200(
+    sandbox: SandboxHandle, body: str
+) -> None:
+    before = _messages(sandbox)
+    answered = _parsed(_xml(sandbox, body))
+    assert answered.findtext("Error/ErrorCode")
+    assert answered.findtext("Error/ErrorReason")
+    assert answered.find("ResponseData") is None
+    assert _messages(sandbox) == before
+
+
+@pytest.mark.parametrize(
+    ("accept", "media_type"),
+    [
+        ("*/*", "application/xml"),
+        ("text/xml", "application/xml"),
+        ("application/json", "application/json"),
+        ("application/json, application/xml;q=0.5", "application/json"),
+    ],
+)
+def test_the_answer_to_xml_has_the_form_that_is_asked_for(
+    sandbox: SandboxHandle, accept: str, media_type: str
+) -> None:
+    assert _xml(sandbox, "<MessageCriteria/>", accept=accept).headers["content-type"] == media_type
+
+
+@pytest.mark.parametrize(("token", "status"), [("right", 200), ("wrong", 401)])
+def test_json_is_answered_in_xml_where_that_is_asked_for(
+    sandbox: SandboxHandle, token: str, status: int
+) -> None:
+    response = httpx.request(
+        "DELETE",
+        f"{sandbox.url}/api/v1/sms/messages",
+        headers={
+            "Authorization": f"Bearer {_token(sandbox) if token == 'right' else token}",
+            "Accept": "application/xml",
+        },
+        json={},
+        trust_env=False,
+    )
+    assert response.status_code == status
+    assert _parsed(response).tag == ("Response" if status == 200 else "Error")
+
+
+@pytest.mark.parametrize(
     "criteria",
-    [{"Range": 3}, {"Type": 1}, {"StartDate": "yesterday"}, {"Colour": "red"}, {"MessageIDs": "x"}],
+    [
+        {"Range": 3},
+        {"Type": 1},
+        {"StartDate": "yesterday"},
+        {"StartDate": "2025-12-20T00:00:00"},
+        {"Colour": "red"},
+        {"MessageIDs": "x"},
+    ],
 )
 def test_an_error_comes_inside_a_200(
     sandbox: SandboxHandle, remove: Remove, criteria: dict[str, object]

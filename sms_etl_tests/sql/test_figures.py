@@ -80,12 +80,12 @@ def test_costs_are_the_sum_of_the_prices_to_the_last_digit(rows: Rows) -> None:
     assert rows.one("select count(*) from marts.cost_daily") == len(prices)
 
 
-def test_failed_costs_are_those_of_final_messages_not_delivered(rows: Rows) -> None:
+def test_undelivered_costs_are_those_of_final_messages_not_delivered(rows: Rows) -> None:
     cases = [(100, 1), (208, 0), (100, 8), (100, 16), (410, 0), (100, 4), (0, 0), (777, 1)]
     for index, (status_code, dlr_code) in enumerate(cases):
         rows.sms(str(index), status_code=status_code, dlr_code=dlr_code, price=str(10**index))
     rows.build()
-    assert rows.select("select cost, cost_failed from marts.cost_monthly") == [(11111111, 11110)]
+    assert rows.select("select cost, cost_undelivered from marts.cost_monthly") == [(11111111, 11110)]
 
 
 def test_messages_without_a_price_are_counted_and_left_out_of_the_average(rows: Rows) -> None:
@@ -98,10 +98,28 @@ def test_messages_without_a_price_are_counted_and_left_out_of_the_average(rows: 
         assert (row["cost"], row["average_price_per_part"]) == (Decimal("0.200000"), Decimal("0.066667"))
 
 
+def test_voice_costs_but_is_not_averaged_into_the_price_per_part(rows: Rows) -> None:
+    rows.sms("a", price="0.20", parts_count=2)
+    rows.sms("b", price="0.90", parts_count=1, service_code="text2speech")
+    rows.sms("c", price="0.50", parts_count=1, service_code="call", voice_lang="DE")
+    rows.build()
+    for table in ("cost_daily", "cost_monthly"):
+        found = rows.select(
+            f"select service_code, cost, cost_voice, priced_parts, average_price_per_part "
+            f"from marts.{table} order by service_code"
+        )
+        assert found == [
+            ("call", Decimal("0.5"), Decimal("0.5"), 0, None),
+            ("direct", Decimal("0.2"), 0, 2, Decimal("0.1")),
+            ("text2speech", Decimal("0.9"), Decimal("0.9"), 0, None),
+        ]
+    assert rows.select("select is_voice, unit_price from marts.fct_sms where is_voice") == [(True, None)] * 2
+
+
 def test_without_a_price_there_is_no_average_and_no_cost(rows: Rows) -> None:
     rows.sms(price=None)
     rows.build()
-    assert rows.select("select cost, cost_failed, average_price_per_part from marts.cost_daily") == [
+    assert rows.select("select cost, cost_undelivered, average_price_per_part from marts.cost_daily") == [
         (0, 0, None)
     ]
 
@@ -162,7 +180,15 @@ def test_a_bulks_status_is_a_word(rows: Rows, status_code: int | None, word: str
 def test_building_again_gives_the_same_rows(rows: Rows) -> None:
     for index in range(20):
         rows.sms(str(index), price=f"0.0{index}", dlr_code=(0, 1, 8)[index % 3], iso2=("DE", None)[index % 2])
-    tables = ("dim_country", "dim_status", "fct_sms", "delivery_daily", "cost_daily", "cost_monthly")
+    tables = (
+        "dim_country",
+        "dim_status",
+        "fct_sms",
+        "delivery_daily",
+        "cost_daily",
+        "cost_monthly",
+        "coverage_daily",
+    )
     rows.build()
     first = {table: rows.select(f"select * from marts.{table} order by all") for table in tables}
     rows.build()
@@ -196,8 +222,8 @@ def test_good_rows_pass_every_test(rows: Rows) -> None:
         ("update marts.cost_monthly set currency = 'CHF'", "marts.cost_monthly.money_reconciles"),
         ("delete from marts.cost_monthly", "marts.cost_monthly.money_reconciles"),
         (
-            "update marts.cost_daily set cost_failed = cost + 1",
-            "marts.cost_daily.cost_failed_is_part_of_cost",
+            "update marts.cost_daily set cost_undelivered = cost + 1",
+            "marts.cost_daily.cost_undelivered_is_part_of_cost",
         ),
         ("update marts.delivery_daily set open = 1", "marts.delivery_daily.delivery_counts_add_up"),
         (
@@ -224,6 +250,16 @@ def test_good_rows_pass_every_test(rows: Rows) -> None:
         ("update marts.fct_sms set parts = 0", "marts.fct_sms.priced_messages_have_parts"),
         ("update marts.fct_sms set settled_at = null", "marts.fct_sms.final_messages_have_a_time"),
         ("delete from raw.bulk", "marts.fct_sms.bulk_id_relationships"),
+        (
+            "update marts.coverage_monthly set missing_seconds = 0, is_complete = true",
+            "marts.coverage_monthly.coverage_adds_up",
+        ),
+        (
+            "insert into intermediate.int_coverage "
+            "values ('2026-01-05', '2026-01-09'), ('2026-01-09', '2026-01-10')",
+            "intermediate.int_coverage.coverage_spans_lie_apart",
+        ),
+        ("delete from marts.coverage_monthly", "marts.coverage_monthly.months_with_messages_have_coverage"),
     ],
 )
 def test_damage_is_found(rows: Rows, damage: str, test: str) -> None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
-from uuid import UUID, uuid5
+from uuid import UUID, uuid4, uuid5
 
 import duckdb
 
@@ -40,6 +40,15 @@ BULK = {
     "service_code": "direct",
     **SEEN,
 }
+READ_AT = "2026-03-01"
+WINDOW = {
+    "stream": "sms",
+    "observed_by": "poll",
+    "rows": 1,
+    "rows_quarantined": 0,
+    "pages": 1,
+    "attempts": 1,
+}
 
 
 @dataclass
@@ -61,6 +70,12 @@ class Rows:
 
     def bulk(self, name: str = "bulk", /, **fields: object) -> None:
         self._insert("raw.bulk", {"uuid": self.uuid(name), **BULK, **fields})
+
+    def window(self, since_at: str | None, until_at: str | None, **fields: object) -> None:
+        """Note a window as read; its last second is included."""
+        moments = {"since_at": since_at, "until_at": until_at, "fetched_at": READ_AT, "loaded_at": READ_AT}
+        names = {"window_id": uuid4(), "run_id": UUID(int=0), "landed": str(uuid4())}
+        self._insert("ops.fetch_window", {**WINDOW, **names, **moments, **fields})
 
     def context(
         self, as_of_at: str = "2026-01-12", timezone: str = "Europe/Berlin", settle_days: int = 5

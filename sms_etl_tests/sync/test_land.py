@@ -43,7 +43,7 @@ def test_good_gone_and_bad_rows_lie_in_one_file_and_are_counted(tmp_path: Path) 
     assert [tuple(row.values()) for row in shown.to_pylist()] == [
         (UUID, False, None, None, Decimal("0.056000")),
         (OTHER_UUID, True, None, None, None),
-        (None, False, "Negative - at `$.price`", UUID, None),
+        (None, False, "Negative, but documented as at least 0 - at `$.price`", UUID, None),
     ]
 
 

@@ -128,10 +128,13 @@ def test_a_full_disk_arrives_from_the_process_with_what_to_do_and_leaves_nothing
         path.unlink()
 
 
-def test_an_interrupt_of_the_terminal_does_not_end_the_process_before_the_sync_decides(apart: Lander) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_what_stops_the_whole_group_does_not_end_the_process_before_the_sync_decides(
+    apart: Lander, number: signal.Signals
+) -> None:
     written(apart, SMS, facts_of(SMS), raw(ROW)).put_in_place()
     [pid] = pids()
-    os.kill(pid, signal.SIGINT)
+    os.kill(pid, number)
     assert written(apart, SMS, facts_of(SMS), raw(ROW)).put_in_place().path.exists()
     assert pids() == [pid]
 

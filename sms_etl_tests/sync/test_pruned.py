@@ -6,12 +6,10 @@ from datetime import timedelta
 import pytest
 
 from sms_etl.clock import to_unix
-from sms_etl.providers.lox24.client import Answer
-from sms_etl.providers.lox24.paging import Page, read_page
 from sms_etl.sandbox.server import SandboxHandle
-from sms_etl.sync import fetch, pages, reconcile
+from sms_etl.sync import reconcile
 from sms_etl.sync.engine import SyncResult, Task, run_sync
-from sms_etl.sync.fetch import MOST_ASKED_SINGLY, SAMPLE
+from sms_etl.sync.fetch import SAMPLE
 from sms_etl.sync.plan import Span
 from sms_etl.sync.reconcile import Difference, differences
 from sms_etl_tests.conftest import SettingsAt
@@ -137,50 +135,6 @@ def test_an_overlap_that_is_empty_all_at_once_costs_a_handful(
     result = run_sync(settings)
     assert result.requests == 4 + SAMPLE
     assert_right(result, empty_provider, settings_at, gone=300)
-
-
-def test_a_listing_that_shows_nothing_of_what_is_there_marks_nothing_gone(
-    empty_provider: SandboxHandle, settings_at: SettingsAt, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Listings that came empty for a moment, while each message by itself was there."""
-    history(empty_provider, days=2)
-    settings = settings_at(empty_provider)
-    run_sync(settings)
-    empty = b'{"hydra:member": [], "hydra:totalItems": 0}'
-
-    def blind(answer: Answer) -> Page:
-        return read_page(Answer(empty, answer.request_id, answer.headers))
-
-    with monkeypatch.context() as patched:
-        for module in (fetch, pages):
-            patched.setattr(module, "read_page", blind)
-        result = run_sync(settings, DAYS)
-    assert (result.rows_gone, result.rows_pruned) == (0, 0)
-    assert ask(settings, "select count(*) from raw.sms where gone_at is not null") == [(0,)]
-    assert_messages_equal(warehouse_of(settings), empty_provider.truth_sms())
-
-
-def test_one_row_of_the_sample_that_is_there_has_each_asked_for(
-    empty_provider: SandboxHandle, settings_at: SettingsAt, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A listing that hides some rows for good: the last of them is in every sample."""
-    old = history(empty_provider, days=1, each_day=MOST_ASKED_SINGLY + 20)
-    settings = settings_at(empty_provider)
-    run_sync(settings)
-    hidden = set(old[-10:])
-    empty_provider.delete(*old[:-10])
-
-    def half_blind(answer: Answer) -> Page:
-        page = read_page(answer)
-        shown = [at for at, keys in enumerate(page.keys) if keys.uuid not in hidden]
-        rows, keys = [page.rows[at] for at in shown], [page.keys[at] for at in shown]
-        return Page(rows, (page.total or 0) - (len(page.rows) - len(rows)), keys)
-
-    with monkeypatch.context() as patched:
-        for module in (fetch, pages):
-            patched.setattr(module, "read_page", half_blind)
-        result = run_sync(settings, DAYS)
-    assert_right(result, empty_provider, settings_at, gone=MOST_ASKED_SINGLY + 10)
 
 
 # --- what is one span ---

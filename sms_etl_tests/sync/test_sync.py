@@ -395,7 +395,7 @@ def test_another_accounts_messages_never_come_into_the_same_warehouse(
     run_sync(settings)
     with duckdb.connect(str(warehouse_of(settings))) as connection:
         connection.execute("update ops.account set account_id = '1'")
-    with pytest.raises(WrongAccount, match="holds account 1"):
+    with pytest.raises(WrongAccount, match="account 1 of"):
         run_sync(settings)
 
 

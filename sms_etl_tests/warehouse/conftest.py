@@ -95,6 +95,21 @@ def add_message(transaction: Transaction, number: int, price: str = "0.056") -> 
     return uuid
 
 
+def note_build(transaction: Transaction, **failures: int) -> None:
+    """Leave what a build leaves for publishing: its context, and how its tests went."""
+    transaction.native.execute("delete from ops.build_context")
+    transaction.native.execute("delete from ops.model_test")
+    transaction.native.execute(
+        "insert into ops.build_context (as_of_at, timezone, settle_days, built_at) "
+        "values (?, 'Europe/Berlin', 5, ?)",
+        [STORED_NOW, STORED_NOW],
+    )
+    for test, rows in {"grain_unique": 0, **failures}.items():
+        transaction.native.execute(
+            "insert into ops.model_test values (?, 'marts.fct_sms', ?, 'error', ?)", [STORED_NOW, test, rows]
+        )
+
+
 def count_of(transaction: Transaction, table: str = "raw.sms") -> int:
     row = transaction.native.execute(f"select count(*) from {table}").fetchone()
     assert row is not None

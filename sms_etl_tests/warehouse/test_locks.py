@@ -19,6 +19,7 @@ from sms_etl_tests.warehouse.conftest import (
     count_of,
     is_locked_for_others,
     let_go,
+    note_build,
 )
 
 
@@ -26,6 +27,7 @@ from sms_etl_tests.warehouse.conftest import (
 def made(warehouse: Warehouse) -> None:
     with warehouse.begin() as transaction:
         add_message(transaction, 1)
+        note_build(transaction)
 
 
 @pytest.mark.parametrize("how", ["writing", "reading"])

@@ -1,6 +1,7 @@
 """Holds that a warehouse is brought to this version whole, or refused and left as it was."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 
 import duckdb
@@ -8,9 +9,10 @@ import pytest
 from sqlalchemy.exc import DBAPIError
 
 from sms_etl.errors import NotAWarehouse, WarehouseError, WarehouseTooNew
-from sms_etl.warehouse.migrations import STEPS, VERSION, migrate
+from sms_etl.warehouse.migrations import STEPS, migrate
 from sms_etl.warehouse.store import Warehouse
 from sms_etl.warehouse.tables import metadata
+from sms_etl.warehouse.version import VERSION
 from sms_etl_tests.warehouse.conftest import CLOCK, STORED_NOW, add_message, count_of
 
 STEP_TO_2 = {
@@ -109,6 +111,51 @@ def test_late_rows_that_only_a_backfill_can_have_read_teach_no_overlap_any_more(
     with warehouse.begin() as transaction:
         rows = transaction.native.execute("select purpose from ops.late_row order by created_at").fetchall()
     assert rows == [("reconcile",), ("backfill",), ("forward",)]
+
+
+def test_sources_of_version_1_stay_and_larger_ones_fit_beside_them(warehouse: Warehouse) -> None:
+    make_version_1(warehouse.path)
+    now = "timestamp '2026-01-10'"
+    columns = "(uuid, created_at, currency, first_seen_at, last_seen_at, changed_at, source)"
+    insert = f"insert into {{}} {columns} select uuid(), {now}, 'EUR', {now}, {now}, {now}, {{}}"
+    tables = ("raw.sms", "raw.bulk")
+    with duckdb.connect(str(warehouse.path)) as connection:
+        for table in tables:
+            connection.execute(insert.format(table, "unnest([2147483647, null])"))
+    with warehouse.begin() as transaction:
+        for table in tables:
+            transaction.run(insert.format(table, "9223372036854775807"))
+            query = f"select source from {table} order by source nulls last"
+            sources = transaction.native.execute(query).fetchall()
+            assert sources == [(2**31 - 1,), (2**63 - 1,), (None,)]
+
+
+def test_rows_in_quarantine_of_version_1_get_their_time_where_it_is_readable(warehouse: Warehouse) -> None:
+    make_version_1(warehouse.path)
+    raws = {
+        "number": '{"created_at": 1769860800, "price": "x"}',
+        "text": '{"created_at": "2026-01-31"}',
+        "none": "{}",
+        "huge": '{"created_at": 99999999999999}',
+        "no object": "17",
+        "no JSON": "<html>",
+        "null": None,
+    }
+    with duckdb.connect(str(warehouse.path)) as connection:
+        connection.executemany(
+            """
+            insert into ops.quarantine
+                (quarantine_id, run_id, window_id, stream, quarantined_at, reason, raw)
+            values (uuid(), uuid(), uuid(), 'sms', now(), ?, ?)
+            """,
+            list(raws.items()),
+        )
+    with warehouse.begin() as transaction:
+        rows = transaction.native.execute(
+            "select reason, created_at, window_id is not null from ops.quarantine order by rowid"
+        ).fetchall()
+    created_at = datetime(2026, 1, 31, 12)  # noqa: DTZ001 - as stored: UTC without a zone
+    assert rows == [("number", created_at, True), *((name, None, False) for name in list(raws)[1:])]
 
 
 def test_windows_of_version_1_are_told_apart_by_their_runs(warehouse: Warehouse) -> None:

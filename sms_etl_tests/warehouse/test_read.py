@@ -3,16 +3,20 @@
 from decimal import Decimal
 from pathlib import Path
 
+import duckdb
 import pandas as pd
 import pyarrow as pa
 import pytest
+from sqlalchemy import inspect, text
+from sqlalchemy.exc import DBAPIError
 
+from sms_etl.building import build_and_check
 from sms_etl.errors import NotAWarehouse, NoWarehouse, QueryError
 from sms_etl.settings import Settings, load_settings
 from sms_etl.warehouse.publish import publish
-from sms_etl.warehouse.read import newest, published, query, read_frame
+from sms_etl.warehouse.read import connect, engine, newest, published, query, read, read_frame
 from sms_etl.warehouse.store import Warehouse
-from sms_etl_tests.warehouse.conftest import NOW, STORED_NOW, add_message
+from sms_etl_tests.warehouse.conftest import NOW, STORED_NOW, add_message, note_build
 
 PRICES = ["0.1", "0.2", "999999999999.999999"]
 SUM = sum(map(Decimal, PRICES), Decimal(0))
@@ -25,6 +29,7 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     with Warehouse.of(settings).begin() as transaction:
         for number, price in enumerate(PRICES):
             add_message(transaction, number, price)
+        note_build(transaction)
     publish(settings)
     return settings
 
@@ -76,6 +81,9 @@ def test_the_short_forms_of_duckdb_work(shown: Settings, sql: str) -> None:
         ("select 1/'x'", "x"),
         ("", "nothing in it"),
         ("-- a comment", "nothing in it"),
+        ("select 1; select 2", "2 statements"),
+        ("select 1; drop table raw.sms", "2 statements"),
+        ("begin", "TRANSACTION is not a query"),
         ("delete from raw.sms", "read-only"),
         ("insert into raw.sms (uuid) values (uuid())", "read-only"),
         ("drop table raw.sms", "read-only"),
@@ -87,7 +95,7 @@ def test_sql_that_is_refused_says_why_and_where_to_look(shown: Settings, sql: st
         with pytest.raises(QueryError, match="refused") as caught:
             run(sql, shown)
         assert said in caught.value.message
-        assert "show all tables" in caught.value.hint
+        assert "show tables" in caught.value.hint
     assert query("select count(*) from raw.sms", shown).rows == [(3,)]
 
 
@@ -125,3 +133,151 @@ def test_without_settings_those_of_the_environment_are_taken(
     assert load_settings().data_dir == shown.data_dir
     assert query("select count(*) from raw.sms").rows == [(3,)]
     assert len(read_frame("select 1 as a")) == 1
+
+
+# --- read-only in every sense ---
+
+FORBIDDEN = [
+    "copy (select 1) to '{out}'",
+    "copy (select 1) to '{copy}' (format csv, use_tmp_file false)",
+    "with written as (copy (select 1 as rows) to '{out}') from written",
+    "with written as (copy (select 1 as rows) to '{copy}.wal') from written",
+    "explain analyze copy (select 1) to '{copy}.wal'",
+    "export database '{out}'",
+    "from read_csv('{secret}')",
+    "from read_text('{secret}')",
+    "from read_blob('{copy}')",
+    "from read_parquet('{secret}')",
+    "from read_json('{secret}')",
+    "from '{secret}'",
+    "from glob('{folder}/*')",
+    "from sniff_csv('{secret}')",
+    "attach '{out}' as theirs",
+    "attach 'https://127.0.0.1:9/x.duckdb' as theirs",
+    "from 'https://127.0.0.1:9/x.csv'",
+    "install excel",
+    "load excel",
+    "set threads = 1",
+    "set enable_external_access = true",
+    "reset lock_configuration",
+    "pragma enable_profiling",
+    "pragma threads = 1",
+    "call enable_logging(storage = 'file', storage_path = '{out}')",
+    "create persistent secret s (type http)",
+]
+
+
+@pytest.mark.parametrize("sql", FORBIDDEN)
+def test_a_query_writes_no_file_reads_none_and_changes_no_setting(
+    shown: Settings, tmp_path: Path, sql: str
+) -> None:
+    secret = tmp_path / "secret.csv"
+    secret.write_text("word\nhush\n")
+    copy = shown.published_path
+    before = copy.read_bytes()
+    sql = sql.format(out=tmp_path / "out", copy=copy, secret=secret, folder=tmp_path)
+    for run in (query, read_frame):
+        with pytest.raises(QueryError, match="refused") as caught:
+            run(sql, shown)
+        assert "hush" not in str(caught.value)
+    with connect(shown) as connection, pytest.raises(duckdb.Error):
+        connection.execute(sql).fetchall()
+    assert copy.read_bytes() == before
+    assert list(copy.parent.iterdir()) == [copy]
+    assert list(tmp_path.iterdir()) == [secret]
+
+
+def test_what_is_forbidden_is_said_in_plain_words(shown: Settings) -> None:
+    with pytest.raises(QueryError, match="no files, no network, no extensions, no settings"):
+        query("from read_csv('/etc/hosts')", shown)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "explain select 1",
+        "explain analyze select 1",
+        "with a as (select 1 as x) from a",
+        "values (1)",
+        "pivot raw.sms on currency using sum(price) group by created_at",
+        "select 1;",
+        "table raw.sms",
+    ],
+)
+def test_whatever_only_reads_works(shown: Settings, sql: str) -> None:
+    assert query(sql, shown).rows
+
+
+def test_show_tables_lists_the_marts_by_the_names_they_are_asked_for(shown: Settings, tmp_path: Path) -> None:
+    built = load_settings(data_dir=tmp_path / "built", now=NOW)
+    with Warehouse.of(built).begin():
+        pass
+    build_and_check(built)
+    publish(built)
+    for sql in ("show tables", "SHOW TABLES;", " show\ttables "):
+        tables = [table for (table,) in query(sql, built).rows]
+        assert {"marts.cost_monthly", "marts.data_status"} <= set(tables)
+        assert all(table.startswith("marts.") for table in tables)
+    assert query(f"describe {tables[0]}", built).rows
+    assert ("marts", "cost_monthly") in {row[1:3] for row in query("show all tables", built).rows}
+
+
+def test_a_query_that_needs_too_much_memory_says_so(shown: Settings) -> None:
+    connection = connect(shown)
+    limit = connection.execute("select current_setting('temp_directory')").fetchall()
+    assert limit == [("",)], "else it would spill, and be refused as reading files"
+
+
+# --- one way to connect, beside others ---
+
+
+def test_the_analysts_own_connection_works_beside_ours_and_keeps_its_settings(
+    shown: Settings, tmp_path: Path
+) -> None:
+    own_file = tmp_path / "own.csv"
+    own_file.write_text("word\nmine\n")
+    path = str(shown.published_path)
+    with connect(shown) as ours, duckdb.connect(path, read_only=True) as theirs:
+        assert ours.execute("select count(*) from raw.sms").fetchall() == [(3,)]
+        assert theirs.execute("select count(*) from raw.sms").fetchall() == [(3,)]
+        assert theirs.execute(f"from '{own_file}'").fetchall() == [("mine",)]
+        with connect(shown) as second:
+            assert second.execute("select count(*) from raw.sms").fetchall() == [(3,)]
+    with duckdb.connect(path, read_only=True) as theirs, connect(shown) as ours:
+        assert ours.execute("select 1").fetchall() == theirs.execute("select 1").fetchall()
+
+
+def test_an_engine_reads_and_reflects_and_sees_each_publication(
+    settings: Settings, warehouse: Warehouse
+) -> None:
+    with warehouse.begin() as transaction:
+        add_message(transaction, 1)
+        note_build(transaction)
+    publish(settings)
+    found = engine(settings)
+    with found.connect() as connection:
+        assert connection.scalar(text("select sum(price) from raw.sms")) == Decimal("0.056")
+        with pytest.raises(DBAPIError):
+            connection.execute(text("copy (select 1) to 'out.csv'"))
+    columns = {column["name"]: column for column in inspect(found).get_columns("sms", schema="raw")}
+    assert "net of VAT" in str(columns["price"]["comment"])
+    assert "sms" in inspect(found).get_table_names(schema="raw")
+    with warehouse.begin() as transaction:
+        add_message(transaction, 2)
+    publish(settings)
+    with found.connect() as connection:
+        assert connection.scalar(text("select count(*) from raw.sms")) == 2
+
+
+def test_a_table_is_read_whole_or_by_month_and_by_what_columns_equal(shown: Settings) -> None:
+    assert len(read("raw.sms", shown)) == 3
+    assert read("raw.sms", shown, price=Decimal("0.2"))["price"].tolist() == [Decimal("0.2")]
+    assert len(read("raw.sms", shown, currency="USD")) == 0
+    with pytest.raises(QueryError, match="2026-13"):
+        read("raw.sms", shown, month="2026-13")
+    with pytest.raises(QueryError, match="business_month"):
+        read("raw.sms", shown, month="2026-01")
+    with pytest.raises(QueryError, match="colour"):
+        read("raw.sms", shown, colour="red")
+    with pytest.raises(QueryError, match="does not exist"):
+        read("raw.sms; drop table raw.sms", shown)

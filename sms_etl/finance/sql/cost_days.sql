@@ -1,4 +1,4 @@
--- One row a business day of the month and currency.
+-- One row a business day and currency, of the month and of the month before.
 select
     days.business_day,
     days.currency,
@@ -7,10 +7,11 @@ select
     cast(sum(days.unpriced) as bigint) as unpriced,
     cast(sum(days.priced_parts) as bigint) as priced_parts,
     sum(days.cost) as cost,
-    sum(days.cost_failed) as cost_failed
+    sum(days.cost_undelivered) as cost_undelivered,
+    sum(days.cost_voice) as cost_voice
 from marts.cost_daily as days
 where
-    days.business_day >= getvariable('report_month')
+    days.business_day >= getvariable('report_month') - interval 1 month
     and days.business_day < getvariable('report_month') + interval 1 month
 group by days.business_day, days.currency
 order by days.business_day

@@ -1,6 +1,5 @@
--- One row a currency, cost centre, country and service, of the month and of the month before.
+-- One row a currency, cost centre, country and service of the month.
 select
-    months.business_month,
     months.currency,
     months.cost_centre,
     months.country_code,
@@ -11,7 +10,8 @@ select
     months.unpriced,
     months.priced_parts,
     months.cost,
-    months.cost_failed
+    months.cost_undelivered,
+    months.cost_voice
 from marts.cost_monthly as months
-where months.business_month in (getvariable('report_month'), getvariable('report_month') - interval 1 month)
-order by months.currency, months.cost_centre, months.country_name, months.service_code, months.business_month
+where months.business_month = getvariable('report_month')
+order by months.currency, months.cost_centre, months.country_name, months.service_code

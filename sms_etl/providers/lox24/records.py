@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
-from typing import Annotated, TypeVar
+from typing import Annotated, NamedTuple, TypeVar
 
 import msgspec
 
-from sms_etl.clock import from_unix
+from sms_etl.clock import as_utc, from_unix
 from sms_etl.pii import Pii, PiiPolicy
 
 _LATEST_SECOND = 253_402_300_799  # the last second of the year 9999
@@ -21,13 +21,18 @@ _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12
 _COUNTRY = re.compile("[A-Za-z]{2}")
 _MONEY_DIGITS = Decimal(10) ** 12  # DECIMAL(18,6) holds twelve digits before the point
 _MICRO = Decimal("0.000001")
+_NOISE = Decimal("1e-9")
+"""An amount so close to one with six decimals is that one, written by way of a binary float: 0.21 becomes
+0.21000000000000002 there. A float carries sixteen digits, so noise stays below this up to a million."""
+_AMOUNT = re.compile(r'"?-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?"?')
 
 Seconds = Annotated[int, msgspec.Meta(ge=0, le=_LATEST_SECOND)]
 CreatedSeconds = Annotated[int, msgspec.Meta(gt=0, le=_LATEST_SECOND)]
 Code = Annotated[int, msgspec.Meta(ge=-(2**31), lt=2**31)]
 Count = Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
 LargeCount = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
-Identifier = Annotated[int, msgspec.Meta(ge=1 - 2**63, le=2**63 - 1)]
+Number = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+"""An integer for which the provider states no bounds: the table's are those of BIGINT."""
 Attempts = Annotated[int, msgspec.Meta(ge=0, lt=2**15)]
 
 
@@ -50,13 +55,13 @@ class SmsRow(msgspec.Struct, gc=False, kw_only=True):
     is_text_deleted: bool | None = None
     is_unicode: bool | None = None
     iso2: str | None = None
-    key_id: Identifier | None = None
+    key_id: Number | None = None
     parts_count: Count | None = None
     phone: str | None = None
     price: msgspec.Raw = msgspec.Raw(b"null")
     sender_id: str | None = None
     service_code: str | None = None
-    source: Code | None = None
+    source: Number | None = None
     status_code: Code | None = None
     text: str | None = None
     uuid: str
@@ -78,8 +83,8 @@ class Keys(msgspec.Struct, frozen=True, gc=False):
 
     uuid: str | None = None
     """As the provider wrote it; may not be a uuid."""
-    created_at: int | None = None
-    processed_at: int | None = None
+    created_at: CreatedSeconds | None = None
+    processed_at: Seconds | None = None
 
 
 class BulkRow(msgspec.Struct):
@@ -94,8 +99,8 @@ class BulkRow(msgspec.Struct):
     msg_total_cost: msgspec.Raw = msgspec.Raw(b"null")
     service_code: str | None = None
     voice_lang: str | None = None
-    key_id: Identifier | None = None
-    source: Code | None = None
+    key_id: Number | None = None
+    source: Number | None = None
     ip: str | None = None
     is_unicode: bool | None = None
     is_dryrun: bool | None = None
@@ -138,10 +143,13 @@ class BadRow:
 
     reason: str
     uuid: str | None
+    """As the provider wrote it; may not be a uuid."""
     price: str | None
-    """As the provider wrote it."""
+    """As the provider wrote it; None if it is nothing like an amount."""
     raw: str | None
     """The row's JSON; None if it is no object and nothing tells what in it is personal."""
+    created_at: datetime | None = None
+    """UTC without a zone; None if it is neither unix seconds nor an ISO text with its offset."""
 
 
 def read_sms(raw: bytes | msgspec.Raw, pii: Pii) -> Fields:
@@ -149,7 +157,8 @@ def read_sms(raw: bytes | msgspec.Raw, pii: Pii) -> Fields:
 
     Returns:
         Fields by the names of `raw.sms`; times are UTC without a zone, `price` is per message for all its
-        parts in the account's currency, net of VAT; `extra` is JSON text or None.
+        parts in the account's currency, net of VAT; `extra` is JSON text or None. Beside them `is_rounded`:
+        whether the price had binary noise.
 
     Raises:
         BadRowError: It cannot be read.
@@ -159,13 +168,15 @@ def read_sms(raw: bytes | msgspec.Raw, pii: Pii) -> Fields:
         fields: dict[str, Value] = msgspec.structs.asdict(row)
         fields.update(pii.phone_fields(row.phone))
         fields.update(pii.text_fields(row.text, is_unicode=row.is_unicode, is_deleted=row.is_text_deleted))
+        price = amount_of(row.price, "price")
         fields.update(
             uuid=uuid_of(row.uuid, "uuid"),
             created_at=from_unix(row.created_at),
             delivery_at=_instant(row.delivery_at),
             gateway_sent_at=_instant(row.gateway_sent_at),
             iso2=country_of(row.iso2),
-            price=money_of(row.price, "price"),
+            price=price.value,
+            is_rounded=price.is_rounded,
             bulk_id=uuid_of(row.bulk_id, "bulk_id") if row.bulk_id else None,
             extra=_unknown_fields(raw, _SMS_FIELDS),
         )
@@ -178,13 +189,15 @@ def read_bulk(raw: bytes | msgspec.Raw, _pii: Pii) -> Fields:
     """Read a bulk, as `read_sms` reads a message; `msg_total_cost` is in the account's currency."""
     try:
         row = _decode_bulk(raw)
+        cost = amount_of(row.msg_total_cost, "msg_total_cost")
         fields: dict[str, Value] = msgspec.structs.asdict(row)
         fields.update(
             uuid=uuid_of(row.uuid, "uuid"),
             created_at=from_unix(row.created_at),
             delivery_at=_instant(row.delivery_at),
             processed_at=_instant(row.processed_at),
-            msg_total_cost=money_of(row.msg_total_cost, "msg_total_cost"),
+            msg_total_cost=cost.value,
+            is_rounded=cost.is_rounded,
             extra=_unknown_fields(raw, _BULK_FIELDS),
         )
     except UNREADABLE as exc:
@@ -229,8 +242,8 @@ def keys_of(raw: bytes | msgspec.Raw) -> Keys:
     except UNREADABLE:
         return Keys(
             _read_or_none(raw, "uuid", str),
-            _read_or_none(raw, "created_at", int),
-            _read_or_none(raw, "processed_at", int),
+            _read_or_none(raw, "created_at", CreatedSeconds),
+            _read_or_none(raw, "processed_at", Seconds),
         )
 
 
@@ -249,15 +262,36 @@ def describe_bad_row(raw: bytes | msgspec.Raw, reason: str, pii: Pii) -> BadRow:
         kept = bytes(raw).decode(errors="replace") if pii.policy is PiiPolicy.KEEP else None
         return BadRow(reason, None, None, kept)
     uuid, price = fields.get("uuid"), fields.get("price", fields.get("msg_total_cost"))
+    created_at = _moment_of(fields.get("created_at"))
     if pii.policy is PiiPolicy.PSEUDONYMISE:
         fields.update(dict.fromkeys(_PERSONAL & fields.keys(), _REDACTED))
-    return BadRow(reason, _text_of(uuid), _text_of(price), _json_of(fields))
+    return BadRow(reason, _text_of(uuid), _amount_text_of(price), _json_of(fields), created_at)
 
 
 def _text_of(value: msgspec.Raw | None) -> str | None:
-    if value is None or bytes(value) == b"null":
+    """Read a text or a number; what an array or an object holds may be personal."""
+    if value is None or bytes(value) == b"null" or bytes(value)[:1] in {b"[", b"{"}:
         return None
     return bytes(value).decode(errors="replace").strip('"')[:64]
+
+
+def _amount_text_of(value: msgspec.Raw | None) -> str | None:
+    text = _text_of(value)
+    return text if text is not None and _AMOUNT.fullmatch(text) else None
+
+
+def _moment_of(value: msgspec.Raw | None) -> datetime | None:
+    """Read a time of a bad row: as documented, or an ISO text with its offset."""
+    if value is None:
+        return None
+    try:
+        read = msgspec.json.decode(value, type=CreatedSeconds | str)
+        if isinstance(read, int):
+            return from_unix(read)
+        moment = datetime.fromisoformat(read)
+        return as_utc(moment.replace(microsecond=0)) if moment.tzinfo else None
+    except (*UNREADABLE, ValueError, OverflowError):
+        return None
 
 
 def _json_of(fields: Mapping[str, msgspec.Raw]) -> str:
@@ -286,23 +320,36 @@ def _instant(seconds: int | None) -> datetime | None:
     return from_unix(seconds) if seconds else None
 
 
-def money_of(raw: bytes | msgspec.Raw, field: str) -> Decimal | None:
-    """Read an amount from its JSON text, exactly."""
+class Amount(NamedTuple):
+    """An amount of money as it is stored."""
+
+    value: Decimal | None
+    """None if the provider says none."""
+    is_rounded: bool
+    """Whether it was written with binary noise, and taken as the amount that was meant."""
+
+
+def amount_of(raw: bytes | msgspec.Raw, field: str) -> Amount:
+    """Read an amount from its JSON text, exactly; one within a billionth of six decimals is taken as those.
+
+    Raises:
+        BadRowError: It is no number, negative, or does not fit DECIMAL(18,6).
+    """
     text = bytes(raw)
     if text == b"null":
-        return None
+        return Amount(None, is_rounded=False)
     try:
         amount = Decimal(text.decode("ascii"))
     except (InvalidOperation, UnicodeDecodeError) as exc:
         raise BadRowError(f"Not a number - at `$.{field}`") from exc
-    if amount < 0:
-        raise BadRowError(f"Negative - at `$.{field}`")
-    if amount >= _MONEY_DIGITS:
+    if amount < -_NOISE:
+        raise BadRowError(f"Negative, but documented as at least 0 - at `$.{field}`")
+    if amount >= _MONEY_DIGITS - _MICRO / 2:
         raise BadRowError(f"More than twelve digits before the point - at `$.{field}`")
     exact = amount.quantize(_MICRO)
-    if exact != amount:
+    if not exact - _NOISE <= amount <= exact + _NOISE:  # comparing is exact, subtracting might not be
         raise BadRowError(f"More than six decimals - at `$.{field}`")
-    return abs(exact)  # JSON knows -0
+    return Amount(abs(exact), is_rounded=exact != amount)  # JSON knows -0
 
 
 def _unknown_fields(raw: bytes | msgspec.Raw, known: frozenset[str]) -> str | None:

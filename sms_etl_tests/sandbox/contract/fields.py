@@ -13,7 +13,7 @@ from typing import Any
 
 TIME_BASED_UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-1[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
 ANY_UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
-NUMBER_OR_NAME = r"\+?[0-9]{3,15}|[A-Za-z0-9 ]{1,11}"
+NUMBER_OR_NAME = r"\+?[1-9][0-9]{0,14}|[A-Za-z0-9 ]{1,11}"
 E164 = r"\+[1-9][0-9]{6,14}"
 
 FINAL_STATUS = frozenset({208, 400, 410, 2000, 3000, 5000, 6000})
@@ -25,6 +25,11 @@ VOICE_SERVICES = frozenset({"text2speech", "text2speech_ssml"})
 SERVICES = VOICE_SERVICES | {"direct", "economy", "pro"}
 BULK_NEW, BULK_IN_PROGRESS, BULK_DONE, BULK_CANCELLED = 0, 5, 10, 15
 BULK_STATUS = frozenset({BULK_NEW, BULK_IN_PROGRESS, BULK_DONE, BULK_CANCELLED, 20, 201})
+VOICE_LANGS = frozenset({
+    "EN", "DE", "FR", "IT", "ES", "PL", "NL", "RO", "PT", "CS",
+    "HU", "SV", "DA", "FI", "SK", "HR", "TR", "RU", "BG", "UK",
+})  # fmt: skip
+REQUEST_ID = r"[A-Za-z0-9]{32}"
 CALENDAR = range(1_000_000_000, 10_000_000_000)
 """Unix seconds, not milliseconds: the years 2001 to 2286."""
 
@@ -103,7 +108,7 @@ SMS: Table = {
     "chars_count": Field((int,), at_least(0), nullable=True),
     "price": Field(NUMBER, at_least(0)),
     "service_code": Field((str,), one_of(SERVICES)),
-    "voice_lang": Field((str,), matching(r".+"), nullable=True),
+    "voice_lang": Field((str,), one_of(VOICE_LANGS), nullable=True),
     "callback_data": Field((str,), matching(r"(?s).{1,36}"), nullable=True),
     "bulk_id": Field((str,), matching(ANY_UUID), nullable=True),
     "source": Field((int,), nullable=True),
@@ -143,13 +148,16 @@ BULK: Table = {
     "voice_lang": SMS["voice_lang"],
 }
 BULK_LISTED: Table = {name: field for name, field in BULK.items() if name not in BULK_ONLY_FULL}
+"""What a listing, `/bulks/{id}/status` and the answer to `/bulks/{id}/cancel` show."""
 
 ACCOUNT: Table = {
     "id": Field((int,), at_least(1)),
     "currency": Field((str,), one_of(frozenset({"EUR", "CHF"}))),
     "balance_amount": Field(NUMBER),
     "balance_changed_at": Field((int,), is_time),
+    "is_text_deleted": Field((bool,)),
     "services": Field((list,), bool),
+    "groups": Field((dict,), lambda groups: all(uri == f"/groups/{name}" for name, uri in groups.items())),
 }
 
 WEBHOOK: Table = {

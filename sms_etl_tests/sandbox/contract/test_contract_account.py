@@ -96,7 +96,13 @@ CRITERIA: dict[str, dict[str, Any]] = {
         "FinishDate": "2025-02-01T00:00:00Z",
         "Delete": True,
     },
+    "dates of the samples": {
+        "StartDate": "2024-03-29T08:22:36.782195+00:00",
+        "FinishDate": "2024-03-30T08:22:36.782195+00:00",
+    },
 }
+SAMPLES = ("ids", "range", "dates", "dates of the samples")
+"""None of these is documented as an error."""
 
 
 @pytest.mark.parametrize("criteria", CRITERIA)
@@ -110,6 +116,24 @@ def test_twosms_answers_a_deletion_with_counts_or_an_error(twosms: httpx.Client,
     else:
         assert not deviations(body["ResponseData"], TWOSMS_DATA)
         assert not deviations(body["ResponseData"]["Detail"], TWOSMS_DETAIL)
+
+
+@pytest.mark.parametrize("criteria", SAMPLES)
+def test_twosms_takes_what_its_documentation_shows(twosms: httpx.Client, criteria: str) -> None:
+    assert decoded(expire(twosms, **CRITERIA[criteria]))["Error"] is None
+
+
+@pytest.mark.parametrize("media_type", ["application/xml", "text/xml"])
+def test_twosms_takes_its_criteria_as_xml(twosms: httpx.Client, media_type: str) -> None:
+    body = """<MessageCriteria xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance">
+        <MessageIDs><guid>2f9f2f2e-7f0e-4f0c-9a55-0d4b6f0e9c11</guid></MessageIDs>
+        <StartDate>2024-03-29T08:22:36.782195+00:00</StartDate>
+        <Delete>true</Delete>
+    </MessageCriteria>"""
+    headers = {"Content-Type": media_type, "Accept": JSON}
+    answered = decoded(twosms.request("DELETE", MESSAGES, content=body, headers=headers))
+    assert answered["Error"] is None
+    assert answered["ResponseData"]["Detail"]["NoOfMessagesDeleted"] == 0
 
 
 def test_twosms_does_not_fail_on_a_deletion_of_nothing(twosms: httpx.Client) -> None:

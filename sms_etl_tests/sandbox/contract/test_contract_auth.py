@@ -1,11 +1,13 @@
 """Holds credentials, the block after bad tries, and request ids against the documentation."""
 
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 
 import httpx
 import pytest
 
+from sms_etl_tests.sandbox.contract.fields import REQUEST_ID
 from sms_etl_tests.sandbox.contract.talk import (
     JSON,
     REQUEST_ID_HEADER,
@@ -103,3 +105,4 @@ def test_every_answer_has_a_request_id_of_its_own(
     ids = [a.headers.get(REQUEST_ID_HEADER) for a in answers]
     assert all(ids), [(a.request.url.path, a.status_code) for a, i in zip(answers, ids, strict=True) if not i]
     assert len(set(ids)) == len(ids)
+    assert all(re.fullmatch(REQUEST_ID, request_id) for request_id in ids)

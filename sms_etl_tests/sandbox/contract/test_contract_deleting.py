@@ -79,7 +79,41 @@ def test_batch_delete_by_uuid_takes_messages_sent_or_not(fresh_provider: httpx.C
     assert [ask(fresh_provider, f"/sms/{uuid}").status_code for uuid in chosen] == [404, 404]
 
 
-@pytest.mark.parametrize("params", [[], [("text", "")]], ids=["none", "empty"])
+@pytest.mark.parametrize("path", [DELETE, CANCEL])
+def test_a_numbered_list_chooses_as_any_list(fresh_provider: httpx.Client, path: str) -> None:
+    """`uuid[0]=a&uuid[1]=b`: what PHP's `http_build_query` sends, and the documentation's samples."""
+    before = by_uuid(read_all(fresh_provider, "/sms"))
+    chosen = {uuid for uuid, m in before.items() if m["status_code"] == 0}
+    assert 2 <= len(chosen) < len(before)
+    params = [(f"uuid[{number}]", uuid) for number, uuid in enumerate(sorted(chosen))]
+    assert batch(fresh_provider, path, params) == len(chosen)
+    after = by_uuid(read_all(fresh_provider, "/sms"))
+    assert {uuid for uuid in before if after.get(uuid) != before[uuid]} == chosen
+
+
+@pytest.mark.parametrize("path", [DELETE, CANCEL])
+@pytest.mark.parametrize("field", ["created_at", "gateway_sent_at"])
+def test_an_order_changes_nothing_about_what_a_batch_chooses(
+    fresh_provider: httpx.Client, path: str, field: str
+) -> None:
+    before = by_uuid(read_all(fresh_provider, "/sms"))
+    chosen = next(uuid for uuid, m in before.items() if m["status_code"] == 0)
+    assert batch(fresh_provider, path, [(f"_order[{field}]", "desc"), ("uuid", chosen)]) == 1
+    after = by_uuid(read_all(fresh_provider, "/sms"))
+    assert {uuid for uuid in before if after.get(uuid) != before[uuid]} == {chosen}
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        [],
+        [("text", "")],
+        [("uuid[]", "")],
+        [("uuid[0]", ""), ("uuid[1]", "")],
+        [("_order[created_at]", "asc")],
+    ],
+    ids=["none", "empty", "empty element", "empty elements", "order alone"],
+)
 def test_batch_delete_without_a_filter_takes_everything(fresh_provider: httpx.Client, params: Params) -> None:
     """The documentation is silent; the dangerous reading is the default, for clients to guard against."""
     everything = total(fresh_provider, "/sms")

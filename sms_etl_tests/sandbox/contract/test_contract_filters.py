@@ -6,7 +6,16 @@ from typing import Any
 import httpx
 import pytest
 
-from sms_etl_tests.sandbox.contract.talk import Params, Row, by_uuid, documented, read_all, total
+from sms_etl_tests.sandbox.contract.talk import (
+    JSON,
+    Params,
+    Row,
+    answer,
+    by_uuid,
+    documented,
+    read_all,
+    total,
+)
 
 Predicate = Callable[[Row], bool]
 Case = tuple[Params, Predicate]
@@ -85,6 +94,42 @@ def test_an_exact_filter_chooses_the_rows_with_that_value(
 @pytest.mark.parametrize("parameter", SMS_EXACT + SMS_RANGES)
 def test_a_repeated_filter_means_one_of(provider: httpx.Client, messages: list[Row], parameter: str) -> None:
     assert verify(provider, "/sms", messages, in_case(messages, parameter))
+
+
+def numbered(params: Params, start: int = 0) -> Params:
+    """Give `name[]` as PHP's `http_build_query` writes it, `name[0]`, `name[1]`, counted from `start`."""
+    return [(name.replace("[]", f"[{number}]"), value) for number, (name, value) in enumerate(params, start)]
+
+
+@pytest.mark.parametrize("parameter", SMS_EXACT + SMS_RANGES)
+def test_a_numbered_filter_means_one_of(provider: httpx.Client, messages: list[Row], parameter: str) -> None:
+    params, predicate = in_case(messages, parameter)
+    assert verify(provider, "/sms", messages, (numbered(params), predicate))
+
+
+@pytest.mark.parametrize("start", [-1, 1, 7, 4_000])
+def test_a_numbered_filter_may_count_from_any_number(
+    provider: httpx.Client, messages: list[Row], start: int
+) -> None:
+    params, predicate = in_case(messages, "uuid")
+    assert verify(provider, "/sms", messages, (numbered(params, start), predicate))
+
+
+def test_numbered_and_plain_lists_add_up(provider: httpx.Client, messages: list[Row]) -> None:
+    chosen = [row["uuid"] for row in messages[:3]]
+    params = [("uuid[0]", chosen[0]), ("uuid[]", chosen[1]), ("uuid[]", chosen[2])]
+    assert verify(provider, "/sms", messages, (params, lambda m: m["uuid"] in chosen)) == set(chosen)
+
+
+@pytest.mark.parametrize("parameter", [*SMS_EXACT, *SMS_RANGES])
+@pytest.mark.parametrize("brackets", ["[]", "[0]"])
+def test_an_empty_element_of_a_list_counts_as_none(
+    provider: httpx.Client, messages: list[Row], parameter: str, brackets: str
+) -> None:
+    assert total(provider, "/sms", [(f"{parameter}{brackets}", "")]) == len(messages)
+    params, predicate = exact_case(messages, parameter)
+    case = [(f"{parameter}{brackets}", ""), (f"{parameter}[1]", params[0][1])]
+    assert total(provider, "/sms", case) == sum(map(predicate, messages))
 
 
 @pytest.mark.parametrize("form", RANGE_FORMS)
@@ -206,8 +251,34 @@ def test_an_empty_value_beside_a_filter_leaves_the_filter(
 
 @pytest.mark.parametrize("parameter", BULK_EXACT)
 def test_a_bulk_filter_chooses_exactly(provider: httpx.Client, bulks: list[Row], parameter: str) -> None:
+    params, predicate = in_case(bulks, parameter)
     assert verify(provider, "/bulks", bulks, exact_case(bulks, parameter))
-    assert verify(provider, "/bulks", bulks, in_case(bulks, parameter))
+    assert verify(provider, "/bulks", bulks, (params, predicate))
+    assert verify(provider, "/bulks", bulks, (numbered(params), predicate))
+
+
+@pytest.mark.parametrize("parameter", ["text", "sender_id"])
+@pytest.mark.parametrize("change", [str.upper, str.lower], ids=["upper", "lower"])
+def test_bulks_can_be_asked_for_by_a_part_of_text_or_sender(
+    provider: httpx.Client, bulks: list[Row], parameter: str, change: Callable[[str], str]
+) -> None:
+    full = {b["uuid"]: answer(provider, f"/bulks/{b['uuid']}", accept=JSON)[parameter] for b in bulks}
+    part = change(full[bulks[0]["uuid"]][2:8].strip())
+    case: Case = ([(parameter, part)], lambda b: part.lower() in full[b["uuid"]].lower())
+    assert verify(provider, "/bulks", bulks, case)
+    assert verify(provider, "/bulks", bulks, ([(parameter, "no such part")], lambda b: False)) == set()
+
+
+@pytest.mark.parametrize("given", BOOLEANS)
+def test_bulks_can_be_asked_for_by_whether_they_have_an_encoding(
+    fresh_provider: httpx.Client, given: str
+) -> None:
+    order = {"sender_id": "Contract", "text": "Hello", "phones": ["+4915112345678"]}
+    for is_unicode in (True, False, None):
+        assert fresh_provider.post("/bulks", json={**order, "is_unicode": is_unicode}).is_success
+    rows = read_all(fresh_provider, "/bulks")
+    case: Case = ([("exists[is_unicode]", given)], lambda b: (b["is_unicode"] is not None) is BOOLEANS[given])
+    assert verify(fresh_provider, "/bulks", rows, case)
 
 
 @pytest.mark.parametrize("form", RANGE_FORMS)

@@ -1,0 +1,37 @@
+"""The published copy is the backup: a warehouse is started again from it, and goes on."""
+
+import shutil
+from datetime import timedelta
+
+from sms_etl.pipeline import sync_build_publish
+from sms_etl.sandbox.server import SandboxHandle
+from sms_etl.settings import Settings
+from sms_etl.warehouse.read import query
+from sms_etl.warehouse.store import Warehouse
+from sms_etl_tests.conftest import SettingsAt
+from sms_etl_tests.provider_truth import assert_bulks_equal, assert_messages_equal
+
+
+def lose_the_warehouse_and_restore_it(settings: Settings) -> None:
+    warehouse = Warehouse.of(settings).path
+    warehouse.unlink()
+    warehouse.with_name(f"{warehouse.name}.wal").unlink(missing_ok=True)
+    shutil.rmtree(settings.landing_dir)
+    shutil.copyfile(settings.published_path, warehouse)
+
+
+def test_a_warehouse_restored_from_the_published_copy_syncs_builds_and_publishes_on(
+    provider: SandboxHandle, settings_at: SettingsAt
+) -> None:
+    settings = settings_at(provider)
+    sync_build_publish(settings)
+    lose_the_warehouse_and_restore_it(settings)
+    provider.advance(timedelta(days=1))
+    later = settings_at(provider)
+    result = sync_build_publish(later)
+    assert result.sync.watermark_before is not None, "it goes on where it was"
+    assert result.sync.rows_new + result.sync.rows_changed > 0
+    assert result.published is not None
+    assert_messages_equal(Warehouse.of(later).path, provider.truth_sms())
+    assert_bulks_equal(Warehouse.of(later).path, provider.truth_bulks())
+    assert query("select count(*) from ops.publication", later).rows == [(2,)]

@@ -1,0 +1,112 @@
+"""The bars of a terminal: there at once, a clock a step, a total where there is one; Ctrl-C in one line."""
+
+import os
+import pty
+import re
+import select
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from rich.progress import Progress
+
+from sms_etl.building import build_and_check
+from sms_etl.console import _Steps
+from sms_etl.sandbox.server import SandboxHandle
+from sms_etl.sync.engine import run_sync
+from sms_etl_tests.conftest import SettingsAt
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def bars(clock: Clock) -> Progress:
+    return Progress(console=Console(quiet=True), auto_refresh=False, get_time=clock)
+
+
+def took(bars: Progress) -> dict[str, float | None]:
+    return {task.description: task.elapsed for task in bars.tasks}
+
+
+def test_each_step_has_a_clock_of_its_own_that_stops_when_the_next_begins(
+    bars: Progress, clock: Clock
+) -> None:
+    steps = _Steps(bars)
+    for seconds, step, done, total in [
+        (0, "making", 0, None),
+        (2, "making", 5, 5),
+        (6, "reading", 3, 9),  # the first that is heard of it: it began when `making` was last heard of
+        (7, "reading", 6, 9),
+        (8, "building", 0, None),  # begins now
+        (9, "building", 1, 2),
+    ]:
+        clock.seconds = seconds
+        steps.show(step, done, total)
+    clock.seconds = 12
+    steps.end()
+    clock.seconds = 99
+    assert took(bars) == {"making": 2, "reading": 6, "building": 4}
+
+
+def test_nothing_is_printed_if_no_step_was_heard_of(bars: Progress) -> None:
+    _Steps(bars).end()
+    assert not bars.live.is_started
+
+
+def test_models_are_counted_of_how_many_there_are(provider: SandboxHandle, settings_at: SettingsAt) -> None:
+    settings = settings_at(provider)
+    run_sync(settings)
+    told: list[int] = []
+    built = build_and_check(settings, on_model=told.append)
+    assert told == [len(built.models.models)] * len(built.models.models)
+
+
+def in_a_terminal(folder: Path, *words: str, until: Callable[[str], bool]) -> tuple[str, float, int]:
+    """Run a command in a terminal of 80 columns, press Ctrl-C when its output is so.
+
+    Returns:
+        What it printed, after how many seconds the first of it, and the exit code.
+    """
+    started = time.monotonic()
+    process, terminal = pty.fork()
+    if process == 0:
+        os.environ.update(COLUMNS="80", TERM="xterm", SMS_ETL_DATA_DIR=str(folder))
+        os.execv(sys.executable, [sys.executable, "-m", "sms_etl", *words])  # noqa: S606 - no shell is wanted
+    said, first, pressed = "", 0.0, False
+    while time.monotonic() < started + 60:
+        if select.select([terminal], [], [], 0.1)[0]:
+            try:
+                said += os.read(terminal, 65536).decode(errors="replace")
+            except OSError:  # the other end is closed
+                break
+            first = first or time.monotonic() - started
+        if not pressed and until(said):
+            pressed = bool(os.write(terminal, b"\x03"))
+    code = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+    return re.sub(r"\x1b\[[?0-9;]*[A-Za-z]", "", said), first, code
+
+
+@pytest.mark.parametrize("step", ["starting", "1st sync: reading sms"])
+def test_the_demo_shows_a_bar_at_once_and_stops_by_ctrl_c_in_one_line(tmp_path: Path, step: str) -> None:
+    said, first, code = in_a_terminal(tmp_path, "demo", "--messages", "2000", until=lambda said: step in said)
+    assert "starting" in said
+    assert first < 3, "a second, on a machine with nothing else to do; importing all takes thrice as long"
+    assert code == 1
+    assert said.splitlines()[-1] == (
+        "Stopped. The demo is unfinished; run it again to begin anew. No account's data were touched."
+    )
+    assert "Traceback" not in said
