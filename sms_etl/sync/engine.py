@@ -62,10 +62,10 @@ from sms_etl.sync.probe import probe, probe_bulks
 from sms_etl.sync.provider_facts import (
     AS_DOCUMENTED,
     BULKS_UUID_FILTER,
+    SMS_UUID_FILTER,
     Fact,
     KnownFacts,
     fact,
-    forget_facts,
     recall_facts,
     write_facts,
 )
@@ -257,6 +257,7 @@ class _Run:
         self.account: HeldAccount | None = None
         self.known_facts = KnownFacts()
         self.facts = AS_DOCUMENTED
+        self.are_facts_written = True
         self.client = _client(self.settings)
         self.started = time.perf_counter()
 
@@ -487,10 +488,9 @@ class _Run:
         try:
             return await fetch.by_uuid(self.client, stream, uuids, self.settings.lox24_uuids_per_request)
         except (ProviderDiffers, BadRequest) as exc:
-            if stream is not BULKS:
-                raise
-            _log.info("Bulks are asked for one by one: %s", exc.message)
-            self._keep_fact(fact(BULKS_UUID_FILTER, "rejected" if exc.status else "ignored"))
+            _log.info("Rows of %s are asked for one by one: %s", stream.path, exc.message)
+            name = SMS_UUID_FILTER if stream is SMS else BULKS_UUID_FILTER
+            self._keep_fact(fact(name, "rejected" if exc.status else "ignored"))
         return await fetch.one_by_one(self.client, stream, uuids)
 
     async def _take_in(
@@ -549,8 +549,11 @@ class _Run:
         return missing
 
     def _write_notes(self, transaction: Transaction) -> None:
-        """Write the requests made since the last time, and whose messages these are."""
+        """Write the requests made since the last time, what they told, and whose messages these are."""
         write_requests(transaction, self.run_id, self.client.take_ledger())
+        if not self.are_facts_written:
+            self.are_facts_written = True
+            write_facts(transaction, self.known_facts.facts, self.clock())
         if self.account is None:
             return
         held = held_account(transaction)
@@ -591,14 +594,13 @@ class _Run:
     def _keep_facts(self, known: KnownFacts) -> None:
         self.known_facts = known
         self.facts = known.for_reading()
-        with self.warehouse.begin() as transaction:
-            write_facts(transaction, known.facts, self.clock())
+        self.are_facts_written = False
 
     def _doubt_facts(self, exc: BaseException) -> None:
         """Let the next run probe the provider anew, if this one met what was ruled out."""
         if isinstance(exc, ProviderDiffers):
-            with self.warehouse.begin() as transaction:
-                forget_facts(transaction)
+            self.known_facts = KnownFacts()
+            self.are_facts_written = False
 
     def _progress(self, step: str, done: int) -> None:
         if self.on_progress:

@@ -18,7 +18,15 @@ from sms_etl.providers.lox24.paging import Page, read_page, uuids_query
 from sms_etl.sync.landed import new_window_id
 from sms_etl.sync.pages import Question, Reader, identified
 from sms_etl.sync.plan import Span
-from sms_etl.sync.provider_facts import BULKS_UUID_FILTER, UNKNOWN, Fact, ProviderFacts, differs, fact
+from sms_etl.sync.provider_facts import (
+    BULKS_UUID_FILTER,
+    SMS_UUID_FILTER,
+    UNKNOWN,
+    Fact,
+    ProviderFacts,
+    differs,
+    fact,
+)
 from sms_etl.sync.streams import BULKS, SMS, Stream
 
 
@@ -53,7 +61,7 @@ async def probe(client: Lox24Client, *, start: datetime | None, now: datetime) -
         fact("order", messages.order(first)),
         fact("bounds", await messages.bounds(first)),
         *await messages.totals(first),
-        fact("sms_uuid_filter", await messages.uuid_filter(first)),
+        fact(SMS_UUID_FILTER, await messages.uuid_filter(first)),
     ]
     return Probed(tuple(facts), first.rows)
 

@@ -17,6 +17,7 @@ from sms_etl.warehouse import tables
 from sms_etl.warehouse.store import Transaction
 
 UNKNOWN = "unknown"
+SMS_UUID_FILTER = "sms_uuid_filter"
 BULKS_UUID_FILTER = "bulks_uuid_filter"
 _LOOK_AGAIN_AFTER = timedelta(days=1)
 """A slower way costs more than the handful of requests that tell whether it is still needed."""
@@ -154,7 +155,7 @@ class KnownFacts:
             is_order_obeyed=self.values.get("order") != "ignored",
             totals=totals if totals in {"missing", "capped", "wrong"} else "exact",  # type: ignore[arg-type]
             total_cap=int(cap) if cap and cap.isdigit() else None,
-            sms_uuid_filter_is_obeyed=self.values.get("sms_uuid_filter", "obeyed") in _OBEYED,
+            sms_uuid_filter_is_obeyed=self.values.get(SMS_UUID_FILTER, "obeyed") in _OBEYED,
             bulks_uuid_filter_is_obeyed=self.values.get(BULKS_UUID_FILTER, "obeyed") in _OBEYED,
         )
 
@@ -172,16 +173,11 @@ def recall_facts(transaction: Transaction) -> KnownFacts:
     )
 
 
-def forget_facts(transaction: Transaction) -> None:
-    """Let the next run probe anew: this one met what the facts rule out."""
-    transaction.sql.execute(delete(tables.provider_fact))
-
-
 def write_facts(transaction: Transaction, facts: Iterable[Fact], now: datetime) -> None:
-    """Keep what was found in the place of what was known before."""
+    """Keep what was found in the place of what was known before; none lets the next run probe anew."""
     rows: list[dict[str, Any]] = [asdict(each) | {"observed_at": as_utc(now)} for each in facts]
+    transaction.sql.execute(delete(tables.provider_fact))
     if rows:
-        transaction.sql.execute(delete(tables.provider_fact))
         transaction.sql.execute(insert(tables.provider_fact), rows)
 
 

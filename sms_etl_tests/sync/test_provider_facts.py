@@ -242,6 +242,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "totals become too large": {"totals": "too many"},
     "totals go": {"totals": "missing"},
     "uuid[] is no longer obeyed": {"uuids": "ignored"},
+    "uuid[] is no longer taken": {"uuids": "rejected"},
     "no time is obeyed any more": {"is_time_obeyed": False},
     "rows come newest first": {"order": "desc"},
 }
