@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 from sms_etl.demo import with_sandbox
@@ -17,6 +18,9 @@ from sms_etl_tests.faults.counts import (  # noqa: F401 - hooks: pytest takes th
     pytest_runtest_logreport,
     pytest_terminal_summary,
 )
+
+hypothesis.settings.register_profile("unhurried", deadline=None)  # a busy machine is no failure
+hypothesis.settings.load_profile("unhurried")
 
 SettingsAt = Callable[..., Settings]
 

@@ -41,9 +41,9 @@ def retries(result: dg.ExecuteInProcessResult) -> list[str]:
 
 def test_a_missing_token_says_what_to_set_and_is_not_tried_again(bare_environment: Path) -> None:
     result = sync(bare_environment / "home")
-    assert told(result).description == (
-        "SMS_ETL_LOX24_TOKEN is not set.\nSet it to <client_id>:<key>, or try the sandbox: `sms-etl demo`."
-    )
+    said = told(result).description or ""
+    assert said.startswith("SMS_ETL_LOX24_TOKEN is not set.\nSet it to <client_id>:<key>, ")
+    assert said.endswith("or try the sandbox: `sms-etl demo`.")
     assert retries(result) == []
 
 

@@ -11,11 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from sms_etl.pipeline import sync_build_publish
 from sms_etl.sandbox.account import AccountParameters
 from sms_etl.sandbox.server import SandboxHandle, running_sandbox
 from sms_etl.sandbox.switches import SandboxSwitches
-from sms_etl.sync.engine import run_sync
-from sms_etl.warehouse.publish import publish
 from sms_etl_tests.conftest import SettingsAt
 from sms_etl_tests.faults.rehearsal import environment
 from sms_etl_tests.processes import none_left, running_with
@@ -29,8 +28,7 @@ MANY = 60_000
 @pytest.fixture
 def published(tmp_path: Path, provider: SandboxHandle, settings_at: SettingsAt) -> dict[str, str]:
     settings = settings_at(provider)
-    run_sync(settings)
-    publish(settings)
+    sync_build_publish(settings)
     return environment(settings)
 
 
