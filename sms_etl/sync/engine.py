@@ -551,9 +551,7 @@ class _Run:
     def _write_notes(self, transaction: Transaction) -> None:
         """Write the requests made since the last time, what they told, and whose messages these are."""
         write_requests(transaction, self.run_id, self.client.take_ledger())
-        if not self.are_facts_written:
-            self.are_facts_written = True
-            write_facts(transaction, self.known_facts.facts, self.clock())
+        self._write_facts(transaction)
         if self.account is None:
             return
         held = held_account(transaction)
@@ -581,6 +579,10 @@ class _Run:
             probed = await probe(self.client, start=self.settings.start, now=self.clock())
             if probed.facts:
                 self._keep_facts(replace(self.known_facts, facts=probed.facts))
+                with (
+                    self.warehouse.begin() as transaction
+                ):  # at once: a run that is killed need not ask again
+                    self._write_facts(transaction)
         self.facts = self.known_facts.for_reading()
 
     async def _learn_facts_of_bulks(self) -> None:
@@ -595,6 +597,11 @@ class _Run:
         self.known_facts = known
         self.facts = known.for_reading()
         self.are_facts_written = False
+
+    def _write_facts(self, transaction: Transaction) -> None:
+        if not self.are_facts_written:
+            self.are_facts_written = True
+            write_facts(transaction, self.known_facts.facts, self.clock())
 
     def _doubt_facts(self, exc: BaseException) -> None:
         """Let the next run probe the provider anew, if this one met what was ruled out."""

@@ -142,7 +142,7 @@ class _Probe:
     async def totals(self, first: Page) -> list[Fact]:
         """Tell what totals are worth, and how many rows a page holds."""
         if first.total is None:
-            return [fact("totals", "missing"), fact("page_size", UNKNOWN)]
+            return [fact("totals", "missing")]
         last = -(-first.total // len(first.rows))
         size = fact("page_size", len(first.rows) if last > 1 else UNKNOWN)
         whole = Question(self.span)
