@@ -9,6 +9,7 @@ import pty
 import re
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -727,8 +728,9 @@ def test_a_lock_file_of_another_user_is_named_with_its_owner(
 ) -> None:
     if os.geteuid() != 0:
         pytest.skip("only root can be somebody else for a moment")
-    for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
-        folder.chmod(0o755)
+    for folder in (tmp_path, *tmp_path.parents):
+        if folder.is_relative_to(tempfile.gettempdir()) and folder != Path(tempfile.gettempdir()):
+            folder.chmod(0o755)
     (tmp_path / "data").mkdir()
     (tmp_path / "data").chmod(0o777)
     (tmp_path / "data" / "sync.lock").touch(0o600)

@@ -148,7 +148,7 @@ def test_a_data_folder_that_cannot_be_made_names_its_setting(tmp_path: Path) -> 
     (tmp_path / "file").write_text("")
     error = refused(warehouse_at(tmp_path / "file" / "data" / "warehouse.duckdb"))
     assert type(error) is DataDirError
-    assert "Not a directory" in str(error)
+    assert f"{tmp_path / 'file'} is a file" in str(error)
     assert "SMS_ETL_DATA_DIR" in str(error)
 
 
