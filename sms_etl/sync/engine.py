@@ -359,7 +359,7 @@ class _Run:
     ) -> None:
         """Read a span, window by window, load it, and ask for what was stored there but not answered."""
         step = f"{_DOING[purpose]} {stream.name}"
-        _log.info("%s of %s: %s.", step, self.task.purpose, _told(span))
+        _log.info("%s: %s.", step, _told(span))
 
         def expect(rows: int) -> None:
             self.expected[step] += rows

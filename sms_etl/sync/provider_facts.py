@@ -153,7 +153,7 @@ class KnownFacts:
         return ProviderFacts(
             are_bounds_inclusive=self.values.get("bounds") != "exclusive",
             is_order_obeyed=self.values.get("order") != "ignored",
-            totals=totals if totals in {"missing", "capped", "wrong"} else "exact",  # type: ignore[arg-type]
+            totals=totals if totals in {"missing", "capped", "wrong"} else "exact",  # type: ignore[arg-type]  # mypy does not narrow by a set
             total_cap=int(cap) if cap and cap.isdigit() else None,
             sms_uuid_filter_is_obeyed=self.values.get(SMS_UUID_FILTER, "obeyed") in _OBEYED,
             bulks_uuid_filter_is_obeyed=self.values.get(BULKS_UUID_FILTER, "obeyed") in _OBEYED,

@@ -247,7 +247,7 @@ late_row = Table(
     Column("first_seen_at", DateTime, nullable=False, comment="when it was first seen"),
     Column("purpose", String, comment="of the window; only forward and reconcile teach lateness"),
     schema="ops",
-    comment="One row a message that became visible after its time had been read.",
+    comment="One row a new message created before the watermark: visible late, or brought by a backfill.",
 )
 
 unknown_field = Table(
