@@ -82,8 +82,9 @@ class Status:
 
     @property
     def needs_attention(self) -> bool:
-        """Whether rows wait in quarantine, a blocking check failed, or analysts read what failed one."""
-        return bool(self.quarantine_open or self.failed_tests or self.forced)
+        """Whether rows wait in quarantine, bulks could not be read, or a blocking check failed."""
+        bulks_error = self.last_run and self.last_run.get("bulks_error")
+        return bool(self.quarantine_open or self.failed_tests or self.forced or bulks_error)
 
     def as_json(self) -> dict[str, Any]:
         """Give it as plain JSON values; times are ISO 8601 with their offset."""

@@ -8,6 +8,10 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Protocol
 
+_STOPPING = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
+_SWALLOWED = "Query interrupted"
+"""What DuckDB's binding says when it met the signal before Python did: the KeyboardInterrupt is lost then."""
+
 
 class Interruptible(Protocol):
     """A database connection whose running statement another thread can end."""
@@ -33,22 +37,33 @@ def _interrupt(_number: int, frame: FrameType | None) -> None:
 
 @contextmanager
 def interrupting(connection: Interruptible) -> Iterator[None]:
-    """Let a signal end the statement that runs: DuckDB does not look for signals, and Python waits for it."""
+    """Let a signal end the statement that runs: DuckDB does not look for signals, and Python waits for it.
+
+    Raises:
+        KeyboardInterrupt: A signal ended it, whichever error the database made of that.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield  # signals are the main thread's
         return
     woken, waker = socket.socketpair()
     waker.setblocking(False)
+    is_stopped = threading.Event()
 
     def watch() -> None:
-        while woken.recv(1):
-            connection.interrupt()
+        while number := woken.recv(1):
+            if number[0] in _STOPPING:
+                is_stopped.set()
+                connection.interrupt()
 
     watcher = threading.Thread(target=watch, daemon=True)
     before = signal.set_wakeup_fd(waker.fileno(), warn_on_full_buffer=False)
     watcher.start()
     try:
         yield
+    except Exception as exc:
+        if is_stopped.is_set() or str(exc) == _SWALLOWED:
+            raise KeyboardInterrupt from exc
+        raise
     finally:
         signal.set_wakeup_fd(before)
         waker.close()

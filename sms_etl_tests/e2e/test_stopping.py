@@ -15,6 +15,7 @@ from sms_etl.pipeline import sync_build_publish
 from sms_etl.sandbox.account import AccountParameters
 from sms_etl.sandbox.server import SandboxHandle, running_sandbox
 from sms_etl.sandbox.switches import SandboxSwitches
+from sms_etl.stopping import interrupting
 from sms_etl_tests.conftest import SettingsAt
 from sms_etl_tests.faults.rehearsal import environment
 from sms_etl_tests.processes import none_left, running_with
@@ -128,3 +129,19 @@ def test_nohup_is_respected(published: dict[str, str]) -> None:
         time.sleep(0.5)
         assert process.poll() is None
         process.kill()
+
+
+class _Statement:
+    def interrupt(self) -> None:
+        pytest.fail("no signal came")
+
+
+def test_an_interruption_that_the_database_swallowed_is_one_all_the_same() -> None:
+    """DuckDB's binding raises this if it meets the signal before Python does."""
+    with pytest.raises(KeyboardInterrupt), interrupting(_Statement()):
+        raise RuntimeError("Query interrupted")
+
+
+def test_an_error_that_no_signal_made_stays_as_it_is() -> None:
+    with pytest.raises(RuntimeError, match="anything else"), interrupting(_Statement()):
+        raise RuntimeError("anything else")

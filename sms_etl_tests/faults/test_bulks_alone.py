@@ -70,7 +70,9 @@ def test_an_error_of_bulks_alone_is_told_and_messages_are_settled_built_and_publ
     said = f"LOX24 answered {status} to /bulks."
     assert result.as_json()["bulks_error"] == said
     assert ask(settings, "select bulks_error from ops.sync_run order by rowid desc limit 1") == [(said,)]
-    assert read_status(settings).warnings[0] == f"bulks could not be read: {said}"
+    shown = read_status(settings)
+    assert shown.warnings[0] == f"bulks could not be read: {said}"
+    assert shown.needs_attention
     watermarks = "select * from ops.watermark where stream <> 'sms' order by stream"
     assert ask(settings, watermarks) == before
 
