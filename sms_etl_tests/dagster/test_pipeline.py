@@ -121,9 +121,9 @@ def test_no_token_and_no_phone_number_is_in_anything_dagster_keeps(run: Run, san
 
 
 def test_the_requests_of_the_client_are_not_logged(run: Run) -> None:
-    assert {
-        record.name for record in run.log_records if record.name.startswith(("httpx", "httpcore"))
-    } == set()
+    logged = [record for record in run.log_records if record.name.startswith(("httpx", "httpcore"))]
+    # The test's own calls to the sandbox are made before the sync sets the levels.
+    assert {record.name for record in logged if "/_sandbox/" not in record.getMessage()} == set()
 
 
 def test_progress_is_logged_in_counts(run: Run) -> None:
