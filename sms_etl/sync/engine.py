@@ -303,7 +303,7 @@ class _Run:
             await self._reconcile(self.task.reconcile_days)
         await self._bulks(
             lambda: self._poll(BULKS),
-            lambda: self._poll(BULKS_CHANGED),
+            self._poll_changed_bulks,
             self._learn_facts_of_bulks,
             self._settle_bulks,
         )
@@ -419,6 +419,13 @@ class _Run:
         await self._ask_by_uuid(SMS, plan.uuids, Purpose.SETTLE)
         for span in plan.spans:
             await self._read_span(SMS, span, Purpose.SETTLE)
+
+    async def _poll_changed_bulks(self) -> None:
+        """Read bulks that were processed lately, unless there is none that could have been."""
+        reads_all = self.settings.start is None
+        if reads_all and self.memory.watermarks[BULKS.name] is None:
+            return
+        await self._poll(BULKS_CHANGED)
 
     async def _settle_bulks(self) -> None:
         """Ask again for bulks that are new or in progress."""

@@ -10,7 +10,8 @@ from uuid import UUID
 import pytest
 
 from sms_etl.clock import to_unix
-from sms_etl.sandbox.server import SandboxHandle
+from sms_etl.sandbox.account import AccountParameters
+from sms_etl.sandbox.server import SandboxHandle, running_sandbox
 from sms_etl.status import read_status
 from sms_etl.sync.engine import SyncResult, Task, run_sync
 from sms_etl.sync.load import LoadCounts
@@ -99,6 +100,26 @@ def test_a_sync_with_nothing_new_asks_four_times(provider: SandboxHandle, settin
         ("/bulks", "created_at"),
         ("/bulks", "processed_at"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("start", "expected"),
+    [
+        pytest.param(None, ["created_at"], id="all of it is read"),
+        # A bulk made before it may be processed after it, and its messages are read.
+        pytest.param(timedelta(days=60), ["created_at", "processed_at"], id="read from a later start"),
+    ],
+)
+def test_an_account_without_bulks_is_not_asked_which_of_them_were_processed(
+    start: timedelta | None, expected: list[str], settings_at: SettingsAt
+) -> None:
+    with running_sandbox(account=AccountParameters(messages=0)) as provider:
+        assert provider.truth_bulks() == []
+        first = None if start is None else provider.now() - start
+        run_sync(settings_at(provider).model_copy(update={"start": first}))
+        of_bulks = [one["query"] for one in provider.requests() if one["path"] == "/bulks"]
+    listed = [query.partition("%5B")[0] for query in of_bulks if "gte" in query]
+    assert sorted(set(listed)) == expected
 
 
 def test_the_result_names_the_purpose_of_the_run(provider: SandboxHandle, settings_at: SettingsAt) -> None:
