@@ -7,7 +7,7 @@ is read, and no other: two together could send the token of one to the address i
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
@@ -18,11 +18,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, DotEnvSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, DotEnvSettingsSource, NoDecode, SettingsConfigDict
 
 from sms_etl.clock import Clock, fixed_clock, system_clock
 from sms_etl.errors import SettingsError
-from sms_etl.pii import PiiPolicy
+from sms_etl.pii import DEFAULT_TREATMENTS, PiiPolicy, Treatment
 from sms_etl.places import default_data_dir, default_env_file, env_file_candidates
 
 PREFIX = "SMS_ETL_"
@@ -114,6 +114,21 @@ def _absolute_url(url: str, folder: Path | None = None) -> str:
     return f"{_DUCKDB_FILE}{str(folder or Path.cwd()).replace('%', '%25')}/{path}"
 
 
+def _treatments(value: object) -> object:
+    """Read `ip=drop,callback_data=keep`."""
+    if not isinstance(value, str):
+        return value
+    pairs = [part.partition("=") for part in value.replace(" ", "").split(",") if part]
+    columns, ways = sorted(DEFAULT_TREATMENTS), [way.value for way in Treatment]
+    for column, _, way in pairs:
+        if column not in columns or way not in ways:
+            raise ValueError(
+                f"must be pairs such as ip=drop, with commas between them; columns are {', '.join(columns)}, "
+                f"and what becomes of them {', '.join(ways)}"
+            )
+    return {column: Treatment(way) for column, _, way in pairs}
+
+
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 Instant = Annotated[datetime, BeforeValidator(_instant)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
@@ -174,6 +189,11 @@ class Settings(BaseSettings):
 
     pii_key: SecretStr | None = None
     """Key of the hashes; made at first use in the data directory. With another key nothing joins any more."""
+
+    pii_columns: Annotated[Mapping[str, Treatment], NoDecode, BeforeValidator(_treatments)] = Field(
+        default_factory=dict
+    )
+    """What `pseudonymise` does to single columns, other than by default: `ip=drop,callback_data=keep`."""
 
     timezone: Annotated[str, AfterValidator(_known_time_zone)] = "Europe/Berlin"
     """Where a business day and a month begin. Tables stay in UTC."""

@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import json
 import stat
 import subprocess
 import sys
@@ -12,8 +13,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sms_etl.errors import DataDirError
-from sms_etl.pii import KEY_FILE, Pii, PiiPolicy, masked, normalised
+from sms_etl.errors import DataDirError, SettingsError
+from sms_etl.phone_numbers import NotAPhoneNumberError, normalised
+from sms_etl.pii import KEY_FILE, Pii, PiiPolicy, masked
 from sms_etl.settings import Settings, load_settings
 
 PHONE = "+4917612345678"
@@ -54,9 +56,75 @@ def test_another_key_gives_other_hashes() -> None:
     assert ours["phone_range"] != theirs["phone_range"]
 
 
-@pytest.mark.parametrize("phone", [PHONE, "4917612345678", "+49 176 123-456-78", "(+49)17612345678"])
+@pytest.mark.parametrize(
+    "phone",
+    [
+        PHONE,
+        "4917612345678",
+        "+49 176 123-456-78",
+        "(+49)17612345678",
+        "00 49 176 12345678",
+        "004917612345678",
+        "(0049) 176 12345678",
+        "+49(0)176 12345678",
+        "+٤٩١٧٦١٢٣٤٥٦٧٨",
+        "+49 176‑12345678",
+    ],
+)
 def test_ways_of_writing_a_number_hash_the_same(phone: str) -> None:
     assert HIDDEN.phone_fields(phone)["phone_hash"] == HIDDEN.phone_fields(PHONE)["phone_hash"]
+
+
+@pytest.mark.parametrize("phone", ["+", "anonymous", "n/a 12", "x", " ", "+49²"])
+def test_what_is_no_number_is_refused(phone: str) -> None:
+    with pytest.raises(NotAPhoneNumberError) as caught:
+        HIDDEN.phone_fields(phone)
+    assert phone == "x" or phone.strip("+ ") == "" or phone not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "stored"),
+    [
+        ("ip", "203.0.113.77", "203.0.113.0/24"),
+        ("ip", "2001:db8:1:2:3::4", "2001:db8:1::/48"),
+        ("ip", "Erika", None),
+        ("sender_id", "Contoso AG", "Contoso AG"),
+        ("sender_id", "33033", "33033"),
+        ("sender_id", "4U", "4U"),
+        ("sender_id", PHONE, f"+49*********78~{HIDDEN.hash_of(PHONE)[:8]}"),
+        ("sender_id", "0049 176 12345678", f"+49*********78~{HIDDEN.hash_of(PHONE)[:8]}"),
+        ("sender_id", "erika@example.org", f"~{HIDDEN.hash_of('erika@example.org')[:8]}"),
+        ("callback_data", "order 17 of Ann", HIDDEN.hash_of("order 17 of Ann")),
+        ("service_code", "text2speech_ssml", "text2speech_ssml"),
+        ("service_code", PHONE, f"+49*********78~{HIDDEN.hash_of(PHONE)[:8]}"),
+        ("voice_lang", "de-DE", "de-DE"),
+        ("voice_lang", "Erika Mustermann", f"~{HIDDEN.hash_of('Erika Mustermann')[:8]}"),
+        ("ip", None, None),
+        ("sender_id", "", ""),
+    ],
+)
+def test_each_personal_column_is_treated_by_its_safe_default(
+    column: str, value: str | None, stored: str | None
+) -> None:
+    assert HIDDEN.treated(column, value) == stored
+    assert KEPT.treated(column, value) == value
+
+
+@pytest.mark.parametrize(
+    ("treatment", "stored"),
+    [("keep", "a 1"), ("mask", "***"), ("hash", HIDDEN.hash_of("a 1")), ("drop", None)],
+)
+def test_a_column_can_be_treated_in_another_way(treatment: str, stored: str | None, tmp_path: Path) -> None:
+    settings = settings_in(tmp_path, pii_columns=f"callback_data={treatment}")
+    pii = Pii(settings.pii, b"a key", settings.pii_columns)
+    assert pii.treated("callback_data", "a 1") == stored
+    assert pii.treated("ip", "203.0.113.77") == "203.0.113.0/24"
+
+
+@pytest.mark.parametrize("given", ["phone=keep", "ip=burn", "ip", "ip:drop"])
+def test_a_treatment_that_is_none_is_refused_with_those_there_are(given: str, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"callback_data, ip, sender_id.*keep, mask, hash, drop"):
+        settings_in(tmp_path, pii_columns=given)
 
 
 @pytest.mark.parametrize("phone", [None, ""])
@@ -78,7 +146,6 @@ def test_numbers_that_differ_in_the_last_three_digits_share_a_range() -> None:
         ("+12345678", "+12****78"),
         ("+1234567", "+*******"),
         ("+1", "+*"),
-        ("+", "+"),
     ],
 )
 def test_a_mask_shows_two_digits_at_either_end_of_a_long_number_only(number: str, mask: str) -> None:
@@ -109,9 +176,35 @@ def test_under_pseudonymise_neither_is() -> None:
     assert HIDDEN.text_fields("Hi Ann", is_unicode=None, is_deleted=False)["text"] is None
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("plain", "{}"),
+        ("王小明 您的验证码是 ٨٣٠٤١٧", '{"cjk":9,"digit":6}'),
+        ("“Łukasz” – jetzt…", '{"latin":1,"–":1,"“":1,"”":1,"…":1}'),
+        ("Danke 🎉🎉 👍🏽", '{"emoji":4}'),
+        ("20 % ™ ₹ ①", '{"digit":1,"no-break space":1,"₹":1,"™":1}'),
+        ("а́", '{"combining":1,"cyrillic":1}'),
+    ],
+)
+def test_of_what_is_outside_gsm_signs_are_told_and_of_letters_and_digits_only_the_kind(
+    text: str, told: str
+) -> None:
+    fields = HIDDEN.text_fields(text, is_unicode=None, is_deleted=False)
+    assert fields["text_non_gsm"] == told
+
+
+@given(st.text(min_size=1, max_size=60))
+def test_no_letter_and_no_digit_of_a_text_is_told(text: str) -> None:
+    fields = HIDDEN.text_fields(text, is_unicode=True, is_deleted=False)
+    told = json.loads(str(fields["text_non_gsm"]))
+    shown = [name for name in told if len(name) == 1]
+    assert not any(name.isalnum() for name in shown)
+
+
 def test_of_a_text_its_units_parts_and_strange_characters_are_kept() -> None:
     fields = HIDDEN.text_fields("5 € für Łukasz", is_unicode=True, is_deleted=False)
-    assert (fields["text_units"], fields["text_parts"], fields["text_non_gsm"]) == (14, 1, "Ł")
+    assert (fields["text_units"], fields["text_parts"], fields["text_non_gsm"]) == (14, 1, '{"latin":1}')
 
 
 @pytest.mark.parametrize("text", ["", "not yet blanked", None])

@@ -41,6 +41,7 @@ DEFAULTS: dict[str, Any] = {
     "concurrency": 8,
     "pii": PiiPolicy.PSEUDONYMISE,
     "pii_key": None,
+    "pii_columns": {},
     "timezone": "Europe/Berlin",
     "now": None,
 }

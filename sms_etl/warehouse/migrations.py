@@ -35,6 +35,8 @@ STEPS: Mapping[int, tuple[str, ...]] = {
         "alter table ops.build_context add column project_digest varchar",
         "alter table ops.build_context add column loaded_digest varchar",
         "alter table ops.build_context add column is_current boolean",
+        # It held the characters themselves, letters of names and digits of codes among them.
+        "update raw.sms set text_non_gsm = null where not starts_with(text_non_gsm, '{')",
         """
         update ops.quarantine
         set created_at = make_timestamp(1000000 * try_cast(raw ->> 'created_at' as bigint))

@@ -238,15 +238,20 @@ async def test_a_connection_that_breaks_off_says_how(
 
 
 @pytest.mark.parametrize(
-    ("scheme", "said"),
-    [("http", "no answer within 0.05 seconds"), ("https", "no connection within 0.04 seconds")],
+    ("scheme", "timeout", "said"),
+    [("http", 0.05, "no answer within 0.05 seconds"), ("https", 5, "no connection within 0.04 seconds")],
 )
 async def test_silence_is_waited_for_only_so_long(
-    connect: Connect, provider: Provider, monkeypatch: pytest.MonkeyPatch, scheme: str, said: str
+    connect: Connect,
+    provider: Provider,
+    monkeypatch: pytest.MonkeyPatch,
+    scheme: str,
+    timeout: float,
+    said: str,
 ) -> None:
     monkeypatch.setattr(client_module, "_CONNECT_SECONDS", 0.04)
     provider.otherwise = Reply(is_silent=True)
-    client = await connect(url=provider.url.replace("http", scheme), attempts=1, timeout=0.05)
+    client = await connect(url=provider.url.replace("http", scheme), attempts=1, timeout=timeout)
     assert said in await unreachable(client)
 
 

@@ -4,22 +4,26 @@ Rows are lenient in what may be missing (only `uuid` and `created_at` must be th
 stops sending becomes null) and strict in what is there: a wrong type is a reason, never a guess.
 """
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
-from typing import Annotated, NamedTuple, TypeVar
+from typing import Annotated, Any, NamedTuple, TypeVar, get_type_hints
 
 import msgspec
 
 from sms_etl.clock import as_utc, from_unix
-from sms_etl.pii import Pii, PiiPolicy
+from sms_etl.phone_numbers import NotAPhoneNumberError
+from sms_etl.pii import CODE_COLUMNS, DEFAULT_TREATMENTS, Pii
+from sms_etl.redaction import is_code, shape_of, shapes_of
 
 _LATEST_SECOND = 253_402_300_799  # the last second of the year 9999
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _COUNTRY = re.compile("[A-Za-z]{2}")
 _MONEY_DIGITS = Decimal(10) ** 12  # DECIMAL(18,6) holds twelve digits before the point
+_TEXT_AMOUNT = Decimal(10) ** 5
 _MICRO = Decimal("0.000001")
 _NOISE = Decimal("1e-9")
 """An amount so close to one with six decimals is that one, written by way of a binary float: 0.21 becomes
@@ -112,8 +116,8 @@ _IGNORED = {"@id", "@type", "@context", "requests", "clicks"}
 _IGNORED_IN_BULKS = _IGNORED | {"phones", "msg_groups", "sender_id", "text"}
 """Only on a single bulk; its messages have them."""
 
-_PERSONAL = {"phone", "text", "phones", "msg_groups"}
-_REDACTED = msgspec.Raw(b'"[redacted]"')
+_TREATED = (*CODE_COLUMNS, *DEFAULT_TREATMENTS)
+_TREATED_OF_BULKS = (*CODE_COLUMNS, "ip")
 
 _SMS_FIELDS = frozenset(SmsRow.__struct_fields__) | _IGNORED
 _BULK_FIELDS = frozenset(BulkRow.__struct_fields__) | _IGNORED_IN_BULKS
@@ -147,7 +151,7 @@ class BadRow:
     price: str | None
     """As the provider wrote it; None if it is nothing like an amount."""
     raw: str | None
-    """The row's JSON; None if it is no object and nothing tells what in it is personal."""
+    """The row's JSON; under `pseudonymise` with the type and length of what may be personal."""
     created_at: datetime | None = None
     """UTC without a zone; None if it is neither unix seconds nor an ISO text with its offset."""
 
@@ -167,6 +171,7 @@ def read_sms(raw: bytes | msgspec.Raw, pii: Pii) -> Fields:
         row = _decode_sms(raw)
         fields: dict[str, Value] = msgspec.structs.asdict(row)
         fields.update(pii.phone_fields(row.phone))
+        fields.update({name: pii.treated(name, getattr(row, name)) for name in _TREATED})
         fields.update(pii.text_fields(row.text, is_unicode=row.is_unicode, is_deleted=row.is_text_deleted))
         price = amount_of(row.price, "price")
         fields.update(
@@ -178,19 +183,22 @@ def read_sms(raw: bytes | msgspec.Raw, pii: Pii) -> Fields:
             price=price.value,
             is_rounded=price.is_rounded,
             bulk_id=uuid_of(row.bulk_id, "bulk_id") if row.bulk_id else None,
-            extra=_unknown_fields(raw, _SMS_FIELDS),
+            extra=_unknown_fields(raw, _SMS_FIELDS, pii),
         )
+    except NotAPhoneNumberError as exc:
+        raise BadRowError(f"{exc} - at `$.phone`") from exc
     except UNREADABLE as exc:
         raise BadRowError(str(exc)) from exc
     return fields
 
 
-def read_bulk(raw: bytes | msgspec.Raw, _pii: Pii) -> Fields:
+def read_bulk(raw: bytes | msgspec.Raw, pii: Pii) -> Fields:
     """Read a bulk, as `read_sms` reads a message; `msg_total_cost` is in the account's currency."""
     try:
         row = _decode_bulk(raw)
         cost = amount_of(row.msg_total_cost, "msg_total_cost")
         fields: dict[str, Value] = msgspec.structs.asdict(row)
+        fields.update({name: pii.treated(name, getattr(row, name)) for name in _TREATED_OF_BULKS})
         fields.update(
             uuid=uuid_of(row.uuid, "uuid"),
             created_at=from_unix(row.created_at),
@@ -198,7 +206,7 @@ def read_bulk(raw: bytes | msgspec.Raw, _pii: Pii) -> Fields:
             processed_at=_instant(row.processed_at),
             msg_total_cost=cost.value,
             is_rounded=cost.is_rounded,
-            extra=_unknown_fields(raw, _BULK_FIELDS),
+            extra=_unknown_fields(raw, _BULK_FIELDS, pii),
         )
     except UNREADABLE as exc:
         raise BadRowError(str(exc)) from exc
@@ -217,8 +225,8 @@ def decode_documented(rows: bytes) -> list[DocumentedSms] | None:
         return None
 
 
-def decode_sms(raw: bytes | msgspec.Raw) -> tuple[SmsRow, str | None]:
-    """Decode a message and its unknown fields; `uuid`, `bulk_id`, `iso2` and `price` are not checked yet.
+def decode_sms(raw: bytes | msgspec.Raw, pii: Pii) -> tuple[SmsRow, str | None]:
+    """Decode a message and its unknown fields; uuids, `iso2`, `phone` and `price` are not checked yet.
 
     Returns:
         The row, and its unknown fields as JSON text, None if there are none.
@@ -230,7 +238,7 @@ def decode_sms(raw: bytes | msgspec.Raw) -> tuple[SmsRow, str | None]:
         return _decode_documented(raw), None
     except UNREADABLE:
         try:
-            return _decode_sms(raw), _unknown_fields(raw, _SMS_FIELDS)
+            return _decode_sms(raw), _unknown_fields(raw, _SMS_FIELDS, pii)
         except UNREADABLE as exc:
             raise BadRowError(str(exc)) from exc
 
@@ -255,17 +263,55 @@ def _read_or_none(raw: bytes | msgspec.Raw, name: str, kind: type[_T]) -> _T | N
 
 
 def describe_bad_row(raw: bytes | msgspec.Raw, reason: str, pii: Pii) -> BadRow:
-    """Read of a bad row what can be read; under `pseudonymise` its number and text are blanked."""
+    """Read of a bad row what can be read.
+
+    Under `pseudonymise` only known fields with a right value are kept, and of them those that are not
+    personal; of everything else the type and the length.
+    """
     try:
         fields = _decode_fields(raw)
     except UNREADABLE:
-        kept = bytes(raw).decode(errors="replace") if pii.policy is PiiPolicy.KEEP else None
+        kept = bytes(raw).decode(errors="replace") if pii.is_kept else json.dumps(shape_of(raw))
         return BadRow(reason, None, None, kept)
     uuid, price = fields.get("uuid"), fields.get("price", fields.get("msg_total_cost"))
-    created_at = _moment_of(fields.get("created_at"))
-    if pii.policy is PiiPolicy.PSEUDONYMISE:
-        fields.update(dict.fromkeys(_PERSONAL & fields.keys(), _REDACTED))
-    return BadRow(reason, _text_of(uuid), _amount_text_of(price), _json_of(fields), created_at)
+    created_at, amount = _moment_of(fields.get("created_at")), _amount_text_of(price)
+    if pii.is_kept:
+        return BadRow(reason, _text_of(uuid), amount, _json_of(fields), created_at)
+    harmless = {name: value for name, value in fields.items() if _is_harmless(name, value)}
+    others = shapes_of({name: value for name, value in fields.items() if name not in harmless})
+    kept_uuid = _text_of(uuid) if "uuid" in harmless else None
+    return BadRow(reason, kept_uuid, amount, _json_of(harmless | others), created_at)
+
+
+_HARMLESS_TYPES: Mapping[str, Any] = {
+    name: kind
+    for struct in (SmsRow, BulkRow)
+    for name, kind in get_type_hints(struct, include_extras=True).items()
+    if name not in {"text", "phone", *DEFAULT_TREATMENTS}
+}
+
+
+def _is_harmless(name: str, value: msgspec.Raw) -> bool:
+    """Whether a value may be kept as it is: of a known field that is not personal, and right."""
+    if name not in _HARMLESS_TYPES or bytes(value) == b"null":
+        return name in _SMS_FIELDS | _BULK_FIELDS and bytes(value) == b"null"
+    if name in {"price", "msg_total_cost"}:
+        return _amount_text_of(value) is not None
+    try:
+        read = msgspec.json.decode(value, type=_HARMLESS_TYPES[name])
+        return not isinstance(read, str) or _is_harmless_text(name, read)
+    except (*UNREADABLE, BadRowError):
+        return False
+
+
+def _is_harmless_text(name: str, text: str) -> bool:
+    match name:
+        case "uuid" | "bulk_id":
+            return uuid_of(text, name) != ""
+        case "iso2":
+            return country_of(text) != ""
+        case _:
+            return is_code(text)
 
 
 def _text_of(value: msgspec.Raw | None) -> str | None:
@@ -276,8 +322,12 @@ def _text_of(value: msgspec.Raw | None) -> str | None:
 
 
 def _amount_text_of(value: msgspec.Raw | None) -> str | None:
+    """Read what may be an amount; in a text only a small one, since more digits may be a phone's."""
     text = _text_of(value)
-    return text if text is not None and _AMOUNT.fullmatch(text) else None
+    if text is None or not _AMOUNT.fullmatch(text):
+        return None
+    most = _TEXT_AMOUNT if bytes(value or b"")[:1] == b'"' else _MONEY_DIGITS
+    return text if abs(Decimal(text)) < most else None
 
 
 def _moment_of(value: msgspec.Raw | None) -> datetime | None:
@@ -294,7 +344,7 @@ def _moment_of(value: msgspec.Raw | None) -> datetime | None:
         return None
 
 
-def _json_of(fields: Mapping[str, msgspec.Raw]) -> str:
+def _json_of(fields: Mapping[str, Any]) -> str:
     return msgspec.json.encode(fields).decode(errors="replace")
 
 
@@ -352,10 +402,10 @@ def amount_of(raw: bytes | msgspec.Raw, field: str) -> Amount:
     return Amount(abs(exact), is_rounded=exact != amount)  # JSON knows -0
 
 
-def _unknown_fields(raw: bytes | msgspec.Raw, known: frozenset[str]) -> str | None:
-    """Give the fields that are not known here, as JSON text."""
+def _unknown_fields(raw: bytes | msgspec.Raw, known: frozenset[str], pii: Pii) -> str | None:
+    """Give the fields that are not known here, as JSON text; under `pseudonymise` their types and lengths."""
     fields = _decode_fields(raw)
     if fields.keys() <= known:
         return None
     unknown = {name: value for name, value in fields.items() if name not in known}
-    return msgspec.json.encode(unknown).decode()
+    return msgspec.json.encode(unknown if pii.is_kept else shapes_of(unknown)).decode()
