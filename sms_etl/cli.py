@@ -334,6 +334,36 @@ def accept(ids: tuple[str, ...], reason: str, all_like: bool, as_json: bool) -> 
         show_accepted(rows, waiting)
 
 
+@cli.group(epilog=_example("sms-etl pii apply", 'sms-etl pii accept-key --reason "lost in the move"'))
+def pii() -> None:
+    """Carry out a change of what is kept of numbers and texts, or of the key that hashes them."""
+
+
+@pii.command("accept-key", epilog=_example('sms-etl pii accept-key --reason "lost in the move"'))
+@click.option("--reason", required=True, help="Why the warehouse's own key is not used any more; kept.")
+@_as_json
+def accept_key(reason: str, as_json: bool) -> None:
+    """Go on with another key, where the warehouse's own is lost for good.
+
+    Hashes of what was loaded before never join those of what comes. The key is SMS_ETL_PII_KEY, or the file
+    pii.key; where there is none it is made.
+    """
+    from sms_etl.pii_state import accept_key as accept
+    from sms_etl.warehouse.store import writable_warehouse
+
+    if not reason.strip():
+        raise click.UsageError("--reason: say why.")
+    settings = _settings()
+    with writable_warehouse(settings).begin() as transaction:
+        fingerprint = accept(transaction, settings, reason=reason.strip())
+    if as_json:
+        _print_json({"is_changed": fingerprint is not None, "key_fingerprint": fingerprint})
+    elif fingerprint is None:
+        click.echo("It is the warehouse's key already. Nothing was changed.")
+    else:
+        click.echo(f"From now on the key with the fingerprint {fingerprint}. Back it up.")
+
+
 @cli.command(
     epilog=_example(
         'sms-etl query "show tables"',

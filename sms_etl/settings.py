@@ -23,6 +23,7 @@ from pydantic_settings import BaseSettings, DotEnvSettingsSource, SettingsConfig
 from sms_etl.clock import Clock, fixed_clock, system_clock
 from sms_etl.errors import SettingsError
 from sms_etl.pii import PiiPolicy
+from sms_etl.pii_key import HOW_TO_MAKE_ONE, LEAST_KEY_BYTES
 from sms_etl.places import default_data_dir, default_env_file, env_file_candidates
 
 PREFIX = "SMS_ETL_"
@@ -77,6 +78,13 @@ def _token_shape(token: SecretStr) -> SecretStr:
     value = token.get_secret_value().strip()
     if not re.fullmatch(r"[!-9;-~]+:[!-~]+", value):  # what else a header cannot carry, errors would quote
         raise ValueError("give it as <client_id>:<key>, in one line of plain letters, digits and signs")
+    return SecretStr(value)
+
+
+def _long_enough(key: SecretStr) -> SecretStr:
+    value = key.get_secret_value().strip()
+    if len(value.encode()) < LEAST_KEY_BYTES:
+        raise ValueError(f"give at least {LEAST_KEY_BYTES} bytes; to make one: {HOW_TO_MAKE_ONE}")
     return SecretStr(value)
 
 
@@ -172,8 +180,9 @@ class Settings(BaseSettings):
     pii: PiiPolicy = PiiPolicy.PSEUDONYMISE
     """`pseudonymise` stores keyed hashes and a masked form; `keep` stores numbers and texts as they are."""
 
-    pii_key: SecretStr | None = None
-    """Key of the hashes; made at first use in the data directory. With another key nothing joins any more."""
+    pii_key: Annotated[SecretStr, AfterValidator(_long_enough)] | None = None
+    """Key of the hashes, 32 bytes or more; made at first use in the data directory. With another key nothing
+    joins any more: a warehouse refuses all but its own."""
 
     timezone: Annotated[str, AfterValidator(_known_time_zone)] = "Europe/Berlin"
     """Where a business day and a month begin. Tables stay in UTC."""

@@ -80,6 +80,15 @@ STEPS: Mapping[int, tuple[str, ...]] = {
             forced_reason varchar, failed_tests json not null
         )
         """,
+        """
+        create table ops.pii (policy varchar not null, key_fingerprint varchar, since_at timestamp not null)
+        """,
+        """
+        create table ops.pii_receipt (
+            receipt_id uuid not null, kind varchar not null, started_at timestamp not null,
+            finished_at timestamp, messages bigint, quarantined bigint, files bigint, reason varchar
+        )
+        """,
     ),
 }
 _FOREIGN_RELATIONS = """
