@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -122,6 +123,15 @@ def _absolute_url(url: str, folder: Path | None = None) -> str:
     return f"{_DUCKDB_FILE}{str(folder or Path.cwd()).replace('%', '%25')}/{path}"
 
 
+class Publish(StrEnum):
+    """What the published copy holds."""
+
+    MARTS = "marts"
+    """What analysts read: `marts`, `seeds`, and `ops` without the quarantine."""
+    ALL = "all"
+    """The whole warehouse, the provider's rows and what waits in quarantine included."""
+
+
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 Instant = Annotated[datetime, BeforeValidator(_instant)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
@@ -184,6 +194,9 @@ class Settings(BaseSettings):
     """Key of the hashes, 32 bytes or more; made at first use in the data directory. With another key nothing
     joins any more: a warehouse refuses all but its own."""
 
+    publish: Publish = Publish.MARTS
+    """What the published copy holds; `all` shows whoever reads it the provider's rows and the quarantine."""
+
     timezone: Annotated[str, AfterValidator(_known_time_zone)] = "Europe/Berlin"
     """Where a business day and a month begin. Tables stay in UTC."""
 
@@ -205,6 +218,11 @@ class Settings(BaseSettings):
     def published_path(self) -> Path:
         """The read-only copy for analysts."""
         return self.data_dir / "published" / "warehouse.duckdb"
+
+    @property
+    def backup_path(self) -> Path:
+        """Where `sms-etl backup` writes unless it is told."""
+        return self.data_dir / "backup" / "warehouse.duckdb"
 
     @property
     def reports_dir(self) -> Path:

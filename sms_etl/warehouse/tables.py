@@ -280,6 +280,9 @@ publication = Table(
     Column(
         "published_at", DateTime, nullable=False, comment="when the copy was made, by the machine's clock"
     ),
+    Column(
+        "contents", String, nullable=False, comment="marts: what analysts read; all: a copy of the whole file"
+    ),
     Column("is_forced", Boolean, nullable=False, comment="a blocking check had failed"),
     Column("forced_reason", String, comment="why; null unless forced"),
     Column(
