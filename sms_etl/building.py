@@ -10,13 +10,14 @@ from sqlalchemy import delete, insert, select, tuple_, update
 
 from sms_etl.build_state import loaded_digest
 from sms_etl.clock import Clock, as_utc, system_clock
-from sms_etl.errors import SmsEtlError, WarehouseLocked
+from sms_etl.errors import PolicyNotApplied, SmsEtlError, WarehouseLocked
 from sms_etl.models.checks import GRAIN, TestResult, checks, run_tests
 from sms_etl.models.declared import Severity
 from sms_etl.models.files import own_seeds, project_digest
 from sms_etl.models.project import Project, load_project
 from sms_etl.models.runner import BuildResult, ModelBuild
 from sms_etl.models.runner import build as build_all
+from sms_etl.pii_state import require_applied
 from sms_etl.settings import Settings
 from sms_etl.stopping import interrupting
 from sms_etl.warehouse import tables
@@ -100,8 +101,8 @@ def noting_failure(warehouse: Warehouse, clock: Clock, models: Sequence[str] = (
     """
     try:
         yield
-    except WarehouseLocked:
-        raise  # nothing was begun, and to record it would wait for the lock once more
+    except (WarehouseLocked, PolicyNotApplied):
+        raise  # nothing was begun, and to record it might wait for the lock once more
     except Exception:
         with suppress(SmsEtlError), warehouse.begin() as transaction:
             _record_failure(transaction, models, clock())
@@ -122,7 +123,12 @@ def _each_of(project: Project, on_model: Callable[[int], None] | None) -> Callab
 
 
 def write_build_context(transaction: Transaction, settings: Settings) -> None:
-    """Write what the models are built with, so that they are plain SQL; describe the tables they read."""
+    """Write what the models are built with, so that they are plain SQL; describe the tables they read.
+
+    Raises:
+        PolicyNotApplied: The warehouse holds what the settings' policy says is not to be kept.
+    """
+    require_applied(transaction.native, settings)
     write_table_comments(transaction.native)  # a newer version of this package may say more of them
     transaction.sql.execute(delete(tables.build_context))
     transaction.sql.execute(

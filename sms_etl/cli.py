@@ -35,6 +35,7 @@ _KEPT_WHEN_STOPPED = {
     "sync": "What was read is kept; run it again to go on.",
     "build": "The models are as before; run it again.",
     "publish": "The published copy is whole: the old one or the new one.",
+    "backup": "A backup that was there is whole.",
     "report": "Reports that were there are whole.",
     "demo": "The demo is unfinished; run it again to begin anew. No account's data were touched.",
     "ui": "What was loaded is kept.",
@@ -236,6 +237,23 @@ def publish(force: bool, reason: str | None, as_json: bool) -> None:
         show_publication(result)
 
 
+@cli.command(epilog=_example("sms-etl backup", "sms-etl backup /mnt/backup/sms.duckdb"))
+@click.argument("file", required=False, type=click.Path(dir_okay=False, path_type=Path))
+@_as_json
+def backup(file: Path | None, as_json: bool) -> None:
+    """Copy the whole warehouse to FILE (<data dir>/backup/warehouse.duckdb), read whole and compared.
+
+    It holds the provider's rows and the quarantine. The key, pii.key, is not in it: back it up apart.
+    """
+    from sms_etl.warehouse.backup import back_up
+
+    result = back_up(_settings(), file)
+    if as_json:
+        _print_json(result.as_json())
+    else:
+        click.echo(f"Backed up to {result.path} ({result.size / 1e6:.1f} MB).")
+
+
 @cli.command(epilog=_example("sms-etl report --month 2026-01"))
 @click.option("--month", required=True, metavar="YYYY-MM", help="The business month.")
 @_as_json
@@ -334,6 +352,36 @@ def accept(ids: tuple[str, ...], reason: str, all_like: bool, as_json: bool) -> 
         show_accepted(rows, waiting)
 
 
+@cli.group(epilog=_example("sms-etl pii apply", 'sms-etl pii accept-key --reason "lost in the move"'))
+def pii() -> None:
+    """Carry out a change of what is kept of numbers and texts, or of the key that hashes them."""
+
+
+@pii.command("accept-key", epilog=_example('sms-etl pii accept-key --reason "lost in the move"'))
+@click.option("--reason", required=True, help="Why the warehouse's own key is not used any more; kept.")
+@_as_json
+def accept_key(reason: str, as_json: bool) -> None:
+    """Go on with another key, where the warehouse's own is lost for good.
+
+    Hashes of what was loaded before never join those of what comes. The key is SMS_ETL_PII_KEY, or the file
+    pii.key; where there is none it is made.
+    """
+    from sms_etl.pii_state import accept_key as accept
+    from sms_etl.warehouse.store import writable_warehouse
+
+    if not reason.strip():
+        raise click.UsageError("--reason: say why.")
+    settings = _settings()
+    with writable_warehouse(settings).begin() as transaction:
+        fingerprint = accept(transaction, settings, reason=reason.strip())
+    if as_json:
+        _print_json({"is_changed": fingerprint is not None, "key_fingerprint": fingerprint})
+    elif fingerprint is None:
+        click.echo("It is the warehouse's key already. Nothing was changed.")
+    else:
+        click.echo(f"From now on the key with the fingerprint {fingerprint}. Back it up.")
+
+
 @cli.command(
     epilog=_example(
         'sms-etl query "show tables"',
@@ -342,9 +390,15 @@ def accept(ids: tuple[str, ...], reason: str, all_like: bool, as_json: bool) -> 
     )
 )
 @click.argument("sql", required=False)
+@click.option(
+    "--warehouse",
+    "is_of_warehouse",
+    is_flag=True,
+    help="Read the warehouse itself, raw tables and quarantine too; a sync waits meanwhile.",
+)
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV, for spreadsheets and pipes.")
 @_as_json
-def query(sql: str | None, as_csv: bool, as_json: bool) -> None:
+def query(sql: str | None, is_of_warehouse: bool, as_csv: bool, as_json: bool) -> None:
     """Run one SQL query on the published copy, read-only; without SQL it is read from stdin.
 
     What does not fit the width of the terminal is turned, a line for each value.
@@ -359,7 +413,7 @@ def query(sql: str | None, as_csv: bool, as_json: bool) -> None:
     text = sys.stdin.read() if sql is None else sql
     if not text.strip():
         raise click.UsageError("Give a query.")
-    with open_query(text, _settings()) as (columns, rows):
+    with open_query(text, _settings(), is_of_warehouse=is_of_warehouse) as (columns, rows):
         if as_json:
             _print_json({"columns": columns, "rows": list(rows)})
         else:

@@ -70,7 +70,7 @@ _HOLDS_A_SANDBOX = "select count(*) > 0 and coalesce(bool_and(is_sandbox), false
 _SUFFIXES = ("", ".wal", "-wal", "-shm", "-journal")
 _CONFIG: dict[str, str | bool | int | float | list[str]] = {"autoinstall_known_extensions": False}
 _MAKING, _REPORTING = "making a sandbox account", "writing the report"
-_IN_WAREHOUSE = "select count(*), sum(price), any_value(currency) from raw.sms"
+_IN_WAREHOUSE = "select count(*), sum(price), any_value(currency) from marts.fct_sms"
 
 
 @dataclass(frozen=True)

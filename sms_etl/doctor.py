@@ -14,11 +14,14 @@ from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+import duckdb
 import msgspec
 
 from sms_etl.errors import DataDirError, SmsEtlError, WarehouseError
 from sms_etl.files import make_directory, unusable
 from sms_etl.pii import Pii, PiiPolicy
+from sms_etl.pii_key import find_key, fingerprint, key_path
+from sms_etl.pii_state import HeldPii, check_key, held_pii, is_blank, refuse_unapplied
 from sms_etl.places import env_file_candidates
 from sms_etl.providers.lox24.client import Account, Answer, Lox24Client, RetryPolicy, read_account
 from sms_etl.providers.lox24.records import BadRowError, read_sms
@@ -26,6 +29,7 @@ from sms_etl.settings import Settings, env_file, no_token
 from sms_etl.sync.notes import held_account
 from sms_etl.sync.probe import probe, probe_bulks
 from sms_etl.sync.provider_facts import Fact, write_facts
+from sms_etl.warehouse.read import newest
 from sms_etl.warehouse.store import Warehouse
 
 LEAST_FREE_BYTES = 2 * 1024**3
@@ -68,6 +72,8 @@ def examine(settings: Settings) -> list[Finding]:
         _data_dir(settings),
         _disk(settings),
         _warehouse(settings),
+        _key(settings),
+        _personal_data(settings),
         _time_zone(settings),
         *asyncio.run(_provider(settings)),
     ]
@@ -113,6 +119,38 @@ def _warehouse(settings: Settings) -> Finding:
     except (WarehouseError, SmsEtlError) as exc:
         return Finding("warehouse", False, exc.message, exc.hint)
     return Finding("warehouse", True, f"{warehouse.path} can be written.")
+
+
+def _key(settings: Settings) -> Finding:
+    """Look at the key's file and at whether the warehouse's hashes were made by it; make none."""
+    where = "SMS_ETL_PII_KEY" if settings.pii_key is not None else str(key_path(settings))
+    try:
+        key, held = find_key(settings), _held(settings)
+        if held is not None:
+            check_key(held, key, settings)
+    except SmsEtlError as exc:
+        return Finding("key", False, exc.message, exc.hint)
+    if key is None:
+        return Finding("key", True, f"{where} will be made by the first sync: back it up then.")
+    made = " The warehouse's hashes were made by it." if held and held.key_fingerprint else ""
+    return Finding("key", True, f"{where}, fingerprint {fingerprint(key)}.{made}")
+
+
+def _personal_data(settings: Settings) -> Finding:
+    held = _held(settings)
+    try:
+        if held is not None:
+            refuse_unapplied(held, settings)
+    except SmsEtlError as exc:
+        return Finding("personal data", False, exc.message, exc.hint)
+    return Finding("personal data", True, f"SMS_ETL_PII={settings.pii.value}.")
+
+
+def _held(settings: Settings) -> HeldPii | None:
+    """Return what the warehouse says of its rows; None if nothing binds what comes, or it says nothing."""
+    with suppress(SmsEtlError, duckdb.Error), newest(settings) as connection:
+        return None if is_blank(connection, settings) else held_pii(connection)
+    return None
 
 
 def _time_zone(settings: Settings) -> Finding:

@@ -2,6 +2,8 @@
 
 SmsEtlError                    exit 1
 ├── SettingsError              exit 2: a setting is missing or out of bounds
+│   ├── WrongKey               another key made the warehouse's hashes, or it is gone
+│   └── PolicyNotApplied       the warehouse holds what SMS_ETL_PII says is not to be kept
 ├── DataDirError               the data directory cannot be used
 ├── ProviderError              the provider answered with, or was reached with, an error
 │   ├── Unauthorised           401: the token is wrong or inactive; asked once, stops everything
@@ -61,6 +63,14 @@ class SettingsError(SmsEtlError):
     """A setting is missing or out of bounds."""
 
     exit_code = 2
+
+
+class WrongKey(SettingsError):
+    """The key is not the one that made the warehouse's hashes, or it is gone."""
+
+
+class PolicyNotApplied(SettingsError):
+    """The warehouse holds what the settings' policy of personal data says is not to be kept."""
 
 
 class DataDirError(SmsEtlError):

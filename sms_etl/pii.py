@@ -1,39 +1,26 @@
 """What is kept of numbers, texts and other personal fields, decided before anything touches the disk.
 
 Under `pseudonymise` a number becomes a keyed hash and a masked form and a text only features; the key stays
-in the data directory, so that the same number always gives the same hash. Under `keep` both are stored too.
-Each column, its safe default and the reason: docs/personal-data.md.
+in the data directory (`pii_key.py`), so that the same number always gives the same hash. Under `keep` both
+are stored too. Each column, its safe default and the reason: docs/personal-data.md.
 """
 
-import contextlib
-import os
 import re
-import secrets
-import tempfile
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 from functools import lru_cache
 from hashlib import sha256
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 from sms_etl import characters
-from sms_etl.errors import DataDirError
-from sms_etl.files import make_directory
 from sms_etl.gsm import count_parts
 from sms_etl.phone_numbers import NotAPhoneNumberError, normalised
 from sms_etl.redaction import is_code, is_sender_name, network_of
 
-if TYPE_CHECKING:
-    from sms_etl.settings import Settings
-
-KEY_FILE = "pii.key"
 _SHA256_BLOCK = 64
 _HASH_DIGITS = 32
 """128 bits: two of ten billion numbers share a hash with a chance of 1 in 10^19."""
 _MARK_DIGITS = 8
 RANGE_DIGITS = 3
-_KEY_TEXT = re.compile("[0-9a-f]{64}")
 ALPHABETS_END = 0x0530
 """Below it lie the Latin, Greek and Cyrillic alphabets."""
 CAPITALS = "".join(chr(code) for code in range(ALPHABETS_END) if chr(code).isupper())
@@ -105,17 +92,6 @@ class Pii:
     def __reduce__(self) -> tuple[type["Pii"], tuple[PiiPolicy, bytes, Treatments]]:
         """Let another process make its own of the policy, the key and the treatments."""
         return Pii, (self.policy, self.key, self.treatments)
-
-    @classmethod
-    def of(cls, settings: "Settings") -> "Pii":
-        """Give the policy of the settings; the key is made at first use.
-
-        Raises:
-            DataDirError: The key's file cannot be read or written.
-        """
-        if settings.pii_key is not None:
-            return cls(settings.pii, settings.pii_key.get_secret_value().encode(), settings.pii_columns)
-        return cls(settings.pii, _key_of(settings.data_dir), settings.pii_columns)
 
     def text_fields(
         self, text: str | None, *, is_unicode: bool | None, is_deleted: bool | None
@@ -219,35 +195,3 @@ def _keyed_hash(key: bytes) -> Callable[[str], str]:
         return outer.hexdigest()[:_HASH_DIGITS]
 
     return hash_of
-
-
-def _key_of(data_dir: Path) -> bytes:
-    path = data_dir / KEY_FILE
-    make_directory(data_dir)
-    try:
-        if not path.exists():
-            _write_key(path)
-        text = path.read_text(encoding="ascii").strip()
-        if not _KEY_TEXT.fullmatch(text):
-            raise ValueError("not a key: an empty or cut one would hash without a secret")
-        return text.encode()  # the text itself, so that SMS_ETL_PII_KEY=<the file's text> joins
-    except (OSError, ValueError) as exc:
-        raise DataDirError(
-            f"The key {path} cannot be read or written.",
-            hint="Restore it from a backup or give SMS_ETL_PII_KEY; with another key hashes do not join.",
-        ) from exc
-
-
-def _write_key(path: Path) -> None:
-    """Write a new key, whole or not at all; of two programs that do it at once, one wins."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.")  # made with mode 0600
-    aside = Path(name)
-    try:
-        with os.fdopen(descriptor, "w") as file:
-            file.write(secrets.token_hex(32) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        with contextlib.suppress(FileExistsError):
-            os.link(aside, path)
-    finally:
-        aside.unlink()

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -23,6 +24,7 @@ from pydantic_settings import BaseSettings, DotEnvSettingsSource, NoDecode, Sett
 from sms_etl.clock import Clock, fixed_clock, system_clock
 from sms_etl.errors import SettingsError
 from sms_etl.pii import DEFAULT_TREATMENTS, PiiPolicy, Treatment
+from sms_etl.pii_key import HOW_TO_MAKE_ONE, LEAST_KEY_BYTES
 from sms_etl.places import default_data_dir, default_env_file, env_file_candidates
 
 PREFIX = "SMS_ETL_"
@@ -80,6 +82,13 @@ def _token_shape(token: SecretStr) -> SecretStr:
     return SecretStr(value)
 
 
+def _long_enough(key: SecretStr) -> SecretStr:
+    value = key.get_secret_value().strip()
+    if len(value.encode()) < LEAST_KEY_BYTES:
+        raise ValueError(f"give at least {LEAST_KEY_BYTES} bytes; to make one: {HOW_TO_MAKE_ONE}")
+    return SecretStr(value)
+
+
 def _http_url(url: str) -> str:
     if not re.fullmatch(r"https?://[^\s?#@]+", url):
         raise ValueError("give an address that starts with https:// (or http:// on this machine)")
@@ -127,6 +136,15 @@ def _treatments(value: object) -> object:
                 f"and what becomes of them {', '.join(ways)}"
             )
     return {column: Treatment(way) for column, _, way in pairs}
+
+
+class Publish(StrEnum):
+    """What the published copy holds."""
+
+    MARTS = "marts"
+    """What analysts read: `marts`, `seeds`, and `ops` without the quarantine."""
+    ALL = "all"
+    """The whole warehouse, the provider's rows and what waits in quarantine included."""
 
 
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
@@ -187,8 +205,12 @@ class Settings(BaseSettings):
     pii: PiiPolicy = PiiPolicy.PSEUDONYMISE
     """`pseudonymise` stores keyed hashes and a masked form; `keep` stores numbers and texts as they are."""
 
-    pii_key: SecretStr | None = None
-    """Key of the hashes; made at first use in the data directory. With another key nothing joins any more."""
+    pii_key: Annotated[SecretStr, AfterValidator(_long_enough)] | None = None
+    """Key of the hashes, 32 bytes or more; made at first use in the data directory. With another key nothing
+    joins any more: a warehouse refuses all but its own."""
+
+    publish: Publish = Publish.MARTS
+    """What the published copy holds; `all` shows whoever reads it the provider's rows and the quarantine."""
 
     pii_columns: Annotated[Mapping[str, Treatment], NoDecode, BeforeValidator(_treatments)] = Field(
         default_factory=dict
@@ -216,6 +238,11 @@ class Settings(BaseSettings):
     def published_path(self) -> Path:
         """The read-only copy for analysts."""
         return self.data_dir / "published" / "warehouse.duckdb"
+
+    @property
+    def backup_path(self) -> Path:
+        """Where `sms-etl backup` writes unless it is told."""
+        return self.data_dir / "backup" / "warehouse.duckdb"
 
     @property
     def reports_dir(self) -> Path:

@@ -13,12 +13,12 @@ from sms_etl.settings import Settings
 from sms_etl.sync.bulks import count_differing
 from sms_etl.warehouse.publication import failed_checks, last_publication
 from sms_etl.warehouse.quarantine import count_open
-from sms_etl.warehouse.read import newest
+from sms_etl.warehouse.read import has_relation, newest
 
 _COUNTS = """
 select
-    (select count(*) from raw.sms) as messages,
-    (select count(*) from raw.bulk) as bulks,
+    (select count(*) from {messages}) as messages,
+    (select count(*) from {bulks}) as bulks,
     (select coalesce(sum(prices_rounded), 0) from ops.sync_run) as prices_rounded,
     (select watermark_at from ops.watermark where stream = 'sms') as watermark,
     (select max(built_at) from ops.build_context) as built_at,
@@ -30,7 +30,6 @@ _WARNINGS = """
 select model || ': ' || test || ' (' || failures || ' rows)'
 from ops.model_test where failures > 0 and severity <> 'error' order by model, test
 """
-_HAS_FACTS = "select count(*) from duckdb_tables() where schema_name = 'marts' and table_name = 'fct_sms'"
 _LATENESS = """
 select
     count(*) as messages,
@@ -60,8 +59,9 @@ class Status:
     aged_out: int | None
     """Not final, and no longer asked for; None before the first build."""
     bulks: int
-    bulks_differing: int
-    """Those whose messages do not add up to the provider's totals of them."""
+    bulks_differing: int | None
+    """Those whose messages do not add up to the provider's totals of them; None while the warehouse is locked
+    and the published copy does not hold the provider's rows."""
     watermark: datetime | None
     built_at: datetime | None
     published_at: datetime | None
@@ -98,12 +98,13 @@ def read_status(settings: Settings) -> Status:
         NoWarehouse: Nothing was loaded yet.
     """
     with newest(settings) as connection:
-        counts = _one(connection, _COUNTS) or {}
+        has_rows = has_relation(connection, "raw", "sms")
+        has_facts = has_relation(connection, "marts", "fct_sms")
+        counts = _counts(connection, has_rows=has_rows, has_facts=has_facts)
         warnings = connection.execute(_WARNINGS).fetchall()
         publication = last_publication(connection)
-        has_facts = connection.execute(_HAS_FACTS).fetchone() != (0,)
         lateness = _one(connection, _LATENESS)
-        differing = count_differing(connection, overlap=settings.overlap)
+        differing = count_differing(connection, overlap=settings.overlap) if has_rows else None
         opened = connection.execute(_OPEN).fetchone() if has_facts else None
         last_run = _last_run(connection)
         bulks_error = last_run.get("bulks_error") if last_run else None
@@ -125,6 +126,14 @@ def read_status(settings: Settings) -> Status:
             lateness=lateness if lateness and lateness["messages"] else None,
             **counts,
         )
+
+
+def _counts(connection: duckdb.DuckDBPyConnection, *, has_rows: bool, has_facts: bool) -> dict[str, Any]:
+    """Count what is loaded; in a published copy without the provider's rows, what was built of them."""
+    messages, bulks = ("raw.sms", "raw.bulk") if has_rows else ("marts.fct_sms", "marts.fct_bulk")
+    if not has_rows and not has_facts:  # published by force before the first build
+        messages = bulks = "(select 1 where false)"
+    return _one(connection, _COUNTS.format(messages=messages, bulks=bulks)) or {}
 
 
 def _last_run(connection: duckdb.DuckDBPyConnection) -> dict[str, Any] | None:

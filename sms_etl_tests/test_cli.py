@@ -273,7 +273,7 @@ def test_accepting_every_row_lets_status_and_sync_end_with_0_and_is_recorded(wai
 
 def test_the_published_copy_shows_what_was_accepted_after_the_next_sync(waiting: Run) -> None:
     waiting("sync")
-    count = "select count(*) from ops.quarantine where accepted_at is not null"
+    count = "select count(*) from marts.quarantined_rows where accepted_at is not null"
     waiting("quarantine", "accept", listed(waiting)[0]["quarantine_id"], "--reason", "a test")
     waiting("sync")
     assert the_object(waiting("query", "--json", count))["rows"] == [[1]]
@@ -531,7 +531,7 @@ def test_show_tables_lists_the_marts(synced: Run) -> None:
 
 
 def test_a_plan_is_drawn_as_the_database_draws_it(synced: Run) -> None:
-    assert len(synced("query", "explain select count(*) from raw.sms").stdout.splitlines()) == 3
+    assert len(synced("query", "explain select count(*) from marts.fct_sms").stdout.splitlines()) == 3
 
 
 def test_no_rows_are_said_to_be_none(synced: Run) -> None:
@@ -553,7 +553,7 @@ def test_wrong_sql_is_answered_with_what_duckdb_says(synced: Run) -> None:
 
 
 def test_the_published_copy_cannot_be_written(synced: Run) -> None:
-    result = synced("query", "delete from raw.sms")
+    result = synced("query", "delete from marts.fct_sms")
     assert result.exit_code == 1
     assert "read-only" in result.stderr
 

@@ -188,7 +188,7 @@ def test_a_bad_token_is_quoted_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_secrets_are_masked_wherever_settings_are_printed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SMS_ETL_LOX24_TOKEN", TOKEN)
-    monkeypatch.setenv("SMS_ETL_PII_KEY", "dont-tell-anybody-either")
+    monkeypatch.setenv("SMS_ETL_PII_KEY", "dont-tell-anybody-either-" + "x" * 32)
     settings = load_settings()
     for printed in (repr(settings), str(settings), settings.model_dump_json(), repr(settings.model_dump())):
         assert "dont-tell" not in printed

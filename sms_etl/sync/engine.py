@@ -35,7 +35,7 @@ from sms_etl.errors import (
     WrongAccount,
 )
 from sms_etl.files import make_directory, unusable
-from sms_etl.pii import Pii
+from sms_etl.pii_state import hold
 from sms_etl.providers.lox24.client import Account, Limits, Lox24Client
 from sms_etl.settings import Settings, no_token
 from sms_etl.sync import fetch
@@ -248,10 +248,12 @@ class _Run:
     expected: Counter[str] = field(default_factory=Counter)
     """Rows by step: a step may read spans and ask for single rows, one after the other."""
 
+    lander: Lander = field(init=False)
+    """Made once the warehouse has said that policy and key are its own."""
+
     def __post_init__(self) -> None:
         self.clock = self.settings.clock
         self.warehouse = Warehouse.of(self.settings)
-        self.lander = Lander(self.settings.landing_dir, Pii.of(self.settings))
         self.memory = Memory()
         self.watches = {stream.table.name: FormatWatch(stream.path) for stream in STREAMS}
         self.account: HeldAccount | None = None
@@ -267,6 +269,7 @@ class _Run:
         with self.warehouse.begin() as transaction:
             self.memory = recall(transaction, self.settings.landing_dir, self.clock())
             self.known_facts = recall_facts(transaction)
+            self.lander = Lander(self.settings.landing_dir, hold(transaction, self.settings))
             note_start(transaction, self.run_id, self.task.purpose, self.clock())
         before = self.memory.watermarks[SMS.name]
         _log.info(

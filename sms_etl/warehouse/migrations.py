@@ -78,8 +78,17 @@ STEPS: Mapping[int, tuple[str, ...]] = {
         """,
         """
         create table ops.publication (
-            published_at timestamp not null, is_forced boolean not null,
+            published_at timestamp not null, contents varchar not null, is_forced boolean not null,
             forced_reason varchar, failed_tests json not null
+        )
+        """,
+        """
+        create table ops.pii (policy varchar not null, key_fingerprint varchar, since_at timestamp not null)
+        """,
+        """
+        create table ops.pii_receipt (
+            receipt_id uuid not null, kind varchar not null, started_at timestamp not null,
+            finished_at timestamp, messages bigint, quarantined bigint, files bigint, reason varchar
         )
         """,
     ),
@@ -128,6 +137,12 @@ def _found_version(connection: Connection) -> int | None:
     """Give the file's version, or None if it is empty."""
     inspector = inspect(connection)
     if inspector.has_table("schema_version", schema="ops"):
+        if not inspector.has_table("sms", schema="raw"):
+            raise NotAWarehouse(
+                "The warehouse file is a published copy, without the provider's rows: it is no warehouse.",
+                hint="Start again from a file of `sms-etl backup`, or of SMS_ETL_PUBLISH=all; "
+                "docs/operations.md says how. Nothing was changed.",
+            )
         version: int | None = connection.scalar(select(func.max(tables.schema_version.c.version)))
         return version
     count = connection.scalar(text(_FOREIGN_RELATIONS))

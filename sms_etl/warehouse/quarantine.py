@@ -11,6 +11,7 @@ from uuid import UUID
 
 from sms_etl.clock import as_utc
 from sms_etl.errors import NotInQuarantine
+from sms_etl.warehouse.read import has_relation
 
 if TYPE_CHECKING:
     import duckdb
@@ -64,8 +65,13 @@ class QuarantinedRow:
 
 def count_open(connection: "duckdb.DuckDBPyConnection") -> int:
     """Count the rows that wait for somebody."""
-    [(count,)] = connection.execute(f"select count(*) from ops.quarantine where {OPEN}").fetchall()  # noqa: S608 - a constant
+    [(count,)] = connection.execute(f"select count(*) from {_of(connection)} where {OPEN}").fetchall()  # noqa: S608 - a constant
     return int(count)
+
+
+def _of(connection: "duckdb.DuckDBPyConnection") -> str:
+    """Return what to read: a published copy may have the mart alone, which is the same without `raw`."""
+    return "ops.quarantine" if has_relation(connection, "ops", "quarantine") else "marts.quarantined_rows"
 
 
 def quarantined_rows(
@@ -75,7 +81,7 @@ def quarantined_rows(
     where = OPEN if is_open_only else "true"
     rows = connection.execute(
         f"""
-        select {_SHOWN} from ops.quarantine where {where}
+        select {_SHOWN} from {_of(connection)} where {where}
         order by quarantined_at, created_at, quarantine_id
         """  # noqa: S608 - constants
     ).fetchall()

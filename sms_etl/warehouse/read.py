@@ -52,20 +52,34 @@ _MARTS = """
 select table_schema || '.' || table_name as "table" from information_schema.tables
 where table_schema = 'marts' order by all
 """
+_NOT_IN_THE_COPY = re.compile(r"with name \W*((raw|staging|intermediate)\.|quarantine\b|ops\.quarantine\b)")
+_NOT_PUBLISHED = (
+    "The provider's rows and the quarantine are not in the published copy unless SMS_ETL_PUBLISH=all. "
+    "`sms-etl query --warehouse` reads the warehouse itself; marts.fct_sms and marts.quarantined_rows tell "
+    "of the same rows."
+)
+_HAS_RELATION = "select 1 from information_schema.tables where table_schema = ? and table_name = ?"
 _FORBIDDEN = "it may only read the published copy: no files, no network, no extensions, no settings"
 
 
-def connect(settings: Settings | None = None) -> duckdb.DuckDBPyConnection:
+def connect(settings: Settings | None = None, *, is_of_warehouse: bool = False) -> duckdb.DuckDBPyConnection:
     """Open the published copy, read-only and locked down: no files, no network, no extensions, no settings.
 
     The tables are `marts.cost_monthly` and so on. A publication that comes later is seen by the next
     connection. `sql(...).fetchall()` and `.to_arrow_table()` are exact; `.df()` makes floats of decimals.
 
+    Args:
+        settings: Those of the environment unless given.
+        is_of_warehouse: Open the warehouse itself, raw tables and quarantine included; nothing can write it
+            meanwhile.
+
     Raises:
         NoWarehouse: Nothing was published yet.
         NotAWarehouse: The file is something else.
+        WarehouseLocked: It is the warehouse, and another program has it open.
     """
-    path = (settings or load_settings()).published_path
+    found = settings or load_settings()
+    path = path_of(found.warehouse_url) if is_of_warehouse else found.published_path
     _check_exists(path)
     connection = duckdb.connect(":memory:", config=_CONFIG)
     try:
@@ -171,10 +185,17 @@ def query(sql: str, settings: Settings | None = None) -> QueryResult:
 
 @contextmanager
 def open_query(
-    sql: str, settings: Settings | None = None
+    sql: str, settings: Settings | None = None, *, is_of_warehouse: bool = False
 ) -> Iterator[tuple[tuple[str, ...], Iterator[tuple[Any, ...]]]]:
-    """Run a query as `query` does; yield its columns, and its rows as they are fetched."""
-    with published(settings) as connection, interrupting(connection), _explained():
+    """Run a query as `query` does; yield its columns, and its rows as they are fetched.
+
+    With `is_of_warehouse` it is run on the warehouse itself: see `connect`.
+    """
+    with (
+        connect(settings, is_of_warehouse=is_of_warehouse) as connection,
+        interrupting(connection),
+        _explained(),
+    ):
         answer = connection.execute(_statement(connection, sql))
         batches = iter(lambda: answer.fetchmany(_BATCH), [])
         yield tuple(column[0] for column in answer.description or ()), chain.from_iterable(batches)
@@ -196,6 +217,11 @@ def newest(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
     with connection:
         _refuse_an_older_one(connection)
         yield connection
+
+
+def has_relation(connection: duckdb.DuckDBPyConnection, schema: str, name: str) -> bool:
+    """Return whether there is such a table or view: a published copy has not all that a warehouse has."""
+    return bool(connection.execute(_HAS_RELATION, [schema, name]).fetchall())
 
 
 def _refuse_an_older_one(connection: duckdb.DuckDBPyConnection) -> None:
@@ -256,6 +282,8 @@ def _explained() -> Iterator[None]:
         raise QueryError(
             "The query needs more memory than there is.", hint="Read fewer rows or columns, or aggregate."
         ) from exc
+    except duckdb.CatalogException as exc:
+        raise _refused(exc, hint=_NOT_PUBLISHED if _NOT_IN_THE_COPY.search(str(exc)) else "") from exc
     except duckdb.Error as exc:
         raise _refused(exc) from exc
 
@@ -264,9 +292,9 @@ def _name(text: str) -> str:
     return '"' + text.replace('"', '""') + '"'
 
 
-def _refused(reason: object) -> QueryError:
+def _refused(reason: object, *, hint: str = "") -> QueryError:
     lines = "\n".join(printable(line) for line in str(reason).splitlines())  # it may quote a value of a row
     return QueryError(
         f"The query was refused: {lines}",
-        hint='`sms-etl query "show tables"` lists the tables; docs/data-dictionary.md explains them.',
+        hint=hint or '`sms-etl query "show tables"` lists the tables; docs/data-dictionary.md explains them.',
     )

@@ -280,6 +280,9 @@ publication = Table(
     Column(
         "published_at", DateTime, nullable=False, comment="when the copy was made, by the machine's clock"
     ),
+    Column(
+        "contents", String, nullable=False, comment="marts: what analysts read; all: a copy of the whole file"
+    ),
     Column("is_forced", Boolean, nullable=False, comment="a blocking check had failed"),
     Column("forced_reason", String, comment="why; null unless forced"),
     Column(
@@ -322,6 +325,31 @@ model_test = Table(
     Column("failures", BigInteger, nullable=False, comment="rows that are wrong"),
     schema="ops",
     comment="One row a test, of the last build.",
+)
+
+pii = Table(
+    "pii",
+    metadata,
+    Column("policy", String, nullable=False, comment="keep: numbers and texts may be here; or pseudonymise"),
+    Column("key_fingerprint", String, comment="of the key that made the hashes; does not give it away"),
+    Column("since_at", DateTime, nullable=False, comment="when it came to be so"),
+    schema="ops",
+    comment="One row: the policy of personal data that all rows are under, and the key of the hashes.",
+)
+
+pii_receipt = Table(
+    "pii_receipt",
+    metadata,
+    Column("receipt_id", Uuid, nullable=False, comment="key of the receipt"),
+    Column("kind", String, nullable=False, comment="policy: what was kept was blanked; key: another key"),
+    Column("started_at", DateTime, nullable=False, comment="when it was begun"),
+    Column("finished_at", DateTime, comment="null: interrupted; `sms-etl pii apply` completes it"),
+    Column("messages", BigInteger, comment="rows of raw.sms whose number or text was blanked"),
+    Column("quarantined", BigInteger, comment="rows in quarantine that were redacted"),
+    Column("files", BigInteger, comment="landed files that were written again without"),
+    Column("reason", String, comment="why another key was accepted, in the words of whoever did"),
+    schema="ops",
+    comment="One row a change of policy or key that was carried out on what is stored.",
 )
 
 schema_version = Table(

@@ -15,7 +15,7 @@ with rows_left_out as (
         timezone(
             context.timezone, timezone('UTC', coalesce(quarantine.created_at, quarantine.quarantined_at))
         ) as local_time
-    from ops.quarantine as quarantine
+    from marts.quarantined_rows as quarantine
     cross join ops.build_context as context
     where quarantine.replayed_at is null
 ),
@@ -27,7 +27,7 @@ each_once as (
     qualify row_number() over (
         partition by
             rows_left_out.stream = 'sms',
-            coalesce(lower(rows_left_out.uuid), cast(rows_left_out.quarantine_id as varchar))
+            coalesce(rows_left_out.uuid, cast(rows_left_out.quarantine_id as varchar))
         order by rows_left_out.accepted_at is not null, rows_left_out.quarantined_at desc
     ) = 1
 )
@@ -43,5 +43,5 @@ select
     sms.uuid is not null as is_known
 from each_once
 left join marts.fct_sms as sms
-    on each_once.stream = 'sms' and lower(each_once.uuid) = cast(sms.uuid as varchar)
+    on each_once.stream = 'sms' and each_once.uuid = cast(sms.uuid as varchar)
 order by each_once.quarantined_at, each_once.quarantine_id
