@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
+from enum import StrEnum
 from typing import Annotated, NamedTuple, TypeVar
 
 import msgspec
@@ -133,6 +134,21 @@ Value = str | int | bool | Decimal | datetime | None
 Fields = Mapping[str, Value]
 
 
+MOST_LEVELS = 100
+"""Of brackets within a row; what is nested deeper cannot be read by every program that reads the warehouse."""
+_UNREAD = "sms_etl:unread"
+_BRACKETS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[\]{}]', re.DOTALL)
+_PLAIN_NAME = re.compile(rb'"[A-Za-z_]{1,40}"')
+
+
+class Unread(StrEnum):
+    """Why a row could not be read as it was sent."""
+
+    NOT_JSON = "not_json"
+    TOO_DEEP = "too_deep"
+    TOO_LARGE = "too_large"
+
+
 class BadRowError(ValueError):
     """Why a row cannot be loaded; the text never holds a value of the row."""
 
@@ -181,7 +197,7 @@ def read_sms(raw: bytes | msgspec.Raw, pii: Pii) -> Fields:
             extra=_unknown_fields(raw, _SMS_FIELDS),
         )
     except UNREADABLE as exc:
-        raise BadRowError(str(exc)) from exc
+        raise BadRowError(_reason(raw, exc)) from exc
     return fields
 
 
@@ -201,8 +217,55 @@ def read_bulk(raw: bytes | msgspec.Raw, _pii: Pii) -> Fields:
             extra=_unknown_fields(raw, _BULK_FIELDS),
         )
     except UNREADABLE as exc:
-        raise BadRowError(str(exc)) from exc
+        raise BadRowError(_reason(raw, exc)) from exc
     return fields
+
+
+def unread_row(
+    read: Mapping[bytes, bytes], why: Unread, unread: Mapping[bytes, int | None], *, size: int
+) -> bytes:
+    """Return the stand-in for a row that cannot be read as it was sent: JSON, and always a bad row.
+
+    Args:
+        read: What could be read of its fields; names and values as JSON.
+        why: Why it could not be read.
+        unread: Bytes of the fields that could not be read, by name as JSON; None if they are too many.
+        size: Bytes of the row.
+    """
+    names = {
+        name.decode().strip('"'): length for name, length in unread.items() if _PLAIN_NAME.fullmatch(name)
+    }
+    mark = msgspec.json.encode({"why": why, "bytes": size, "fields": names})
+    fields = [*read.items(), (b'"%b"' % _UNREAD.encode(), mark)]
+    return b"{%b}" % b",".join(b"%b:%b" % field for field in fields)
+
+
+class _UnreadMark(msgspec.Struct):
+    why: Unread
+    fields: dict[str, int | None]
+
+
+def _reason(raw: bytes | msgspec.Raw, exc: Exception) -> str:
+    """Return why a row cannot be read, without a value of it."""
+    if _UNREAD.encode() in bytes(raw):
+        return _reason_unread(raw)
+    if isinstance(exc, UnicodeDecodeError):
+        return "Not UTF-8"
+    return f"Nested deeper than {MOST_LEVELS} levels" if isinstance(exc, RecursionError) else str(exc)
+
+
+def _reason_unread(raw: bytes | msgspec.Raw) -> str:
+    try:
+        mark = msgspec.json.decode(_decode_fields(raw).get(_UNREAD, b"null"), type=_UnreadMark)
+    except UNREADABLE:
+        return "Not JSON"
+    match mark.why:
+        case Unread.TOO_LARGE:
+            return "Too large for an answer of 16 MiB"
+        case Unread.TOO_DEEP:
+            return f"Nested deeper than {MOST_LEVELS} levels"
+    known = [name for name in mark.fields if name in _SMS_FIELDS | _BULK_FIELDS]
+    return f"Not JSON - at `$.{known[0]}`" if known else "Not JSON"
 
 
 def decode_documented(rows: bytes) -> list[DocumentedSms] | None:
@@ -232,7 +295,7 @@ def decode_sms(raw: bytes | msgspec.Raw) -> tuple[SmsRow, str | None]:
         try:
             return _decode_sms(raw), _unknown_fields(raw, _SMS_FIELDS)
         except UNREADABLE as exc:
-            raise BadRowError(str(exc)) from exc
+            raise BadRowError(_reason(raw, exc)) from exc
 
 
 def keys_of(raw: bytes | msgspec.Raw) -> Keys:
@@ -358,4 +421,19 @@ def _unknown_fields(raw: bytes | msgspec.Raw, known: frozenset[str]) -> str | No
     if fields.keys() <= known:
         return None
     unknown = {name: value for name, value in fields.items() if name not in known}
+    if _UNREAD in unknown:
+        raise BadRowError(_reason_unread(raw))
+    if any(_levels(bytes(value)) >= MOST_LEVELS for value in unknown.values()):
+        raise BadRowError(f"Nested deeper than {MOST_LEVELS} levels")
     return msgspec.json.encode(unknown).decode()
+
+
+def _levels(value: bytes) -> int:
+    """Return how deep a value is nested."""
+    if value.count(b"[") + value.count(b"{") < MOST_LEVELS:
+        return 0
+    deepest = depth = 0
+    for mark in _BRACKETS.finditer(value):
+        depth += (mark[0] in b"[{") - (mark[0] in b"]}")
+        deepest = max(deepest, depth)
+    return deepest
