@@ -52,6 +52,7 @@ _NEXT = re.compile(rb'"(?:hydra:)?next"\s*:\s*"')
 
 _decode = msgspec.json.Decoder(_Listing).decode
 _decode_keys = msgspec.json.Decoder(_Keys).decode
+_decode_anything = msgspec.json.Decoder(msgspec.Raw).decode
 _decode_total = msgspec.json.Decoder(LargeCount | None).decode
 
 
@@ -63,7 +64,7 @@ def read_page(answer: Answer) -> Page:
     """
     try:
         body, listing = _read(answer.body)
-    except (*UNREADABLE, NotAListingError) as exc:
+    except UNREADABLE as exc:
         raise _no_listing(answer) from exc
     has_prefix = listing.member is not None
     rows = listing.member if has_prefix else listing.plain_member
@@ -80,12 +81,42 @@ def read_page(answer: Answer) -> Page:
     )
 
 
+def read_row(answer: Answer) -> msgspec.Raw:
+    """Read an answer that is one row.
+
+    Raises:
+        BadAnswer: It has no uuid.
+    """
+    body = answer.body
+    try:
+        _decode_anything(body)
+    except UNREADABLE:
+        body = _salvaged(lone_row(), body) or body
+    if keys_of(body).uuid is None:
+        raise BadAnswer("An answer of LOX24 is not a message.", request_id=answer.request_id)
+    return msgspec.Raw(body)
+
+
+def lone_row() -> Salvage:
+    """Return what reads an answer that is one row."""
+    return Salvage(is_listing=False)
+
+
+def _salvaged(salvage: Salvage, body: bytes) -> bytes | None:
+    try:
+        salvage.feed(body)
+        return salvage.result()
+    except NotAListingError:
+        return None
+
+
 def _total(written: msgspec.Raw) -> int | None:
     """Read a total; one that is no number of rows is none, and the rows are counted instead."""
     try:
-        return _decode_total(written)
+        total: int | None = _decode_total(written)
     except UNREADABLE:
         return None
+    return total
 
 
 def _no_listing(answer: Answer) -> BadAnswer:
@@ -118,9 +149,7 @@ def _read(body: bytes) -> tuple[bytes, _Listing]:
             return mended, _decode(mended)
         except UNREADABLE:
             continue
-    salvage = Salvage()
-    salvage.feed(body)
-    salvaged = salvage.result()
+    salvaged = _salvaged(Salvage(), body) or body
     return salvaged, _decode(salvaged)
 
 

@@ -135,7 +135,7 @@ Fields = Mapping[str, Value]
 
 
 MOST_LEVELS = 100
-"""Of brackets within a row; what is nested deeper cannot be read by every program that reads the warehouse."""
+"""Of brackets within a row: not every program that reads the warehouse can read what is nested deeper."""
 _UNREAD = "sms_etl:unread"
 _BRACKETS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[\]{}]', re.DOTALL)
 _PLAIN_NAME = re.compile(rb'"[A-Za-z_]{1,40}"')
@@ -240,6 +240,11 @@ def unread_row(
     return b"{%b}" % b",".join(b"%b:%b" % field for field in fields)
 
 
+def is_unread(raw: bytes | msgspec.Raw) -> bool:
+    """Whether a row is a stand-in."""
+    return _UNREAD.encode() in bytes(raw)
+
+
 class _UnreadMark(msgspec.Struct):
     why: Unread
     fields: dict[str, int | None]
@@ -247,7 +252,7 @@ class _UnreadMark(msgspec.Struct):
 
 def _reason(raw: bytes | msgspec.Raw, exc: Exception) -> str:
     """Return why a row cannot be read, without a value of it."""
-    if _UNREAD.encode() in bytes(raw):
+    if is_unread(raw):
         return _reason_unread(raw)
     if isinstance(exc, UnicodeDecodeError):
         return "Not UTF-8"
