@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from sms_etl.errors import SettingsError
 from sms_etl.phone_numbers import NotAPhoneNumberError, normalised
 from sms_etl.pii import Pii, PiiPolicy, masked
+from sms_etl.settings import load_settings
 
 PHONE = "+4917612345678"
 HIDDEN = Pii(PiiPolicy.PSEUDONYMISE, b"a key")

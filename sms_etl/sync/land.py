@@ -28,6 +28,7 @@ from sms_etl.sync.landed import (
     WindowFacts,
     not_written,
 )
+from sms_etl.sync.set_aside import without_misplaced
 
 
 def write_aside(
@@ -52,6 +53,7 @@ def write_aside(
         DataDirError: The file cannot be written.
     """
     read = _read(layout, rows, pii)
+    read = without_misplaced(read, rows, layout, facts, pii, landing_schema(layout))
     facts = msgspec.structs.replace(
         facts, rows=read.good.num_rows, rows_bad=len(read.bad), prices_rounded=read.rounded
     )

@@ -37,6 +37,8 @@ class Layout:
     columns: tuple[tuple[str, Kind], ...]
     read: Callable[[msgspec.Raw, Pii], Fields]
     """Reads one row."""
+    cursor: str = "created_at"
+    """The time that windows are cut by."""
 
 
 class WindowFacts(msgspec.Struct, frozen=True):

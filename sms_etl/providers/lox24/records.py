@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
+from enum import StrEnum
 from typing import Annotated, Any, NamedTuple, TypeVar, get_type_hints
 
 import msgspec
@@ -17,7 +18,7 @@ import msgspec
 from sms_etl.clock import as_utc, from_unix
 from sms_etl.phone_numbers import NotAPhoneNumberError
 from sms_etl.pii import CODE_COLUMNS, DEFAULT_TREATMENTS, Pii
-from sms_etl.redaction import is_code, shape_of, shapes_of
+from sms_etl.redaction import is_code, is_plain_name, shape_of, shapes_of
 
 _LATEST_SECOND = 253_402_300_799  # the last second of the year 9999
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
@@ -137,6 +138,21 @@ Value = str | int | bool | Decimal | datetime | None
 Fields = Mapping[str, Value]
 
 
+MOST_LEVELS = 100
+"""Of brackets within a row: not every program that reads the warehouse can read what is nested deeper."""
+_UNREAD = "sms_etl:unread"
+_BRACKETS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[\]{}]', re.DOTALL)
+_PLAIN_NAME = re.compile(rb'"[A-Za-z_]{1,40}"')
+
+
+class Unread(StrEnum):
+    """Why a row could not be read as it was sent."""
+
+    NOT_JSON = "not_json"
+    TOO_DEEP = "too_deep"
+    TOO_LARGE = "too_large"
+
+
 class BadRowError(ValueError):
     """Why a row cannot be loaded; the text never holds a value of the row."""
 
@@ -188,7 +204,7 @@ def read_sms(raw: bytes | msgspec.Raw, pii: Pii) -> Fields:
     except NotAPhoneNumberError as exc:
         raise BadRowError(f"{exc} - at `$.phone`") from exc
     except UNREADABLE as exc:
-        raise BadRowError(str(exc)) from exc
+        raise BadRowError(_reason(raw, exc)) from exc
     return fields
 
 
@@ -209,8 +225,70 @@ def read_bulk(raw: bytes | msgspec.Raw, pii: Pii) -> Fields:
             extra=_unknown_fields(raw, _BULK_FIELDS, pii),
         )
     except UNREADABLE as exc:
-        raise BadRowError(str(exc)) from exc
+        raise BadRowError(_reason(raw, exc)) from exc
     return fields
+
+
+def unread_row(
+    read: Mapping[bytes, bytes], why: Unread, unread: Mapping[bytes, int | None], *, size: int
+) -> bytes:
+    """Return the stand-in for a row that cannot be read as it was sent: JSON, and always a bad row.
+
+    Args:
+        read: What could be read of its fields; names and values as JSON.
+        why: Why it could not be read.
+        unread: Bytes of the fields that could not be read, by name as JSON; None if they are too many.
+        size: Bytes of the row.
+    """
+    names = {
+        name.decode().strip('"'): length for name, length in unread.items() if _PLAIN_NAME.fullmatch(name)
+    }
+    mark = msgspec.json.encode({"why": why, "bytes": size, "fields": names})
+    fields = [*read.items(), (b'"%b"' % _UNREAD.encode(), mark)]
+    return b"{%b}" % b",".join(b"%b:%b" % field for field in fields)
+
+
+def is_unread(raw: bytes | msgspec.Raw) -> bool:
+    """Whether a row is a stand-in."""
+    return _UNREAD.encode() in bytes(raw)
+
+
+class _UnreadMark(msgspec.Struct):
+    why: Unread
+    fields: dict[str, int | None]
+
+
+def _reason(raw: bytes | msgspec.Raw, exc: Exception) -> str:
+    """Return why a row cannot be read, without a value of it."""
+    if is_unread(raw):
+        return _reason_unread(raw)
+    if isinstance(exc, UnicodeDecodeError):
+        return "Not UTF-8"
+    return f"Nested deeper than {MOST_LEVELS} levels" if isinstance(exc, RecursionError) else str(exc)
+
+
+def _reason_unread(raw: bytes | msgspec.Raw) -> str:
+    try:
+        mark = msgspec.json.decode(_decode_fields(raw).get(_UNREAD, b"null"), type=_UnreadMark)
+    except UNREADABLE:
+        return "Not JSON"
+    match mark.why:
+        case Unread.TOO_LARGE:
+            return "Too large for an answer of 16 MiB"
+        case Unread.TOO_DEEP:
+            return f"Nested deeper than {MOST_LEVELS} levels"
+    known = [name for name in mark.fields if name in _SMS_FIELDS | _BULK_FIELDS]
+    return f"Not JSON - at `$.{known[0]}`" if known else "Not JSON"
+
+
+def _unread_fields(mark: msgspec.Raw | None) -> dict[str, Any]:
+    """Return the shapes of the fields of a stand-in that could not be read."""
+    try:
+        read = msgspec.json.decode(mark or b"null", type=_UnreadMark)
+    except UNREADABLE:
+        return {}
+    names = read.fields.items()
+    return {name: {"type": "unread", "length": size} for name, size in names if is_plain_name(name)}
 
 
 def decode_documented(rows: bytes) -> list[DocumentedSms] | None:
@@ -240,7 +318,7 @@ def decode_sms(raw: bytes | msgspec.Raw, pii: Pii) -> tuple[SmsRow, str | None]:
         try:
             return _decode_sms(raw), _unknown_fields(raw, _SMS_FIELDS, pii)
         except UNREADABLE as exc:
-            raise BadRowError(str(exc)) from exc
+            raise BadRowError(_reason(raw, exc)) from exc
 
 
 def keys_of(raw: bytes | msgspec.Raw) -> Keys:
@@ -277,8 +355,9 @@ def describe_bad_row(raw: bytes | msgspec.Raw, reason: str, pii: Pii) -> BadRow:
     created_at, amount = _moment_of(fields.get("created_at")), _amount_text_of(price)
     if pii.is_kept:
         return BadRow(reason, _text_of(uuid), amount, _json_of(fields), created_at)
+    unread = _unread_fields(fields.pop(_UNREAD, None))
     harmless = {name: value for name, value in fields.items() if _is_harmless(name, value)}
-    others = shapes_of({name: value for name, value in fields.items() if name not in harmless})
+    others = unread | shapes_of({name: value for name, value in fields.items() if name not in harmless})
     kept_uuid = _text_of(uuid) if "uuid" in harmless else None
     return BadRow(reason, kept_uuid, amount, _json_of(harmless | others), created_at)
 
@@ -408,4 +487,21 @@ def _unknown_fields(raw: bytes | msgspec.Raw, known: frozenset[str], pii: Pii) -
     if fields.keys() <= known:
         return None
     unknown = {name: value for name, value in fields.items() if name not in known}
-    return msgspec.json.encode(unknown if pii.is_kept else shapes_of(unknown)).decode()
+    if _UNREAD in unknown:
+        raise BadRowError(_reason_unread(raw))
+    if not pii.is_kept:
+        return msgspec.json.encode(shapes_of(unknown)).decode()
+    if any(_levels(bytes(value)) >= MOST_LEVELS for value in unknown.values()):
+        raise BadRowError(f"Nested deeper than {MOST_LEVELS} levels")
+    return msgspec.json.encode(unknown).decode()
+
+
+def _levels(value: bytes) -> int:
+    """Return how deep a value is nested."""
+    if value.count(b"[") + value.count(b"{") < MOST_LEVELS:
+        return 0
+    deepest = depth = 0
+    for mark in _BRACKETS.finditer(value):
+        depth += (mark[0] in b"[{") - (mark[0] in b"]}")
+        deepest = max(deepest, depth)
+    return deepest
