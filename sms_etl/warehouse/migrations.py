@@ -13,12 +13,15 @@ from sms_etl.clock import Clock, as_utc
 from sms_etl.errors import NotAWarehouse, WarehouseTooNew
 from sms_etl.warehouse import tables
 from sms_etl.warehouse.comments import write_table_comments
+from sms_etl.warehouse.copies import merge_all_copies
 from sms_etl.warehouse.version import VERSION
 
 STEPS: Mapping[int, tuple[str, ...]] = {
     2: (
         "alter table raw.sms alter column source type bigint",
         "alter table raw.bulk alter column source type bigint",
+        *merge_all_copies("raw.sms"),
+        *merge_all_copies("raw.bulk"),
         "alter table ops.account add column is_sandbox boolean",
         "alter table ops.sync_run add column purpose varchar",
         "alter table ops.sync_run add column rows_pruned bigint",
