@@ -11,7 +11,8 @@ from sqlalchemy import Integer, func, insert, select, text, update
 
 from sms_etl import __version__
 from sms_etl.clock import as_utc
-from sms_etl.providers.lox24.client import RequestRecord, is_loopback
+from sms_etl.loopback import is_loopback
+from sms_etl.providers.lox24.client import RequestRecord
 from sms_etl.sync.landed import Landed, landed_files
 from sms_etl.sync.plan import TEACHING_LATENESS, Purpose
 from sms_etl.sync.streams import SMS, STREAMS, Stream

@@ -13,7 +13,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import datetime
-from ipaddress import ip_address
 from types import TracebackType
 from typing import Protocol, Self, TypeVar
 from urllib.parse import urlencode
@@ -35,6 +34,7 @@ from sms_etl.errors import (
     Unavailable,
     Unreachable,
 )
+from sms_etl.loopback import is_loopback
 from sms_etl.providers.lox24.failures import REQUEST_ID_HEADER, error_for, unreachable
 from sms_etl.providers.lox24.pace import Pace
 from sms_etl.providers.lox24.transport import AiohttpTransport
@@ -431,12 +431,3 @@ def read_account(answer: Answer) -> Account:
             request_id=answer.request_id,
         ) from exc
     return Account(me.id, me.currency, is_sandbox=answer.headers.get(SANDBOX_HEADER) == "1")
-
-
-def is_loopback(base_url: str) -> bool:
-    """Return whether an address is of this machine and no other."""
-    host = httpx.URL(base_url).host
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
