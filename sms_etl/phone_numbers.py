@@ -27,9 +27,17 @@ def normalised(phone: str) -> str:
     digits = "".join(character for character in written if character.isdigit())
     if not digits or not _WRITTEN.fullmatch(written):
         raise NotAPhoneNumberError
-    if _INTERNATIONAL.match(written):
-        return _parsed("+" + re.sub(r"^\(?(?:\+|00)", "", written)) or "+" + digits.removeprefix("00")
-    return "+" + digits  # the provider writes E.164: only the plus is missing
+    international = _INTERNATIONAL.match(written)
+    if international is None:
+        return "+" + digits  # the provider writes E.164: only the plus is missing
+    whole = "+" + digits.removeprefix("00")
+    parsed = _parsed("+" + written[international.end() :])
+    # A plan may drop more than the zero of `+49 (0)176`, which would part a number from its plain form.
+    return parsed if parsed and parsed in _without_a_zero(whole) else whole
+
+
+def _without_a_zero(number: str) -> set[str]:
+    return {number[:place] + number[place + 1 :] for place, digit in enumerate(number) if digit == "0"}
 
 
 def _ascii(character: str) -> str:

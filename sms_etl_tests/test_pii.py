@@ -67,6 +67,13 @@ def test_ways_of_writing_a_number_hash_the_same(phone: str) -> None:
     assert HIDDEN.phone_fields(phone)["phone_hash"] == HIDDEN.phone_fields(PHONE)["phone_hash"]
 
 
+@pytest.mark.parametrize(
+    ("phone", "number"), [("+39 06 1234567", "+39061234567"), ("+52 1 55 1234 5678", "+5215512345678")]
+)
+def test_a_digit_that_a_numbering_plan_would_drop_stays(phone: str, number: str) -> None:
+    assert normalised(phone) == normalised(number) == number
+
+
 @pytest.mark.parametrize("phone", ["+", "anonymous", "n/a 12", "x", " ", "+49²"])
 def test_what_is_no_number_is_refused(phone: str) -> None:
     with pytest.raises(NotAPhoneNumberError) as caught:
