@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from sms_etl.errors import SettingsError
 from sms_etl.pii import PiiPolicy
-from sms_etl.settings import PREFIX, Settings, load_settings
+from sms_etl.settings import PREFIX, Publish, Settings, load_settings
 
 TOKEN = "4711:dont-tell-anybody"
 
@@ -42,6 +42,7 @@ DEFAULTS: dict[str, Any] = {
     "pii": PiiPolicy.PSEUDONYMISE,
     "pii_key": None,
     "pii_columns": {},
+    "publish": Publish.MARTS,
     "timezone": "Europe/Berlin",
     "now": None,
 }
