@@ -314,6 +314,8 @@ class Reader:
                 raise MovedError
             if not page.rows:
                 return behind
+            if _rows_on(page) == _rows_on((behind or pages)[-1]):
+                return behind  # it answers the last page for every page behind it
             found = found if behind else reading.found()
             known = len(found.rows)
             found.add(page)
@@ -383,7 +385,7 @@ class Reader:
         """
         self._refuse_cut(question, first)
         is_long = ramping or last > 1 + _PAGES_AT_ONCE  # else there is one round
-        seen = {row for row, _ in identified(first)} if is_long else set()
+        seen = _rows_on(first) if is_long else set()
         at_once = 1 if ramping else _PAGES_AT_ONCE
         number = 2
         while number <= last:
@@ -397,7 +399,7 @@ class Reader:
             for page in pages:
                 self._refuse_cut(question, page)
                 if is_long:
-                    seen.update(row for row, _ in identified(page))
+                    seen |= _rows_on(page)
                 yield page
             if is_long and len(seen) == known and len(pages) >= _COUNTED_AT_ONCE and pages[-1].rows:
                 raise ContradictionError(
@@ -408,6 +410,10 @@ class Reader:
 
 def _count(pages: Sequence[Page]) -> int:
     return sum(len(page.rows) for page in pages)
+
+
+def _rows_on(page: Page) -> set[Identity]:
+    return {row for row, _ in identified(page)}
 
 
 def with_filters(question: Question, filters: Query, orders: Query | None = None) -> Question:

@@ -32,6 +32,8 @@ from sms_etl.sync.provider_facts import (
 from sms_etl.sync.streams import BULKS, SMS, Stream
 
 _NOT_FOUND = "not found"
+_MOST_PAGES = 2**31 - 1
+"""That a page number may be."""
 _MOST_BACKWARDS = 0.2
 """Pairs of neighbours in the wrong order: the time of a row may be wrong."""
 
@@ -164,6 +166,8 @@ class _Probe:
             return [fact("totals", "missing")]
         last = max(1, -(-first.total // len(first.rows)))
         size = fact("page_size", len(first.rows) if last > 1 else UNKNOWN)
+        if last >= _MOST_PAGES:
+            return [fact("totals", "wrong"), size]
         whole = Question(self.span)
         behind = await self.reader.beyond(whole, self.window_id, last + 1)
         ending = first if last == 1 else await self.reader.beyond(whole, self.window_id, last)

@@ -166,7 +166,6 @@ async def test_jitter_spreads_the_waits_over_their_upper_half(
         b"\xff\xfe",
         b'{"hydra:totalItems": 0}',
         b'{"hydra:member": {}, "hydra:totalItems": 0}',
-        b'{"hydra:member": [], "hydra:totalItems": "0"}',
         b'{"hydra:member": [{"price": NaN}, "hydra:totalItems": 1}',
     ],
 )

@@ -223,7 +223,8 @@ def test_an_amount_further_off_than_noise_is_not_rounded(literal: str) -> None:
         ("phone", "4917612345678", "$.phone"),
         ("text", "[]", "$.text"),
         ("sender_id", '"\\ud800"', ""),
-        ("new_field", "[" * 100_000 + "]" * 100_000, "recursion"),
+        ("new_field", "[" * 100_000 + "]" * 100_000, "Nested deeper than 100 levels"),
+        ("new_field", "[" * 100 + "]" * 100, "Nested deeper than 100 levels"),
     ],
 )
 def test_a_wrong_value_is_a_reason_that_names_the_field(name: str, literal: str, said: str) -> None:

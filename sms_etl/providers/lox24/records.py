@@ -142,7 +142,8 @@ MOST_LEVELS = 100
 """Of brackets within a row: not every program that reads the warehouse can read what is nested deeper."""
 _UNREAD = "sms_etl:unread"
 _BRACKETS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[\]{}]', re.DOTALL)
-_PLAIN_NAME = re.compile(rb'"[A-Za-z_]{1,40}"')
+_PLAIN_NAME = re.compile(rb'"[A-Za-z_]{1,40}[0-9]?"')
+"""What a field is called; anything else may be somebody's number or address."""
 
 
 class Unread(StrEnum):
