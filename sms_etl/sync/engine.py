@@ -92,7 +92,7 @@ from sms_etl.sync.settle import (
     plan_settlement,
 )
 from sms_etl.sync.streams import BULKS, BULKS_CHANGED, SMS, STREAMS, Stream
-from sms_etl.warehouse.quarantine import count_open
+from sms_etl.warehouse.quarantine import count_open, count_open_files
 from sms_etl.warehouse.store import Transaction, Warehouse
 
 _log = logging.getLogger(__name__)
@@ -132,7 +132,9 @@ class SyncResult(LoadCounts):
     requests: int
     retries: int
     quarantine_open: int
-    """Rows that wait in quarantine at the end, of this run and of all before it: they need attention."""
+    """Rows and files that wait in quarantine at the end, of this run and of all before it."""
+    quarantine_files: int
+    """How many of them are landed files."""
     settled_by_uuid: int
     """Open messages that were asked for by uuid."""
     settled_by_window: int
@@ -258,6 +260,8 @@ class _Run:
     bulks_error: str | None = None
     page_size: int = 1
     """Rows on the fullest page seen."""
+    found_unloadable: set[str] = field(default_factory=set)
+    """Files that earlier runs landed and this run put aside."""
     expected: Counter[str] = field(default_factory=Counter)
     """Rows by step: a step may read spans and ask for single rows, one after the other."""
 
@@ -508,6 +512,8 @@ class _Run:
         async def take_up(file: FileAside) -> None:
             path = self.settings.landing_dir / file.stream.name / file.name
             is_of_this_run = file.run_id == self.run_id
+            if is_of_this_run and file.name not in self.found_unloadable:
+                return  # it was fetched just now: once more would give the same
             if is_of_this_run or not await asyncio.to_thread(self._is_loaded_late, file.stream, path):
                 if file.span is not None:
                     await self._read_span(file.stream, file.span, Purpose.BACKFILL)
@@ -630,7 +636,7 @@ class _Run:
         return missing
 
     def _load_together(self, stream: Stream, landed: Sequence[Landed], *, is_late: bool = False) -> Missing:
-        """Load landed files in one transaction, again without a limit where the usual memory is too little."""
+        """Load landed files in one transaction, without a limit where the usual memory is too little."""
         try:
             return self._load_within(MEMORY_OF_AN_INSERT, stream, landed, is_late=is_late)
         except OutOfMemory:
@@ -659,6 +665,8 @@ class _Run:
     def _put_aside(self, stream: Stream, path: Path, reason: str, facts: WindowFacts | None = None) -> None:
         """Put a landed file into quarantine as a whole."""
         _log.info("%s of %s is put aside: %s.", path.name, stream.name, reason)
+        if facts is None or facts.run_id != self.run_id:
+            self.found_unloadable.add(path.name)
         span = None
         if facts is not None and facts.since is not None and facts.until is not None:
             span = Span(facts.since, facts.until)
@@ -734,7 +742,7 @@ class _Run:
     def _note_end(self, before: datetime | None, stopped_reason: str, error: str | None) -> SyncResult:
         with self.warehouse.begin() as transaction:
             self._write_notes(transaction)
-            result = self._result(before, stopped_reason, count_open(transaction.native))
+            result = self._result(before, stopped_reason, transaction)
             note_end(transaction, asdict(result), error=error, finished_at=self.clock())
         _log.info(
             "Sync %s ended (%s): %d rows, %d new, %d changed, in %d requests and %.1f s.",
@@ -748,7 +756,7 @@ class _Run:
         )
         return result
 
-    def _result(self, before: datetime | None, stopped_reason: str, quarantine_open: int) -> SyncResult:
+    def _result(self, before: datetime | None, stopped_reason: str, transaction: Transaction) -> SyncResult:
         return SyncResult(
             **asdict(self.counts),
             run_id=str(self.run_id),
@@ -758,7 +766,8 @@ class _Run:
             watermark_after=self.memory.watermarks[SMS.name],
             requests=self.client.requests,
             retries=self.client.retries,
-            quarantine_open=quarantine_open,
+            quarantine_open=count_open(transaction.native),
+            quarantine_files=count_open_files(transaction.native),
             settled_by_uuid=self.settled_by_uuid,
             settled_by_window=self.settled_by_window,
             differences=self.differences,

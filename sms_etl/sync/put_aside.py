@@ -48,7 +48,7 @@ def put_aside(
     run_id: UUID,
     now: datetime,
 ) -> None:
-    """Write that a landed file could not be loaded.
+    """Write that a landed file could not be loaded; it takes the place of older ones of its span.
 
     Args:
         transaction: To write in.
@@ -60,6 +60,9 @@ def put_aside(
         now: Stamps it.
     """
     span = span or span_of(path.name)
+    for older in files_aside(transaction):
+        if older.stream is stream and _holds(span, older.span):
+            close_file(transaction, older, now)
     transaction.sql.execute(
         insert(_ROWS).values(
             quarantine_id=uuid4(),
@@ -118,3 +121,7 @@ def close_file(transaction: Transaction, file: FileAside, now: datetime) -> None
         update(_ROWS).where(_ROWS.c.quarantine_id == file.quarantine_id).values(replayed_at=as_utc(now))
     )
     mark_stale(transaction)
+
+
+def _holds(span: Span | None, other: Span | None) -> bool:
+    return span is not None and other is not None and span.holds(other.since) and span.holds(other.until)

@@ -27,6 +27,7 @@ STEPS: Mapping[int, tuple[str, ...]] = {
         "alter table ops.sync_run add column rows_pruned bigint",
         "alter table ops.sync_run add column prices_rounded bigint",
         "alter table ops.sync_run add column quarantine_open bigint",
+        "alter table ops.sync_run add column quarantine_files bigint",
         "alter table ops.sync_run add column differences bigint",
         "alter table ops.sync_run add column bulks_differing bigint",
         "alter table ops.sync_run add column bulks_error varchar",

@@ -154,7 +154,8 @@ sync_run = Table(
     Column("purpose", String, comment="of the run: forward, backfill, reconcile or replay"),
     Column("rows_pruned", BigInteger, comment="rows gone as the provider pruned its history"),
     Column("prices_rounded", BigInteger, comment="prices with binary noise, rounded to six decimals"),
-    Column("quarantine_open", BigInteger, comment="rows that waited in quarantine at its end"),
+    Column("quarantine_open", BigInteger, comment="rows and files that waited in quarantine at its end"),
+    Column("quarantine_files", BigInteger, comment="landed files among them"),
     Column("differences", BigInteger, comment="spans that a reconciliation found to differ"),
     Column("bulks_differing", BigInteger, comment="bulks that do not add up; null: not compared"),
     Column("bulks_error", String, comment="why bulks could not be read, if that did not stop the messages"),
@@ -227,7 +228,7 @@ quarantine = Table(
     Column("since_at", DateTime, comment="of a file: first second it holds, where that is known"),
     Column("until_at", DateTime, comment="of a file: last second it holds, inclusive"),
     schema="ops",
-    comment="One row a row or landed file that could not be loaded; open while neither replayed nor accepted.",
+    comment="One row a row or file that could not be loaded; open while neither replayed nor accepted.",
 )
 
 watermark = Table(

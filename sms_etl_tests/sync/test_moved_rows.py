@@ -160,13 +160,13 @@ def test_one_that_two_landed_files_hold_at_two_times_is_as_the_later_one_has_it(
     provider: MovingProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     moving, *_ = provider.send(NOW - 3 * DAY, NOW - DAY)
-    with _failing_loads(monkeypatch):
+    with _failing_loads(monkeypatch), pytest.raises(RuntimeError, match="power cut"):
         provider.sync()
     landed = sorted((provider.data_dir / "landing" / "sms").glob("*.parquet"))
     hidden = [file.rename(file.with_suffix(".hidden")) for file in landed]
     provider.now += 1
     provider.times[moving] = NOW - 5
-    with _failing_loads(monkeypatch):
+    with _failing_loads(monkeypatch), pytest.raises(RuntimeError, match="power cut"):
         provider.sync()
     for file in hidden:
         file.rename(file.with_suffix(".parquet"))
@@ -263,6 +263,6 @@ def _failing_loads(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     def power_cut(*_: object, **__: object) -> None:
         raise RuntimeError("power cut")
 
-    with monkeypatch.context() as patched, pytest.raises(RuntimeError, match="power cut"):
+    with monkeypatch.context() as patched:
         patched.setattr("sms_etl.sync.engine.load", power_cut)
         yield
