@@ -132,9 +132,8 @@ def show_pipeline(result: "PipelineResult") -> None:
         out.print(f"[yellow]New fields of the provider:[/] {escape(', '.join(sync.unknown_fields))}.")
     if sync.prices_rounded:
         out.print(f"{sync.prices_rounded:,} prices had binary noise and were rounded to six decimals.")
-    if sync.rows_quarantined:
-        out.print(f"[yellow]{sync.rows_quarantined:,} rows could not be loaded.[/]")
-    _show_quarantine(out, sync.quarantine_open)
+    _show_not_loaded(out, sync.rows_quarantined, sync.files_quarantined)
+    _show_quarantine(out, sync.quarantine_open, sync.quarantine_files)
     if result.build:
         show_build(result.build)
     if result.is_up_to_date:
@@ -143,18 +142,26 @@ def show_pipeline(result: "PipelineResult") -> None:
         out.print(f"Published {result.published.path}.")
 
 
-def _show_quarantine(out: Console, count: int) -> None:
+def _show_not_loaded(out: Console, rows: int, files: int) -> None:
+    if rows:
+        out.print(f"[yellow]{rows:,} rows could not be loaded.[/]")
+    if files:
+        were = "was" if files == 1 else "were"
+        out.print(f"[yellow]{_counted(files, 'landed file')} could not be loaded and {were} put aside.[/]")
+
+
+def _show_quarantine(out: Console, count: int, files: int) -> None:
     if count:
         out.print(
-            f"[yellow]{_waiting(count)} in quarantine.[/] `sms-etl quarantine list` shows each with its "
-            "reason, and what to do about it."
+            f"[yellow]{_waiting(count, files)} in quarantine.[/] `sms-etl quarantine list` shows each with "
+            "its reason, and what to do about it."
         )
 
 
 def show_quarantine(rows: "Sequence[QuarantinedRow]") -> None:
     """Show rows in quarantine, those alike together, and what can be done about those that are open.
 
-    A line a row: its id, when it was created (UTC), its uuid and its price.
+    A line a row: its id, when it was created (UTC), its uuid and its price; or its id and the file's name.
     """
     out = Console()
     for (stream, reason), alike in _by_reason(rows).items():
@@ -167,14 +174,21 @@ def show_quarantine(rows: "Sequence[QuarantinedRow]") -> None:
     if not waiting:
         out.print("No row waits in quarantine.")
         return
+    files = sum(row.is_open and row.landed is not None for row in rows)
     out.print(
-        f"{_waiting(waiting)}. `sms-etl sync --replay-quarantine` fetches them again and loads what is right "
-        'by now; `sms-etl quarantine accept ID --reason "…"` closes what will never be.'
+        f"{_waiting(waiting, files)}. `sms-etl sync --replay-quarantine` fetches them again and loads what "
+        'is right by now; `sms-etl quarantine accept ID --reason "…"` closes what will never be.'
     )
 
 
-def _waiting(count: int) -> str:
-    return "1 row waits" if count == 1 else f"{count:,} rows wait"
+def _waiting(count: int, files: int = 0) -> str:
+    kinds = {"row": count - files, "landed file": files}
+    told = " and ".join(_counted(number, kind) for kind, number in kinds.items() if number)
+    return f"{told or '0 rows'} {'waits' if count == 1 else 'wait'}"
+
+
+def _counted(number: int, kind: str) -> str:
+    return f"{number:,} {kind}{'' if number == 1 else 's'}"
 
 
 def _by_reason(rows: "Sequence[QuarantinedRow]") -> "dict[tuple[str, str], list[QuarantinedRow]]":
@@ -188,7 +202,8 @@ def _line_of(row: "QuarantinedRow") -> str:
     created = "time not readable  " if row.created_at is None else f"{row.created_at:%Y-%m-%d %H:%M:%S}"
     uuid = "uuid not readable" if row.uuid is None else row.uuid
     price = "" if row.price is None else f"{row.price} {row.currency or ''}"
-    line = f"  {str(row.quarantine_id)[:8]}  {created}  {uuid:36}  {price}".rstrip()
+    told = f"{created}  {uuid:36}  {price}" if row.landed is None else printable(row.landed)
+    line = f"  {str(row.quarantine_id)[:8]}  {told}".rstrip()
     if row.replayed_at is not None:
         return f"{line}\n            loaded {row.replayed_at:%Y-%m-%d}"
     if row.accepted_at is not None:
@@ -248,7 +263,7 @@ def show_status(status: "Status") -> None:
         table.add_row(f"[bold]{name}[/]", escape(text))
     out = Console()
     out.print(table)
-    _show_quarantine(out, status.quarantine_open)
+    _show_quarantine(out, status.quarantine_open, status.quarantine_files)
     if run.get("error"):
         out.print(f"[red]{escape(run['error'])}[/]")
     if status.forced:

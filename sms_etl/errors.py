@@ -25,6 +25,8 @@ SmsEtlError                    exit 1
 │   └── WindowUnstable         a window of messages would not hold still while it was read
 ├── WarehouseError
 │   ├── WarehouseLocked        another program has it open for writing
+│   ├── OutOfMemory            a statement needs more memory than it may take
+│   ├── RowsRefused            a statement failed by what its rows hold
 │   ├── WarehouseTooNew        written by a newer version of sms_etl
 │   ├── NotAWarehouse          the file is something else
 │   ├── NoWarehouse            nothing was loaded or published yet
@@ -180,6 +182,14 @@ class WarehouseError(SmsEtlError):
 
 class WarehouseLocked(WarehouseError):
     """Another program has the warehouse open."""
+
+
+class OutOfMemory(WarehouseError):
+    """A statement needs more memory than it may take, or than the machine has."""
+
+
+class RowsRefused(WarehouseError):
+    """A statement failed by what its rows hold, not by the state of the file or the machine."""
 
 
 class WarehouseTooNew(WarehouseError):

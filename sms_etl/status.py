@@ -12,7 +12,7 @@ import duckdb
 from sms_etl.settings import Settings
 from sms_etl.sync.bulks import count_differing
 from sms_etl.warehouse.publication import failed_checks, last_publication
-from sms_etl.warehouse.quarantine import count_open
+from sms_etl.warehouse.quarantine import count_open, count_open_files
 from sms_etl.warehouse.read import has_relation, newest
 
 _COUNTS = """
@@ -69,7 +69,9 @@ class Status:
     forced: dict[str, Any] | None
     """The row of `ops.publication` of the published copy if it failed a blocking check; else None."""
     quarantine_open: int
-    """Rows that could not be loaded and wait for somebody."""
+    """Rows that could not be loaded and wait for somebody, and landed files."""
+    quarantine_files: int
+    """How many of them are landed files."""
     prices_rounded: int
     """Amounts that were written with binary noise, over all syncs, each time they were read."""
     lateness: dict[str, Any] | None
@@ -114,6 +116,7 @@ def read_status(settings: Settings) -> Status:
             aged_out=opened[1] if opened else None,
             bulks_differing=differing,
             quarantine_open=count_open(connection),
+            quarantine_files=count_open_files(connection),
             published_at=publication["published_at"] if publication else None,
             forced=publication if publication and publication["is_forced"] else None,
             failed_tests=failed_checks(connection),

@@ -1,4 +1,4 @@
--- One row a row that could not be loaded, without what it holds. A view: it speaks of the file it is in.
+-- One row a row or a landed file that could not be loaded, without what it holds. A view: it speaks of the file it is in.
 with quarantine as (
     select * from ops.quarantine
 ),
@@ -6,8 +6,12 @@ with quarantine as (
 final as (
     select
         quarantine.quarantine_id,
+        quarantine.kind,
         quarantine.stream,
         quarantine.reason,
+        quarantine.landed,
+        quarantine.since_at,
+        quarantine.until_at,
         -- What is no uuid may be anything, a number included.
         cast(try_cast(quarantine.uuid as uuid) as varchar) as uuid,
         quarantine.created_at,

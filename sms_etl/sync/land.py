@@ -26,6 +26,7 @@ from sms_etl.sync.landed import (
     Landed,
     Layout,
     WindowFacts,
+    name_of,
     not_written,
 )
 from sms_etl.sync.set_aside import without_misplaced
@@ -61,7 +62,7 @@ def write_aside(
     table = table.append_column(
         SEEN_AT, pa.repeat(pa.scalar(as_utc(facts.fetched_at), SEEN_AT.type), len(table))
     )
-    path = folder / layout.stream / f"{facts.fetched_at:%Y%m%dT%H%M%S%f}-{facts.window_id}.parquet"
+    path = folder / layout.stream / name_of(facts)
     metadata = {METADATA_KEY: msgspec.json.encode(facts)}
     aside = _written_aside(path, table.replace_schema_metadata(metadata))
     return Aside(aside, Landed(path, facts), Counter(row.reason for row in read.bad))
@@ -95,6 +96,9 @@ _OUTCOME_COLUMNS = (
     pa.field("bad_raw", pa.string()),
     pa.field("bad_created_at", pa.timestamp("us")),
 )
+
+OPTIONAL_COLUMNS = frozenset({"bad_created_at"})
+"""What files of earlier versions lack."""
 
 SEEN_AT = pa.field("seen_at", pa.timestamp("us"), nullable=False)
 """When the provider showed the row; one value a file, but a column is what the load can read."""

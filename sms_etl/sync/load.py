@@ -50,6 +50,8 @@ class LoadCounts:
     rows_pruned: int = 0
     """Of them, those of spans in which the provider has nothing any more."""
     rows_quarantined: int = 0
+    files_quarantined: int = 0
+    """Landed files that could not be loaded and were put aside as a whole."""
     rows_late: int = 0
     """New messages created before the watermark: they became visible late."""
     prices_rounded: int = 0
@@ -91,6 +93,7 @@ def load(
     run_id: UUID,
     now: datetime,
     memory: str | None = MEMORY_OF_AN_INSERT,
+    is_late: bool = False,
 ) -> tuple[LoadCounts, Missing]:
     """Load landed files of one stream, together: a merge of many rows costs little more than one of few.
 
@@ -101,6 +104,8 @@ def load(
         run_id: The run that loads them; another one may have fetched them.
         now: Stamps the load.
         memory: What an insert may take; None: what the machine has.
+        is_late: The files were put aside and others read since: a row that was seen later stays as it is,
+            the watermark where it is, and nothing counts as missing.
 
     Returns:
         What it counted, and what is missing from the windows that were read whole.
@@ -108,9 +113,11 @@ def load(
     files = _not_loaded(transaction, landed)
     if not files:
         return LoadCounts(), Missing()
+    if is_late:
+        files = [file.without_watermark() for file in files]
     facts = files[0].facts
-    batch = _show_batch(transaction, stream, files)
-    missing = _missing(transaction, stream, files)
+    batch = _show_batch(transaction, stream, files, is_late=is_late)
+    missing = Missing() if is_late else _missing(transaction, stream, files)
     stored = _look_up(transaction, stream, facts, batch)
     late = _note_late_rows(transaction, stream, facts, batch)
     moved = _bring_home(transaction, stream) if stored else frozenset()
@@ -118,7 +125,7 @@ def load(
         counts = _compare_and_merge(transaction, stream, facts)
     else:
         counts = _insert(transaction, stream, facts, batch, memory)
-    gone = _mark_gone(transaction, stream, files)
+    gone = _mark_gone(transaction, stream, files, is_late=is_late)
     _log_windows(transaction, files, now)
     quarantined = quarantine(transaction, stream, files, run_id=run_id, now=now)
     unknown_fields = _note_unknown_fields(transaction, stream, now)
@@ -213,8 +220,10 @@ class _Batch:
     """Whether the files follow each other in time, as those of a span do."""
 
 
-def _show_batch(transaction: Transaction, stream: Stream, files: Sequence[Landed]) -> _Batch:
-    """Make the view `batch`."""
+def _show_batch(
+    transaction: Transaction, stream: Stream, files: Sequence[Landed], *, is_late: bool
+) -> _Batch:
+    """Make the view `batch`; of files that come late, without the rows that were seen since."""
     columns = ", ".join(
         f"cast(landed.{column.name} as {column.type.compile(transaction.sql.dialect)}) as {column.name}"
         for column in stream.provider_columns
@@ -224,10 +233,17 @@ def _show_batch(transaction: Transaction, stream: Stream, files: Sequence[Landed
         select {columns}, landed.seen_at from read_parquet([{paths}]) as landed
         where landed.bad_reason is null and not landed.is_gone
         """
+    if is_late:
+        good += f"""
+            and not exists (
+                select 1 from raw.{stream.table.name} as stored
+                where stored.uuid = cast(landed.uuid as uuid) and stored.last_seen_at > landed.seen_at
+            )
+            """
     transaction.run(f"create or replace temp view batch as {good}")
     extent = f"count(*), count(distinct uuid), min(created_at), max(created_at), max({stream.cursor})"
     count, uuids, earliest, latest, reached = transaction.row(f"select {extent} from batch")
-    if uuids < count:  # files of a run before this one: the later observation counts
+    if uuids < count or is_late:  # files of a run before this one: the later observation counts
         transaction.run(
             f"""
             create or replace temp table newest as {good} qualify row_number() over (
@@ -512,12 +528,13 @@ def _note_unknown_fields(transaction: Transaction, stream: Stream, now: datetime
     return tuple(sorted(field for (field,) in rows))
 
 
-def _mark_gone(transaction: Transaction, stream: Stream, files: Sequence[Landed]) -> int:
+def _mark_gone(transaction: Transaction, stream: Stream, files: Sequence[Landed], *, is_late: bool) -> int:
     (marked,) = transaction.row(
         f"""
         update raw.{stream.table.name} as stored set gone_at = $gone_at, changed_at = $gone_at
         from read_parquet($paths) as landed
         where landed.is_gone and stored.uuid = cast(landed.uuid as uuid) and stored.gone_at is null
+            {"and stored.last_seen_at <= landed.seen_at" if is_late else ""}
         """,
         {"gone_at": as_utc(files[-1].facts.fetched_at), "paths": [str(file.path) for file in files]},
     )

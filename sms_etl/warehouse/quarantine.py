@@ -19,10 +19,17 @@ if TYPE_CHECKING:
 OPEN = "replayed_at is null and accepted_at is null"
 """A condition on `ops.quarantine`: the row waits for somebody."""
 
+ROW, FILE = "row", "file"
+"""What waits: a row of the provider, or a landed file as a whole."""
+
 _SHOWN = """
     quarantine_id,
+    kind,
     stream,
     reason,
+    landed,
+    since_at,
+    until_at,
     cast(try_cast(uuid as uuid) as varchar) as uuid,
     created_at,
     price,
@@ -36,11 +43,18 @@ _SHOWN = """
 
 @dataclass(frozen=True)
 class QuarantinedRow:
-    """A row that could not be loaded; times are UTC."""
+    """A row that could not be loaded, or a landed file; times are UTC."""
 
     quarantine_id: UUID
+    kind: str
+    """`row` or `file`."""
     stream: str
     reason: str
+    landed: str | None
+    """Of a file: its name below the stream's landing folder."""
+    since_at: datetime | None
+    """Of a file: the first second it holds; None if that is not known."""
+    until_at: datetime | None
     uuid: str | None
     """None if it is not readable."""
     created_at: datetime | None
@@ -66,6 +80,14 @@ class QuarantinedRow:
 def count_open(connection: "duckdb.DuckDBPyConnection") -> int:
     """Count the rows that wait for somebody."""
     [(count,)] = connection.execute(f"select count(*) from {_of(connection)} where {OPEN}").fetchall()  # noqa: S608 - a constant
+    return int(count)
+
+
+def count_open_files(connection: "duckdb.DuckDBPyConnection") -> int:
+    """Count the landed files among them."""
+    [(count,)] = connection.execute(
+        f"select count(*) from {_of(connection)} where {OPEN} and kind = '{FILE}'"  # noqa: S608 - constants
+    ).fetchall()
     return int(count)
 
 

@@ -21,7 +21,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from sms_etl.clock import Clock
-from sms_etl.errors import NoWarehouse, WarehouseError, WarehouseLocked
+from sms_etl.errors import NoWarehouse, OutOfMemory, RowsRefused, WarehouseError, WarehouseLocked
 from sms_etl.files import make_directory
 from sms_etl.settings import Settings
 from sms_etl.warehouse.file import path_of, why_not_opened
@@ -212,13 +212,26 @@ def _engine(url: str, path: Path) -> Engine:
     return create_engine(address, poolclass=NullPool, connect_args={"config": config})
 
 
-# What these say may quote a value of a row, which must not reach a log.
-_MAY_QUOTE_ROWS = (duckdb.ConversionException, duckdb.ConstraintException, duckdb.DataError)
+# A statement fails so by what a row holds. What these say may quote it, which must not reach a log.
+_BY_ITS_ROWS = (
+    duckdb.DataError,
+    duckdb.IntegrityError,
+    duckdb.InternalError,
+    duckdb.InvalidInputException,
+    duckdb.InvalidTypeException,
+    duckdb.NotSupportedError,
+    duckdb.SerializationException,
+)
 
 
 def _refused(exc: DBAPIError | duckdb.Error, path: Path) -> WarehouseError:
     said = getattr(exc, "orig", None) or exc
-    return WarehouseError(
-        f"The warehouse {path} refused: {type(said).__name__ if isinstance(said, _MAY_QUOTE_ROWS) else said}",
-        hint="Nothing of this step was written. Run `sms-etl doctor`.",
-    )
+    if isinstance(said, duckdb.OutOfMemoryException):
+        return OutOfMemory(
+            f"The warehouse {path} needs more memory than there is.",
+            hint="Nothing of this step was written. End other programs, or give the machine more memory.",
+        )
+    hint = "Nothing of this step was written. Run `sms-etl doctor`."
+    if isinstance(said, _BY_ITS_ROWS):
+        return RowsRefused(f"The warehouse {path} refused: {type(said).__name__}", hint=hint)
+    return WarehouseError(f"The warehouse {path} refused: {said}", hint=hint)

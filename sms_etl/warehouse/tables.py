@@ -146,6 +146,7 @@ sync_run = Table(
     Column("rows_changed", BigInteger, comment="messages that had changed"),
     Column("rows_gone", BigInteger, comment="messages found deleted at the provider"),
     Column("rows_quarantined", BigInteger, comment="rows that could not be loaded"),
+    Column("files_quarantined", BigInteger, comment="landed files that could not be loaded"),
     Column("rows_late", BigInteger, comment="new rows created before the watermark"),
     Column("settled_by_uuid", BigInteger, comment="open messages asked for by uuid"),
     Column("settled_by_window", BigInteger, comment="spans of open messages read again"),
@@ -153,7 +154,8 @@ sync_run = Table(
     Column("purpose", String, comment="of the run: forward, backfill, reconcile or replay"),
     Column("rows_pruned", BigInteger, comment="rows gone as the provider pruned its history"),
     Column("prices_rounded", BigInteger, comment="prices with binary noise, rounded to six decimals"),
-    Column("quarantine_open", BigInteger, comment="rows that waited in quarantine at its end"),
+    Column("quarantine_open", BigInteger, comment="rows and files that waited in quarantine at its end"),
+    Column("quarantine_files", BigInteger, comment="landed files among them"),
     Column("differences", BigInteger, comment="spans that a reconciliation found to differ"),
     Column("bulks_differing", BigInteger, comment="bulks that do not add up; null: not compared"),
     Column("bulks_error", String, comment="why bulks could not be read, if that did not stop the messages"),
@@ -221,8 +223,12 @@ quarantine = Table(
     Column("created_at", DateTime, comment="of the row, where readable"),
     Column("accepted_at", DateTime, comment="when somebody accepted that it will never be right"),
     Column("accepted_reason", String, comment="why, in the words of whoever accepted it"),
+    Column("kind", String, server_default="row", comment="row; file: a landed file as a whole"),
+    Column("landed", String, comment="of a file: its name below the stream's landing folder"),
+    Column("since_at", DateTime, comment="of a file: first second it holds, where that is known"),
+    Column("until_at", DateTime, comment="of a file: last second it holds, inclusive"),
     schema="ops",
-    comment="One row a row that could not be loaded; open while neither replayed nor accepted.",
+    comment="One row a row or file that could not be loaded; open while neither replayed nor accepted.",
 )
 
 watermark = Table(

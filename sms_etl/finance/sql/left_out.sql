@@ -17,7 +17,7 @@ with rows_left_out as (
         ) as local_time
     from marts.quarantined_rows as quarantine
     cross join ops.build_context as context
-    where quarantine.replayed_at is null
+    where quarantine.replayed_at is null and quarantine.kind = 'row'
 ),
 
 each_once as (
