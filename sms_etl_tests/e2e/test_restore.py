@@ -1,4 +1,4 @@
-"""A backup is whole, and so is a copy published as such: a warehouse is started again from it, and goes on."""
+"""A backup is whole, and so is a copy published whole: a warehouse is started again from it, and goes on."""
 
 import shutil
 from datetime import timedelta
