@@ -9,6 +9,7 @@ something needs a person.
 import errno
 import json
 import logging
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ import click
 
 from sms_etl import __version__
 from sms_etl.errors import NoWarehouse, SmsEtlError
+from sms_etl.files import PRIVATE_UMASK
 from sms_etl.left_out import leave_out
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ _DAY = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"])
 _KEPT_WHEN_STOPPED = {
     "sync": "What was read is kept; run it again to go on.",
     "build": "The models are as before; run it again.",
+    "pii": "What was blanked stays so; run it again to complete it.",
     "publish": "The published copy is whole: the old one or the new one.",
     "backup": "A backup that was there is whole.",
     "report": "Reports that were there are whole.",
@@ -120,6 +123,7 @@ def main() -> None:
     """Run the command line."""
     from sms_etl.stopping import stop_like_ctrl_c
 
+    os.umask(PRIVATE_UMASK)  # whatever a library writes is for its owner alone
     leave_out("numpy", "pandas")  # no command needs them, and Arrow would import both
     stop_like_ctrl_c()
     cli.main(prog_name="sms-etl")
@@ -355,6 +359,28 @@ def accept(ids: tuple[str, ...], reason: str, all_like: bool, as_json: bool) -> 
 @cli.group(epilog=_example("sms-etl pii apply", 'sms-etl pii accept-key --reason "lost in the move"'))
 def pii() -> None:
     """Carry out a change of what is kept of numbers and texts, or of the key that hashes them."""
+
+
+@pii.command("apply", epilog=_example("SMS_ETL_PII=pseudonymise sms-etl pii apply"))
+@_as_json
+def apply_pii(as_json: bool) -> None:
+    """Bring what is stored under a stricter SMS_ETL_PII: blank numbers and texts that were kept, for good.
+
+    In the warehouse, in quarantine, landed files, the published copy and the backup of the data directory,
+    with a receipt in ops.pii_receipt. Copies made elsewhere are not reached. If it is interrupted, run it
+    again.
+    """
+    from sms_etl.console import show_applied
+    from sms_etl.pii_apply import apply_policy
+
+    with _progress() as progress:
+        result = apply_policy(_settings(), tell=lambda step: progress(step, 0, None))
+    if as_json:
+        _print_json(result.as_json())
+    else:
+        show_applied(result)
+    if result.files_unreadable:
+        sys.exit(NEEDS_A_PERSON)
 
 
 @pii.command("accept-key", epilog=_example('sms-etl pii accept-key --reason "lost in the move"'))

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from sms_etl.building import CheckedBuild
     from sms_etl.demo import DemoResult
     from sms_etl.doctor import Finding
+    from sms_etl.pii_apply import AppliedPolicy
     from sms_etl.pipeline import PipelineResult
     from sms_etl.status import Status
     from sms_etl.sync.engine import Progress as ShowProgress
@@ -241,6 +242,24 @@ def show_publication(result: "PublishResult") -> None:
         out.print(f"[red]forced[/] although it failed: {escape(failed)}", soft_wrap=True)
 
 
+def show_applied(result: "AppliedPolicy") -> None:
+    """Say what was blanked, and what is beyond reach."""
+    out = Console()
+    if not result.is_changed:
+        out.print(f"What is stored is under SMS_ETL_PII={result.policy.value} already. Nothing was changed.")
+        return
+    out.print(
+        f"Blanked {result.messages:,} messages and {result.quarantined:,} rows in quarantine; wrote "
+        f"{result.files:,} landed files and the warehouse anew."
+    )
+    for path in (result.published, result.backup):
+        if path:
+            out.print(f"Replaced {escape(str(path))}.", soft_wrap=True)
+    for name in result.files_unreadable:
+        out.print(f"[yellow]look at[/] landing/{escape(name)}: it cannot be read, and may hold anything.")
+    out.print(f"Receipt {result.receipt_id}. Copies and backups made elsewhere still hold what was kept.")
+
+
 def show_status(status: "Status") -> None:
     """Show the state of a data directory."""
     run = status.last_run or {}
@@ -256,6 +275,7 @@ def show_status(status: "Status") -> None:
         "became visible late": _lateness(status),
         "prices rounded": f"{status.prices_rounded:,}",
         "in quarantine": f"{status.quarantine_open:,}",
+        "personal data": status.personal_data,
         "last sync": f"{_moment(run.get('started_at'))}, {run.get('stopped_reason') or 'did not end'}",
     }
     table = Table(box=None, show_header=False)

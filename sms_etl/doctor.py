@@ -18,7 +18,15 @@ import duckdb
 import msgspec
 
 from sms_etl.errors import DataDirError, SmsEtlError, WarehouseError
-from sms_etl.files import make_directory, unusable
+from sms_etl.files import (
+    Sharing,
+    closed_to,
+    data_folder_mode,
+    is_only_ours,
+    make_directory,
+    mode_of,
+    unusable,
+)
 from sms_etl.pii import Pii, PiiPolicy
 from sms_etl.pii_key import find_key, fingerprint, key_path
 from sms_etl.pii_state import HeldPii, check_key, held_pii, is_blank, refuse_unapplied
@@ -74,6 +82,7 @@ def examine(settings: Settings) -> list[Finding]:
         _warehouse(settings),
         _key(settings),
         _personal_data(settings),
+        *_sharing(settings),
         _time_zone(settings),
         *asyncio.run(_provider(settings)),
     ]
@@ -95,6 +104,14 @@ def _data_dir(settings: Settings) -> Finding:
     except (DataDirError, OSError) as exc:
         refused = exc if isinstance(exc, DataDirError) else unusable(path, exc)
         return Finding("data directory", False, refused.message, refused.hint)
+    expected = data_folder_mode(settings.share_published)
+    if not is_only_ours(path) and mode_of(path) & ~expected & 0o777:
+        return Finding(
+            "data directory",
+            False,
+            f"{path} is open to others (mode {mode_of(path):04o}), and holds more than what sms_etl writes.",
+            f"chmod {expected:o} {path}, or give SMS_ETL_DATA_DIR a folder of its own.",
+        )
     return Finding("data directory", True, f"{path} can be written.")
 
 
@@ -149,8 +166,25 @@ def _personal_data(settings: Settings) -> Finding:
 def _held(settings: Settings) -> HeldPii | None:
     """Return what the warehouse says of its rows; None if nothing binds what comes, or it says nothing."""
     with suppress(SmsEtlError, duckdb.Error), newest(settings) as connection:
-        return None if is_blank(connection, settings) else held_pii(connection)
+        return None if is_blank(connection, settings) else held_pii(connection, settings)
     return None
+
+
+def _sharing(settings: Settings) -> Iterator[Finding]:
+    """Say who may read the published copy, and whether they get as far as there."""
+    sharing = settings.share_published
+    if sharing is Sharing.NOBODY:
+        return
+    closed = closed_to(settings.published_path, sharing)
+    if closed is None:
+        yield Finding("sharing", True, f"{sharing.value.capitalize()} may read {settings.published_path}.")
+    else:
+        yield Finding(
+            "sharing",
+            False,
+            f"SMS_ETL_SHARE_PUBLISHED={sharing.value}, but they cannot enter {closed}.",
+            f"chmod {'g' if sharing is Sharing.GROUP else 'o'}+x {closed}, or move the data directory.",
+        )
 
 
 def _time_zone(settings: Settings) -> Finding:

@@ -4,10 +4,13 @@
 settings' would be published in silence. One row of `ops.pii`; what was changed on purpose: `ops.pii_receipt`.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import uuid4
+
+import duckdb
 
 from sms_etl.clock import as_utc
 from sms_etl.errors import PolicyNotApplied, WrongKey
@@ -15,15 +18,21 @@ from sms_etl.pii import Pii, PiiPolicy
 from sms_etl.pii_key import find_key, find_or_make_key, fingerprint, key_path
 
 if TYPE_CHECKING:
-    import duckdb
-
     from sms_etl.settings import Settings
     from sms_etl.warehouse.store import Transaction
 
-APPLY = "`sms-etl pii apply`"
-_IN_CLEAR = "select exists(select 1 from raw.sms where phone is not null or text is not null)"
+_IN_CLEAR = """
+select exists(
+    select 1 from raw.sms
+    where phone is not null or text is not null or (ip is not null and not contains(ip, '/'))
+)
+"""
 _HAS_ROWS = """
 select exists(select 1 from raw.sms) or exists(select 1 from raw.bulk) or exists(select 1 from ops.quarantine)
+"""
+_LANDED_IN_CLEAR = "select exists(select 1 from read_parquet($1) where phone is not null or text is not null)"
+_HELD = """
+select policy, key_fingerprint, exists(select 1 from ops.pii_receipt where finished_at is null) from ops.pii
 """
 _HAS_TABLE = "select 1 from duckdb_tables() where schema_name = 'ops' and table_name = 'pii'"
 
@@ -36,21 +45,34 @@ class HeldPii:
     """The laxest under which any row was written that is still there."""
     key_fingerprint: str | None
     """None where a version that kept none wrote the rows."""
+    is_unfinished: bool = False
+    """`sms-etl pii apply` was begun, and not completed."""
 
 
-def held_pii(connection: "duckdb.DuckDBPyConnection") -> HeldPii | None:
-    """Return what a warehouse says of its rows; None if it holds none, and was never told.
+def held_pii(connection: duckdb.DuckDBPyConnection, settings: "Settings") -> HeldPii | None:
+    """Return what a warehouse says of its rows; None if there is nothing to say.
 
-    One of a version that did not write it down is under `keep` if a number or a text is in it.
+    One of a version that did not write it down is under `keep` if a number or a text is in it, and so are
+    landed files that outlived their warehouse.
     """
     if connection.execute(_HAS_TABLE).fetchall():
-        rows = connection.execute("select policy, key_fingerprint from ops.pii").fetchall()
+        rows = connection.execute(_HELD).fetchall()
         if rows:
-            return HeldPii(PiiPolicy(rows[0][0]), rows[0][1])
-    if connection.execute(_HAS_ROWS).fetchall() == [(False,)]:
+            policy, key, is_unfinished = rows[0]
+            return HeldPii(PiiPolicy(policy), key, is_unfinished)
+    if is_blank(connection, settings):
         return None
     [(is_in_clear,)] = connection.execute(_IN_CLEAR).fetchall()
+    is_in_clear = is_in_clear or _are_landed_in_clear(connection, settings)
     return HeldPii(PiiPolicy.KEEP if is_in_clear else PiiPolicy.PSEUDONYMISE, None)
+
+
+def _are_landed_in_clear(connection: duckdb.DuckDBPyConnection, settings: "Settings") -> bool:
+    for path in settings.landing_dir.glob("sms/*.parquet"):
+        with suppress(duckdb.Error):  # what cannot be read is not loaded either
+            if connection.execute(_LANDED_IN_CLEAR, [str(path)]).fetchall() == [(True,)]:
+                return True
+    return False
 
 
 def hold(transaction: "Transaction", settings: "Settings") -> Pii:
@@ -61,7 +83,7 @@ def hold(transaction: "Transaction", settings: "Settings") -> Pii:
         PolicyNotApplied: Its rows, or landed files, are under a laxer policy than the settings'.
         DataDirError: The key's file cannot be read or written.
     """
-    held = held_pii(transaction.native)
+    held = held_pii(transaction.native, settings)
     if held is not None and is_blank(transaction.native, settings):
         held = None  # what it was told of is gone
     if held is not None:
@@ -72,13 +94,13 @@ def hold(transaction: "Transaction", settings: "Settings") -> Pii:
     return Pii(settings.pii, key, settings.pii_columns)
 
 
-def require_applied(connection: "duckdb.DuckDBPyConnection", settings: "Settings") -> None:
+def require_applied(connection: duckdb.DuckDBPyConnection, settings: "Settings") -> None:
     """Refuse a warehouse whose rows are under a laxer policy than the settings'.
 
     Raises:
         PolicyNotApplied: They are.
     """
-    held = held_pii(connection)
+    held = held_pii(connection, settings)
     if held is not None:
         refuse_unapplied(held, settings)
 
@@ -91,14 +113,17 @@ def refuse_unapplied(held: HeldPii, settings: "Settings") -> None:
     """
     if is_unapplied(held, settings):
         raise PolicyNotApplied(
-            "SMS_ETL_PII=pseudonymise, but the warehouse and its files hold numbers and texts in clear.",
-            hint=f"{APPLY} blanks them, for good. Or set SMS_ETL_PII=keep. Nothing was changed.",
+            "SMS_ETL_PII=pseudonymise, but the warehouse and its files hold numbers and texts in clear"
+            f"{', for `sms-etl pii apply` was interrupted' if held.is_unfinished else ''}.",
+            hint="`sms-etl pii apply` blanks them, for good. Or set SMS_ETL_PII=keep. Nothing was changed.",
         )
 
 
 def is_unapplied(held: HeldPii | None, settings: "Settings") -> bool:
     """Return whether the rows are under a laxer policy than the settings'."""
-    return held is not None and held.policy is PiiPolicy.KEEP and settings.pii is not PiiPolicy.KEEP
+    if held is None or settings.pii is PiiPolicy.KEEP:
+        return False
+    return held.policy is PiiPolicy.KEEP or held.is_unfinished
 
 
 def check_key(held: HeldPii, key: bytes | None, settings: "Settings") -> None:
@@ -127,7 +152,7 @@ _WAYS_ON = (
 )
 
 
-def is_blank(connection: "duckdb.DuckDBPyConnection", settings: "Settings") -> bool:
+def is_blank(connection: duckdb.DuckDBPyConnection, settings: "Settings") -> bool:
     """Return whether there is nothing a key or a policy was used for: no row, and no landed file."""
     if connection.execute(_HAS_ROWS).fetchall() != [(False,)]:
         return False
@@ -160,7 +185,7 @@ def accept_key(transaction: "Transaction", settings: "Settings", *, reason: str)
     Raises:
         DataDirError: The key's file cannot be read or written.
     """
-    held = held_pii(transaction.native)
+    held = held_pii(transaction.native, settings)
     key = find_or_make_key(settings)
     if held is not None and held.key_fingerprint == fingerprint(key):
         return None

@@ -23,6 +23,7 @@ from pydantic_settings import BaseSettings, DotEnvSettingsSource, NoDecode, Sett
 
 from sms_etl.clock import Clock, fixed_clock, system_clock
 from sms_etl.errors import SettingsError
+from sms_etl.files import Sharing
 from sms_etl.pii import DEFAULT_TREATMENTS, PiiPolicy, Treatment
 from sms_etl.pii_key import HOW_TO_MAKE_ONE, LEAST_KEY_BYTES
 from sms_etl.places import default_data_dir, default_env_file, env_file_candidates
@@ -211,6 +212,10 @@ class Settings(BaseSettings):
 
     publish: Publish = Publish.MARTS
     """What the published copy holds; `all` shows whoever reads it the provider's rows and the quarantine."""
+
+    share_published: Sharing = Sharing.NOBODY
+    """Who may read the published copy: its owner, its `group`, or `everybody` on the machine. They may enter
+    the data directory for it, and can list and read nothing else there."""
 
     pii_columns: Annotated[Mapping[str, Treatment], NoDecode, BeforeValidator(_treatments)] = Field(
         default_factory=dict

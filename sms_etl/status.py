@@ -9,6 +9,8 @@ from uuid import UUID
 
 import duckdb
 
+from sms_etl.pii_state import held_pii
+from sms_etl.pii_state import is_unapplied as is_policy_unapplied
 from sms_etl.settings import Settings
 from sms_etl.sync.bulks import count_differing
 from sms_etl.warehouse.publication import failed_checks, last_publication
@@ -72,6 +74,10 @@ class Status:
     """Rows that could not be loaded and wait for somebody, and landed files."""
     quarantine_files: int
     """How many of them are landed files."""
+    personal_data: str
+    """What is kept of numbers and texts: `pseudonymise`, or `keep`."""
+    is_policy_unapplied: bool
+    """Numbers and texts are stored that the settings' policy says are not to be kept: `sms-etl pii apply`."""
     prices_rounded: int
     """Amounts that were written with binary noise, over all syncs, each time they were read."""
     lateness: dict[str, Any] | None
@@ -84,9 +90,15 @@ class Status:
 
     @property
     def needs_attention(self) -> bool:
-        """Whether rows wait in quarantine, bulks could not be read, or a blocking check failed."""
+        """Whether rows wait, bulks could not be read, a blocking check failed, or a policy is not applied."""
         bulks_error = self.last_run and self.last_run.get("bulks_error")
-        return bool(self.quarantine_open or self.failed_tests or self.forced or bulks_error)
+        return bool(
+            self.quarantine_open
+            or self.failed_tests
+            or self.forced
+            or bulks_error
+            or self.is_policy_unapplied
+        )
 
     def as_json(self) -> dict[str, Any]:
         """Give it as plain JSON values; times are ISO 8601 with their offset."""
@@ -109,6 +121,8 @@ def read_status(settings: Settings) -> Status:
         differing = count_differing(connection, overlap=settings.overlap) if has_rows else None
         opened = connection.execute(_OPEN).fetchone() if has_facts else None
         last_run = _last_run(connection)
+        held = held_pii(connection, settings) if has_rows else None
+        is_unapplied = is_policy_unapplied(held, settings)
         bulks_error = last_run.get("bulks_error") if last_run else None
         return Status(
             warehouse=Path(settings.warehouse_url.removeprefix("duckdb:///")),
@@ -117,10 +131,13 @@ def read_status(settings: Settings) -> Status:
             bulks_differing=differing,
             quarantine_open=count_open(connection),
             quarantine_files=count_open_files(connection),
+            personal_data=(held.policy if held else settings.pii).value,
+            is_policy_unapplied=is_unapplied,
             published_at=publication["published_at"] if publication else None,
             forced=publication if publication and publication["is_forced"] else None,
             failed_tests=failed_checks(connection),
             warnings=(
+                *_policy_warnings(settings, is_unapplied=is_unapplied),
                 *([f"bulks could not be read: {bulks_error}"] if bulks_error else []),
                 *([f"bulks that do not add up to their messages: {differing}"] if differing else []),
                 *(text for (text,) in warnings),
@@ -129,6 +146,11 @@ def read_status(settings: Settings) -> Status:
             lateness=lateness if lateness and lateness["messages"] else None,
             **counts,
         )
+
+
+def _policy_warnings(settings: Settings, *, is_unapplied: bool) -> tuple[str, ...]:
+    says = f"SMS_ETL_PII={settings.pii.value} is not applied: run `sms-etl pii apply`"
+    return (says,) if is_unapplied else ()
 
 
 def _counts(connection: duckdb.DuckDBPyConnection, *, has_rows: bool, has_facts: bool) -> dict[str, Any]:

@@ -4,7 +4,6 @@ No other web page can drive them: see `defs/webserver.py`.
 """
 
 import os
-import shutil
 import socket
 import sys
 from collections.abc import Callable, Iterator
@@ -25,7 +24,7 @@ from sms_etl.demo import (
     with_sandbox,
 )
 from sms_etl.errors import SettingsError, UiError
-from sms_etl.files import make_directory
+from sms_etl.files import keep_private, make_directory, open_private
 from sms_etl.sandbox.account import AccountParameters
 from sms_etl.sandbox.server import running_sandbox
 from sms_etl.settings import ENV_FILE, PREFIX, Settings
@@ -117,5 +116,7 @@ def _as_text(value: object) -> str:
 def _dagster_home(settings: Settings) -> Path:
     home = settings.data_dir / "dagster"
     make_directory(home)
-    shutil.copyfile(str(files("sms_etl") / "defs" / "dagster.yaml"), home / "dagster.yaml")
+    keep_private(settings)
+    with open_private(home / "dagster.yaml") as file:
+        file.write((files("sms_etl") / "defs" / "dagster.yaml").read_bytes())
     return home

@@ -20,7 +20,7 @@ KEYS = ["k1" * 32, "k2" * 32]
 
 def held_fingerprint(settings: Settings) -> str | None:
     with Warehouse.of(settings).begin() as transaction:
-        held = held_pii(transaction.native)
+        held = held_pii(transaction.native, settings)
     return held.key_fingerprint if held else None
 
 

@@ -39,7 +39,7 @@ from sms_etl.errors import (
     WindowUnstable,
     WrongAccount,
 )
-from sms_etl.files import make_directory, unusable
+from sms_etl.files import PRIVATE_FILE, keep_private, make_directory, unusable
 from sms_etl.pii_state import hold
 from sms_etl.providers.lox24.client import Account, Limits, Lox24Client
 from sms_etl.settings import Settings, no_token
@@ -202,7 +202,7 @@ def run_sync(settings: Settings, task: Task | None = None, *, progress: Progress
     if settings.lox24_token is None:
         raise no_token()
     _check_days(settings, task)
-    with _only_one(settings):
+    with only_one(settings):
         return asyncio.run(_Run(settings, task, progress).sync())
 
 
@@ -223,10 +223,16 @@ def _check_days(settings: Settings, task: Task) -> None:
 
 
 @contextmanager
-def _only_one(settings: Settings) -> Iterator[None]:
+def only_one(settings: Settings) -> Iterator[None]:
+    """Keep every other sync, and what must not meet one, from the data directory.
+
+    Raises:
+        AlreadyRunning: One is at work.
+    """
     make_directory(settings.data_dir)
     path = settings.data_dir / _LOCK_FILE
-    lock = FileLock(path)
+    keep_private(settings)
+    lock = FileLock(path, mode=PRIVATE_FILE)
     try:
         lock.acquire(timeout=0)
     except OSError as exc:

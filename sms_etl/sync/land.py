@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sms_etl.clock import as_utc
-from sms_etl.files import make_directory
+from sms_etl.files import make_directory, open_private
 from sms_etl.pii import Pii
 from sms_etl.providers.lox24.records import BadRow, Fields, read_sms
 from sms_etl.sync.columns import ReadRows, read_messages, read_rows
@@ -128,7 +128,7 @@ def _written_aside(path: Path, table: pa.Table) -> Path:
     make_directory(path.parent)
     aside = path.with_suffix(ASIDE)
     try:
-        with aside.open("wb") as file:
+        with open_private(aside) as file:
             pq.write_table(table, file, compression="zstd")
             file.flush()
             os.fsync(file.fileno())

@@ -16,6 +16,7 @@ from typing import BinaryIO
 import duckdb
 
 from sms_etl.errors import WarehouseError
+from sms_etl.files import open_private
 from sms_etl.warehouse.store import STORAGE_VERSION
 
 ANALYSTS_SCHEMAS = ("marts", "seeds", "ops")
@@ -93,7 +94,7 @@ def copy_whole(native: duckdb.DuckDBPyConnection, source: BinaryIO, aside: Path)
         rewrite(native, aside)
         return
     native.execute("checkpoint").fetchall()
-    with aside.open("wb") as written:
+    with open_private(aside) as written:
         shutil.copyfileobj(source, written, _CHUNK)
     _verify(native, aside, _relations(native))
 
@@ -133,9 +134,12 @@ def copy_for_analysts(native: duckdb.DuckDBPyConnection, aside: Path) -> None:
 
 
 def make_durable(path: Path) -> None:
-    """Have the system write a file to the disk."""
-    with path.open("rb") as written:
-        os.fsync(written.fileno())
+    """Have the system write a file, or the names in a folder, to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def forget(aside: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from sms_etl.errors import DataDirError, NotAWarehouse, SettingsError, WarehouseError, WarehouseLocked
+from sms_etl.tabular import printable
 
 _SCHEME = "duckdb"
 _SIGNS_OF_ANOTHER_FILE = (
@@ -65,14 +66,14 @@ def why_not_opened(exc: Exception, path: Path) -> WarehouseError | DataDirError:
 
 
 def lock_holder(said: str) -> str:
-    """Name the program that holds the lock, from what DuckDB says of it."""
-    holder = said.partition("held in ")[2].partition(". See")[0] or "which one is not known"
-    pid = holder.partition("(PID ")[2].partition(")")[0]
-    if not pid.isdigit():
-        return holder
-    try:
-        arguments = Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:  # it has ended, is another user's, or this system has no /proc
-        return holder
-    words = arguments.replace(b"\0", b" ").decode(errors="replace").strip()
-    return f"{words[:120]} (PID {pid})" if words else holder
+    """Name the program that holds the lock, and its number, from what DuckDB says of it.
+
+    Never its arguments: they may hold a query, and in it a number.
+    """
+    holder = said.partition("held in ")[2].partition(". See")[0]
+    program, _, rest = holder.partition(" (PID ")
+    name = printable(Path(program).name)
+    if not name:
+        return "which one is not known"
+    pid = rest.partition(")")[0]
+    return f"{name} (PID {pid})" if pid.isdigit() else name

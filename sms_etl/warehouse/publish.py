@@ -16,7 +16,7 @@ import duckdb
 
 from sms_etl.clock import as_utc, system_clock
 from sms_etl.errors import ChecksFailed, NoWarehouse, PolicyNotApplied, SmsEtlError
-from sms_etl.files import make_directory, unusable
+from sms_etl.files import keep_private, make_directory, published_file_mode, unusable
 from sms_etl.pii_state import require_applied
 from sms_etl.settings import Publish, Settings
 from sms_etl.warehouse.copying import copy_for_analysts, copy_whole, forget, make_durable
@@ -83,6 +83,7 @@ def publish(
         raise NoWarehouse("There is no warehouse to publish yet.", hint="Run `sms-etl sync` first.")
     target = settings.published_path
     make_directory(target.parent)
+    keep_private(settings)
     with warehouse.begin():
         pass  # an older file is migrated, another one refused, before it is shown to anybody
     published_at = as_utc(system_clock())
@@ -98,7 +99,7 @@ def publish(
             contents = settings.publish.value
             record_publication(native, published_at, contents, failed, forced_reason)  # first: the copy tells
             # Under the lock: another would write to the same file.
-            _replace(target, aside, native, source, settings.publish)
+            _replace(settings, aside, native, source)
     except (ChecksFailed, PolicyNotApplied):
         raise
     except BaseException:
@@ -120,23 +121,22 @@ def _refused(failed: Sequence[str]) -> ChecksFailed:
     )
 
 
-def _replace(
-    target: Path, aside: Path, native: duckdb.DuckDBPyConnection, source: BinaryIO, contents: Publish
-) -> None:
+def _replace(settings: Settings, aside: Path, native: duckdb.DuckDBPyConnection, source: BinaryIO) -> None:
     """Write the copy, verify it, and put it in the place of the old one.
 
     Raises:
         DataDirError: It cannot be written.
         WarehouseError: It is not what it should be.
     """
+    target = settings.published_path
     try:
         forget(aside)
-        if contents is Publish.ALL:
+        if settings.publish is Publish.ALL:
             copy_whole(native, source, aside)
         else:
             copy_for_analysts(native, aside)
         make_durable(aside)
-        aside.chmod(aside.stat().st_mode & 0o444)  # readable to whom the umask lets
+        aside.chmod(published_file_mode(settings.share_published))
         aside.replace(target)
         with suppress(OSError):  # it is in its place; without this a crash may bring the old one back
             make_durable(target.parent)

@@ -22,7 +22,7 @@ from sqlalchemy.pool import NullPool
 
 from sms_etl.clock import Clock
 from sms_etl.errors import NoWarehouse, OutOfMemory, RowsRefused, WarehouseError, WarehouseLocked
-from sms_etl.files import make_directory
+from sms_etl.files import make_directory, private
 from sms_etl.settings import Settings
 from sms_etl.warehouse.file import path_of, why_not_opened
 from sms_etl.warehouse.migrations import migrate
@@ -119,7 +119,7 @@ class Warehouse:
         make_directory(self.path.parent)
         is_current = self._is_current and self.exists  # a file that was removed meanwhile is made anew
         try:
-            with self._attached() as connection, connection.begin():
+            with private(), self._attached() as connection, connection.begin():
                 if not is_current:
                     migrate(connection, self._clock)
                 yield Transaction(connection, connection.connection.driver_connection)  # type: ignore[arg-type]  # the dialect's wrapper passes every attribute on to DuckDB's connection
@@ -159,10 +159,37 @@ class Warehouse:
             As `begin`.
         """
         try:
-            with self._patiently(lambda: duckdb.connect(str(self.path), config=_CONFIG)) as connection:
+            with private(), self._patiently(self._connect) as connection:
                 yield connection
         except duckdb.Error as exc:
             raise _refused(exc, self.path) from exc
+
+    @contextmanager
+    def only_reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Hold the file against all who would write it, without being able to write it.
+
+        Raises:
+            As `begin`.
+        """
+        quoted = str(self.path).replace("'", "''")
+
+        def connect() -> duckdb.DuckDBPyConnection:
+            connection = duckdb.connect(":memory:", config=_CONFIG)
+            try:
+                connection.execute(f"attach '{quoted}' as warehouse (type duckdb, read_only); use warehouse")
+            except duckdb.Error:
+                connection.close()
+                raise
+            return connection
+
+        try:
+            with private(), self._patiently(connect) as connection:
+                yield connection
+        except duckdb.Error as exc:
+            raise _refused(exc, self.path) from exc
+
+    def _connect(self) -> duckdb.DuckDBPyConnection:
+        return duckdb.connect(str(self.path), config=_CONFIG)
 
     def _patiently(self, connect: Callable[[], _Opened]) -> _Opened:
         waited = 0.0

@@ -18,8 +18,8 @@ from sms_etl.sync import engine
 from sms_etl.sync.engine import SyncResult, Task, run_sync
 from sms_etl.warehouse.store import Warehouse
 from sms_etl_tests.provider_truth import ask, assert_messages_equal, rows_of, warehouse_of
+from sms_etl_tests.providers.rows import ROW
 from sms_etl_tests.sync.provider_model import ModelProvider
-from sms_etl_tests.sync.test_settlement_model import ROW
 
 HOUR, DAY = 3600, 86400
 BEGINNING = 1_767_225_600
@@ -43,7 +43,7 @@ class MovingProvider:
     def _rows(self) -> list[Mapping[str, Any]]:
         while self.moves and self.moves[0][0] <= len(self.client.asked):
             self.moves.pop(0)[1]()
-        return self.truth()
+        return list(self.truth())
 
     def truth(self) -> list[dict[str, Any]]:
         by_time = sorted((time, uuid) for uuid, time in self.times.items())

@@ -408,7 +408,7 @@ def test_another_accounts_messages_never_come_into_the_same_warehouse(
 
 def test_two_syncs_never_work_on_one_data_directory(provider: SandboxHandle, settings_at: SettingsAt) -> None:
     settings = settings_at(provider)
-    with engine._only_one(settings), pytest.raises(AlreadyRunning, match="Another sync"):
+    with engine.only_one(settings), pytest.raises(AlreadyRunning, match="Another sync"):
         run_sync(settings)
 
 

@@ -56,16 +56,6 @@ def test_the_copy_can_be_read_only_and_nothing_lies_beside_it(
     assert list(settings.published_path.parent.iterdir()) == [settings.published_path]
 
 
-def test_the_copy_is_readable_only_to_whom_the_umask_lets(settings: Settings, warehouse: Warehouse) -> None:
-    add(warehouse, 1)
-    before = os.umask(0o027)
-    try:
-        publish(settings)
-    finally:
-        os.umask(before)
-    assert stat.S_IMODE(settings.published_path.stat().st_mode) == 0o440
-
-
 def test_a_reader_of_the_old_copy_keeps_it_while_others_get_the_new(
     settings: Settings, warehouse: Warehouse
 ) -> None:

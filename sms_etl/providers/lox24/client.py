@@ -35,7 +35,7 @@ from sms_etl.errors import (
     Unreachable,
 )
 from sms_etl.loopback import is_loopback
-from sms_etl.providers.lox24.failures import REQUEST_ID_HEADER, error_for, unreachable
+from sms_etl.providers.lox24.failures import UNREADABLE_ID, error_for, request_id_of, unreachable
 from sms_etl.providers.lox24.pace import Pace
 from sms_etl.providers.lox24.transport import AiohttpTransport
 
@@ -270,7 +270,7 @@ class Lox24Client:
                 asyncio.timeout(deadline),
                 aclosing(await self._http.handle_async_request(self._request(query, entry))) as response,
             ):
-                status, request_id = response.status_code, response.headers.get(REQUEST_ID_HEADER)
+                status, request_id = response.status_code, request_id_of(response.headers)
                 is_read = status == httpx.codes.OK
                 body = await _bounded_body(response, entry.path, piecewise if is_read else None)
         except TimeoutError as exc:
@@ -289,7 +289,7 @@ class Lox24Client:
                     requested_at=as_utc(self._clock()),
                     status=status,
                     ms=round((time.perf_counter() - started) * 1000),
-                    request_id=request_id,
+                    request_id=None if request_id == UNREADABLE_ID else request_id,
                 )
             )
             _log.debug(
@@ -412,7 +412,7 @@ def _bad_body(response: httpx.Response, message: str) -> BadAnswer:
         message,
         hint="Something on the way may change answers: check proxies and SMS_ETL_LOX24_BASE_URL.",
         status=response.status_code,
-        request_id=response.headers.get(REQUEST_ID_HEADER),
+        request_id=request_id_of(response.headers),
     )
 
 
