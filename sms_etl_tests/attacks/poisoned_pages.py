@@ -56,6 +56,11 @@ def changed(change: Callable[[bytes], bytes], **headers: str) -> Answer:
     return lambda listing: listing.reply(change(listing.body()), headers=headers)
 
 
+def _replaced(old: bytes, new: bytes) -> Answer:
+    """Change the first such bytes of the page: those of the row in the middle, which is its first."""
+    return changed(lambda text: text.replace(old, new, 1))
+
+
 def total(text: bytes) -> Answer:
     """Answer the page with these bytes for its total; none leave it out."""
     return lambda listing: listing.reply(listing.body(total=text))
@@ -189,6 +194,9 @@ def _no_json() -> list[PageCase]:
 def _cut_and_packed() -> list[PageCase]:
     return [
         PageCase("page: truncated", changed(_truncated), ANY, lost=True),
+        PageCase("page: a row without its end", _replaced(b'","voice_lang"', b""), ANY, lost=True),
+        PageCase("page: a text that never ends", _replaced(b' is on its way"', b" is"), ANY, lost=True),
+        PageCase("page: one bracket too many", _replaced(b"},{", b"}},{"), ANY, lost=True),
         PageCase("page: rubbish behind it", changed(lambda text: text + b"}]" + _QUOTED), ANY),
         PageCase("page: twice in one body", changed(lambda text: text + text), ANY),
         PageCase("page: a megabyte of blanks before it", changed(lambda text: b" " * 2**20 + text), WELL),
