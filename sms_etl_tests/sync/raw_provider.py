@@ -60,6 +60,11 @@ class RawProvider(Provider):
         default=lambda _page, _query: ()
     )
     """Answers rows beside those of a page."""
+    listed: Callable[[Sequence[Stored]], Sequence[Stored]] = field(default=lambda found: found)
+    """Changes what is listed, before it is cut into pages."""
+    is_time_obeyed: bool = True
+    last_page: int | None = None
+    """Is answered for every page behind it."""
 
     is_stopped: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -87,14 +92,20 @@ class RawProvider(Provider):
         asked = dict(query)
         uuids = {value for name, value in query if name == "uuid[]"}
         since, until = int(asked.get("created_at[gte]", 0)), int(asked.get("created_at[lte]", 2**62))
-        found = [
-            each for each in self.rows if since <= each.second <= until and (not uuids or each.uuid in uuids)
-        ]
-        found.sort(key=lambda each: each.second)
+        found = sorted(
+            (
+                each
+                for each in self.rows
+                if (since <= each.second <= until or not self.is_time_obeyed)
+                and (not uuids or each.uuid in uuids)
+            ),
+            key=lambda each: each.second,
+        )
+        found = list(self.listed(found))
         if asked.get("_order[created_at]") == "desc":
             found.reverse()
-        start = (int(asked["page"]) - 1) * self.page_size
-        page = found[start : start + self.page_size]
+        number = min(int(asked["page"]), self.last_page or 2**62)
+        page = found[(number - 1) * self.page_size : number * self.page_size]
         members = b",".join([*(each.body for each in page), *self.added(page, query)])
         return b'{"hydra:member":[%b],"hydra:totalItems":%b}' % (
             members,
