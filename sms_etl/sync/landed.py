@@ -18,6 +18,7 @@ import msgspec
 from sms_etl.errors import DataDirError
 from sms_etl.files import unusable
 from sms_etl.pii import Pii
+from sms_etl.providers.lox24.codes import is_currency
 from sms_etl.providers.lox24.records import Fields
 from sms_etl.sync.plan import Purpose, Span
 
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 METADATA_KEY = b"sms_etl"
 ASIDE = ".tmp"
 _LAST_SECOND = 253_402_300_799  # of the year 9999
-_CURRENCY = re.compile("[A-Z]{3}")
 _NAME = re.compile(r"\d{8}T\d{12}-(?:(?P<since>\d+)_(?P<until>\d+)-|uuids-)?[0-9a-f-]{36}\.parquet")
 
 
@@ -237,11 +237,6 @@ def _is_span(since: int | None, until: int | None) -> bool:
     if since is None or until is None:
         return since is until
     return 0 <= since <= until <= _LAST_SECOND
-
-
-def is_currency(text: str) -> bool:
-    """Whether a text has the form of an ISO 4217 code: a list of them would refuse a new one."""
-    return _CURRENCY.fullmatch(text) is not None
 
 
 def remove_unfinished(folder: Path) -> None:

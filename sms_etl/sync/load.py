@@ -20,6 +20,7 @@ from sqlalchemy import insert, select, update
 
 from sms_etl.build_state import mark_stale
 from sms_etl.clock import as_utc, from_unix
+from sms_etl.providers.lox24.records import LEFT_OUT
 from sms_etl.sync.landed import Landed, WindowFacts
 from sms_etl.sync.plan import TEACHING_LATENESS, Purpose
 from sms_etl.sync.quarantine import quarantine
@@ -520,10 +521,11 @@ def _note_unknown_fields(transaction: Transaction, stream: Stream, now: datetime
         insert into ops.unknown_field (stream, field, first_seen_at)
         select distinct $table, field, cast($now as timestamp)
         from (select unnest(json_keys(extra)) as field from batch where extra is not null) as fields
-        where field not in (select known.field from ops.unknown_field as known where known.stream = $table)
+        where field != $left_out
+            and field not in (select known.field from ops.unknown_field as known where known.stream = $table)
         returning field
         """,
-        {"table": stream.table.name, "now": as_utc(now)},
+        {"table": stream.table.name, "now": as_utc(now), "left_out": LEFT_OUT},
     ).fetchall()
     return tuple(sorted(field for (field,) in rows))
 

@@ -22,6 +22,7 @@ from sqlalchemy import (
 
 metadata = MetaData()
 Money = Numeric(18, 6)
+_EXTRA = "fields not known here: types and lengths under pseudonymise; cut_bytes: beyond 16 KB a row"
 
 sms = Table(
     "sms",
@@ -60,7 +61,7 @@ sms = Table(
     Column("text_non_gsm", String, comment="JSON: characters outside GSM 03.38 by sign or class"),
     Column("text_template", String, comment="keyed hash of the text without digits and capitalised words"),
     Column("phone_range", String, comment="keyed hash of the number without its last three digits"),
-    Column("extra", JSON, comment="fields not known here; under pseudonymise their types and lengths"),
+    Column("extra", JSON, comment=_EXTRA),
     Column("first_seen_at", DateTime, nullable=False, comment="when it was first seen"),
     Column("last_seen_at", DateTime, nullable=False, comment="when it was last seen"),
     Column("changed_at", DateTime, nullable=False, comment="when a change was last seen"),
@@ -105,7 +106,7 @@ bulk = Table(
     Column("is_unicode", Boolean, comment="sent as UCS-2"),
     Column("is_dryrun", Boolean, comment="a rehearsal that sends nothing"),
     Column("is_text_deleted", Boolean, comment="the provider keeps its text no more"),
-    Column("extra", JSON, comment="fields not known here; under pseudonymise their types and lengths"),
+    Column("extra", JSON, comment=_EXTRA),
     Column("first_seen_at", DateTime, nullable=False, comment="when it was first seen"),
     Column("last_seen_at", DateTime, nullable=False, comment="when it was last seen"),
     Column("changed_at", DateTime, nullable=False, comment="when a change was last seen"),

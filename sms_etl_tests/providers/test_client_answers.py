@@ -14,6 +14,7 @@ from sms_etl.errors import (
     BadRequest,
     NoFunds,
     NotFound,
+    ProviderDiffers,
     ProviderError,
     Throttled,
     Unauthorised,
@@ -227,6 +228,16 @@ async def test_an_account_that_cannot_be_read_is_a_bad_answer(
     provider.otherwise = Reply(body=body, headers={"X-LOX24-REQUEST-ID": id_of("abc")})
     with pytest.raises(BadAnswer, match="abc"):
         await (await connect(attempts=1)).account()
+
+
+@pytest.mark.parametrize("currency", ["EUR/CHF", "eur", "XY", "", "E" * 40, "EUR\\n", "\\u20ac", "[red]"])
+async def test_a_currency_that_is_no_iso_code_is_refused_and_not_quoted(
+    connect: Connect, provider: Provider, currency: str
+) -> None:
+    provider.otherwise = Reply(body=b'{"id": 1, "currency": "%b"}' % currency.encode())
+    with pytest.raises(ProviderDiffers, match="currency") as refused:
+        await (await connect(attempts=1)).account()
+    assert not currency or currency not in str(refused.value)
 
 
 async def test_a_path_below_the_base_address_is_kept(connect: Connect, provider: Provider) -> None:

@@ -3,6 +3,7 @@
 import json
 from datetime import datetime
 from decimal import Decimal, localcontext
+from typing import Any
 
 import msgspec
 import pytest
@@ -10,6 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sms_etl.providers.lox24.records import (
+    LEFT_OUT,
+    MOST_EXTRA_BYTES,
     BadRowError,
     BulkRow,
     Fields,
@@ -393,3 +396,36 @@ def test_what_is_decoded_as_it_came_is_checked_when_it_is_read(name: str) -> Non
     row = raw(ROW, **{name: '"??"'})
     assert decode_sms(row, HIDDEN)[1] is None
     assert f"$.{name}" in reason(row)
+
+
+# --- what is kept of unknown fields ---
+
+
+def _extra(**fields: str) -> dict[str, Any]:
+    kept = read_sms(raw(ROW, **fields), HIDDEN)["extra"]
+    assert isinstance(kept, str)
+    assert len(kept) < MOST_EXTRA_BYTES + 10_000
+    read: dict[str, Any] = json.loads(kept)
+    return read
+
+
+def test_unknown_fields_are_kept_while_there_is_room_and_a_mark_says_how_much_was_cut() -> None:
+    kept = _extra(small="1", large='"' + "x" * 20_000 + '"', last='{"a": [1, null]}')
+    assert kept == {"small": 1, "large": {"cut_bytes": 20_002}, "last": {"a": [1, None]}}
+
+
+def test_fields_without_room_for_a_name_are_counted() -> None:
+    kept = _extra(**{f"field_{number}": "1" for number in range(5_000)}, **{"n" * 300: "17"})
+    left_out = kept.pop(LEFT_OUT)
+    assert len(kept) + left_out["cut_fields"] == 5_001
+    assert kept["field_0"] == 1
+    assert left_out["cut_bytes"] > 300
+
+
+@pytest.mark.parametrize("literal", ['"\\ud800"', '"\\x"', "[1,,2]", "01"])
+def test_a_value_that_is_no_json_to_its_depths_is_cut_or_makes_a_bad_row(literal: str) -> None:
+    try:
+        kept = read_sms(raw(ROW, colour=literal), HIDDEN)["extra"]
+    except BadRowError:
+        return
+    assert json.loads(str(kept)) == {"colour": {"cut_bytes": len(literal)}}

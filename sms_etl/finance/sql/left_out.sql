@@ -1,5 +1,6 @@
 -- One row a message or bulk of the month that could not be loaded, nor was later: its open row or last one.
--- Without a readable time of its own it counts in the month it was quarantined in.
+-- A landed file counts as one, however many it holds. Without a readable time it counts in the month it was
+-- quarantined in.
 with rows_left_out as (
     select
         quarantine.quarantine_id,
@@ -11,9 +12,10 @@ with rows_left_out as (
         quarantine.currency,
         quarantine.accepted_at,
         quarantine.accepted_reason,
-        quarantine.created_at is not null as is_dated,
+        coalesce(quarantine.created_at, quarantine.until_at) is not null as is_dated,
         timezone(
-            context.timezone, timezone('UTC', coalesce(quarantine.created_at, quarantine.quarantined_at))
+            context.timezone,
+            timezone('UTC', coalesce(quarantine.created_at, quarantine.until_at, quarantine.quarantined_at))
         ) as local_time
     from marts.quarantined_rows as quarantine
     cross join ops.build_context as context

@@ -28,6 +28,7 @@ from sms_etl.errors import (
     AccountNotActive,
     AuthBlocked,
     BadAnswer,
+    ProviderDiffers,
     ProviderError,
     Throttled,
     Unauthorised,
@@ -35,6 +36,7 @@ from sms_etl.errors import (
     Unreachable,
 )
 from sms_etl.loopback import is_loopback
+from sms_etl.providers.lox24.codes import is_currency
 from sms_etl.providers.lox24.failures import UNREADABLE_ID, error_for, request_id_of, unreachable
 from sms_etl.providers.lox24.pace import Pace
 from sms_etl.providers.lox24.transport import AiohttpTransport
@@ -421,6 +423,7 @@ def read_account(answer: Answer) -> Account:
 
     Raises:
         BadAnswer: It is something else.
+        ProviderDiffers: Its amounts are in no currency: they could be added to nothing and shown nowhere.
     """
     try:
         me = msgspec.json.decode(answer.body, type=_Me)
@@ -430,4 +433,10 @@ def read_account(answer: Answer) -> Account:
             hint="Check SMS_ETL_LOX24_BASE_URL.",
             request_id=answer.request_id,
         ) from exc
+    if not is_currency(me.currency):
+        raise ProviderDiffers(
+            "LOX24 names as the account's currency what is no ISO 4217 code such as EUR.",
+            hint="Nothing was read. Ask the provider's support about `currency` in the answer to GET /me.",
+            request_id=answer.request_id,
+        )
     return Account(me.id, me.currency, is_sandbox=answer.headers.get(SANDBOX_HEADER) == "1")

@@ -112,6 +112,12 @@ class BulkRow(msgspec.Struct):
     is_text_deleted: bool | None = None
 
 
+MOST_EXTRA_BYTES = 16 * 1024
+"""Most of a row's unknown fields that is kept: a field of a kilobyte is, one of megabytes is cut."""
+_LONGEST_NAME = 200
+LEFT_OUT = "..."
+"""What stands in `extra` for the fields that are not named there, for want of room."""
+
 _IGNORED = {"@id", "@type", "@context", "requests", "clicks"}
 """Links that follow from the uuid."""
 _IGNORED_IN_BULKS = _IGNORED | {"phones", "msg_groups", "sender_id", "text"}
@@ -483,7 +489,10 @@ def amount_of(raw: bytes | msgspec.Raw, field: str) -> Amount:
 
 
 def _unknown_fields(raw: bytes | msgspec.Raw, known: frozenset[str], pii: Pii) -> str | None:
-    """Give the fields that are not known here, as JSON text; under `pseudonymise` their types and lengths."""
+    """Give the fields that are not known here, as JSON text of at most about `MOST_EXTRA_BYTES`.
+
+    Under `pseudonymise` their types and lengths.
+    """
     fields = _decode_fields(raw)
     if fields.keys() <= known:
         return None
@@ -494,7 +503,7 @@ def _unknown_fields(raw: bytes | msgspec.Raw, known: frozenset[str], pii: Pii) -
         return msgspec.json.encode(shapes_of(unknown)).decode()
     if any(_levels(bytes(value)) >= MOST_LEVELS for value in unknown.values()):
         raise BadRowError(f"Nested deeper than {MOST_LEVELS} levels")
-    return msgspec.json.encode(unknown).decode()
+    return msgspec.json.encode(_bounded(unknown)).decode()
 
 
 def _levels(value: bytes) -> int:
@@ -506,3 +515,34 @@ def _levels(value: bytes) -> int:
         depth += (mark[0] in b"[{") - (mark[0] in b"]}")
         deepest = max(deepest, depth)
     return deepest
+
+
+def _bounded(fields: Mapping[str, msgspec.Raw]) -> Mapping[str, msgspec.Raw]:
+    """Cut what is too long, so that no field of the provider's makes a row too large to be loaded.
+
+    Fields stay in their order while there is room. A value for which there is none is replaced by a mark that
+    says how many bytes of JSON it had; fields for whose marks there is no room are counted in one last mark.
+    """
+    kept: dict[str, msgspec.Raw] = {}
+    room, left_fields, left_bytes = MOST_EXTRA_BYTES, 0, 0
+    for name, value in fields.items():
+        size, name_size = len(bytes(value)), len(name.encode(errors="replace"))
+        mark = msgspec.Raw(b'{"cut_bytes":%d}' % size)
+        is_whole = name_size + size <= room and _is_readable(value)
+        if not is_whole and (name_size > _LONGEST_NAME or name_size + len(bytes(mark)) > room):
+            left_fields, left_bytes = left_fields + 1, left_bytes + name_size + size
+            continue
+        kept[name] = value if is_whole else mark
+        room -= name_size + len(bytes(kept[name]))
+    if left_fields:
+        kept[LEFT_OUT] = msgspec.Raw(b'{"cut_fields":%d,"cut_bytes":%d}' % (left_fields, left_bytes))
+    return kept
+
+
+def _is_readable(value: msgspec.Raw) -> bool:
+    """Whether a value is JSON to its depths; what is not would be refused by the warehouse."""
+    try:
+        msgspec.json.decode(value)
+    except UNREADABLE:
+        return False
+    return True
