@@ -18,10 +18,10 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from sms_etl.clock import Clock
-from sms_etl.errors import NoWarehouse, WarehouseError, WarehouseLocked
+from sms_etl.errors import DataDirError, NoWarehouse, WarehouseError, WarehouseLocked
 from sms_etl.files import make_directory
 from sms_etl.settings import Settings
-from sms_etl.warehouse.file import path_of, why_not_opened
+from sms_etl.warehouse.file import known_trouble, path_of, why_not_opened
 from sms_etl.warehouse.migrations import migrate
 
 LOCK_PATIENCE = timedelta(seconds=10)
@@ -166,9 +166,9 @@ def _engine(url: str) -> Engine:
 _MAY_QUOTE_ROWS = (duckdb.ConversionException, duckdb.ConstraintException, duckdb.DataError)
 
 
-def _refused(exc: DBAPIError | duckdb.Error, path: Path) -> WarehouseError:
+def _refused(exc: DBAPIError | duckdb.Error, path: Path) -> WarehouseError | DataDirError:
     said = getattr(exc, "orig", None) or exc
-    return WarehouseError(
+    return known_trouble(str(said), path) or WarehouseError(
         f"The warehouse {path} refused: {type(said).__name__ if isinstance(said, _MAY_QUOTE_ROWS) else said}",
         hint="Nothing of this step was written. Run `sms-etl doctor`.",
     )
