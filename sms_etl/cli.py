@@ -11,6 +11,7 @@ import json
 import logging
 import os
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -63,12 +64,47 @@ class _Commands(click.Group):
             name = ctx.invoked_subcommand or ""
             click.echo(f"Stopped. {_KEPT_WHEN_STOPPED.get(name, 'Nothing was changed.')}", err=True)
             ctx.exit(0 if name in _MADE_TO_BE_STOPPED else 1)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
         except OSError as exc:
-            if exc.errno == errno.EPIPE or exc.filename is None:
-                raise  # a pipe whose reader has ended is click's; what names no file is no one's but ours
-            _say_error(f"{exc.filename}: {exc.strerror}.", "-vv shows where it happened.")
-            logging.getLogger("sms_etl").debug("It happened here:", exc_info=True)
+            if exc.errno == errno.EPIPE:
+                raise  # click's: the reader of a pipe has ended
+            refused = _refused_by_the_system(exc)
+            _say_error(refused.message, refused.hint)
+            _log_the_way(exc)
             ctx.exit(1)
+        except Exception as exc:  # noqa: BLE001 - what it says may quote a row, and must not reach a terminal
+            _say_error(
+                f"Something unexpected happened: {_place_of(exc)}.",
+                "What the error says may quote a row and is not shown; -vv shows the way there. "
+                "Please report it with this line.",
+            )
+            _log_the_way(exc)
+            ctx.exit(1)
+
+
+def _refused_by_the_system(exc: OSError) -> SmsEtlError:
+    """Return the error for what the operating system refused, where no step knows more about it."""
+    if exc.filename is None:
+        return SmsEtlError(f"The system refused: {exc.strerror or type(exc).__name__}.")
+    from sms_etl.files import unusable
+
+    return unusable(Path(os.fsdecode(exc.filename)), exc, "{path} cannot be used")
+
+
+def _place_of(exc: Exception) -> str:
+    """Return the kind of an error and where in this package it came from."""
+    package = Path(__file__).parent
+    for frame in reversed(traceback.extract_tb(exc.__traceback__)):
+        if package in Path(frame.filename).parents:
+            file = Path(frame.filename).relative_to(package.parent)
+            return f"{type(exc).__name__} in {file}, line {frame.lineno}"
+    return type(exc).__name__
+
+
+def _log_the_way(exc: BaseException) -> None:
+    way = "".join(traceback.format_tb(exc.__traceback__))
+    logging.getLogger("sms_etl").debug("It happened here:\n%s", way)
 
 
 def _say_error(message: str, hint: str) -> None:

@@ -184,7 +184,12 @@ def unusable(path: Path, exc: OSError, says: str = "{path} cannot be written") -
 
 
 def _why(path: Path, exc: OSError) -> str:
-    in_the_way = next((folder for folder in (path, *path.parents) if folder.exists()), None)
+    # os.path asks without raising, where a folder above may not be looked into
+    places = (path, *path.parents)
+    link = next((place for place in places if os.path.islink(place)), None)  # noqa: PTH114 - as said
+    if link is not None and (exc.errno == errno.ELOOP or not os.path.exists(link)):  # noqa: PTH110 - as said
+        return f"{link} is a link that leads nowhere, or is not followed here"
+    in_the_way = next((place for place in places if os.path.exists(place)), None)  # noqa: PTH110 - as said
     if exc.errno in {errno.EEXIST, errno.ENOTDIR} and in_the_way and not in_the_way.is_dir():
         return f"{in_the_way} is a file"
     return exc.strerror or str(exc)
@@ -193,6 +198,8 @@ def _why(path: Path, exc: OSError) -> str:
 def _what_to_do(path: Path, exc: OSError) -> str:
     if exc.errno in _FULL:
         return "Free disk space; nothing that was loaded is lost."
+    if exc.errno == errno.EISDIR:
+        return "Move the folder away."
     elsewhere = "give SMS_ETL_DATA_DIR a folder you may write to."
     if exc.errno == errno.EROFS:
         return f"Make the file system writable, or {elsewhere}"
@@ -203,11 +210,11 @@ def _what_to_do(path: Path, exc: OSError) -> str:
 
 
 def _other_owner(path: Path) -> str | None:
-    """Return who owns a path, or what is there of the folders above it, if it is somebody else."""
+    """Return who owns a path, or what can be seen of the folders above it, if it is somebody else."""
     for place in (path, *path.parents):
         try:
             return None if place.stat().st_uid == os.geteuid() else place.owner()
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError, PermissionError):
             continue
         except (OSError, KeyError):
             break

@@ -308,9 +308,13 @@ def env_file() -> EnvFile | None:
     """
     named = os.environ.get(ENV_FILE)
     if named:
-        if not Path(named).expanduser().exists():
-            raise SettingsError(f"{ENV_FILE}: there is no file {_absolute(Path(named))}.", hint="Correct it.")
-        return _read_env_file(_absolute(Path(named)))
+        try:
+            path = _absolute(Path(named))
+        except ValueError as exc:
+            raise SettingsError(f"{ENV_FILE}: {exc}.", hint="Correct it.") from None
+        if not path.exists() or path.is_dir():
+            raise SettingsError(f"{ENV_FILE}: there is no file {path}.", hint="Correct it.")
+        return _read_env_file(path)
     read = (_read_env_file(path) for path in env_file_candidates() if path.is_file())
     return next((file for file in read if file.values), None)
 

@@ -16,11 +16,18 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from sms_etl.errors import NoWarehouse, QueryError, WarehouseError
+from sms_etl.errors import (
+    NotAWarehouse,
+    NoWarehouse,
+    QueryError,
+    SmsEtlError,
+    WarehouseError,
+    WarehouseLocked,
+)
 from sms_etl.settings import Settings, load_settings
 from sms_etl.stopping import interrupting
 from sms_etl.tabular import printable
-from sms_etl.warehouse.file import path_of, why_not_opened
+from sms_etl.warehouse.file import damaged, is_damage, path_of, why_not_opened
 from sms_etl.warehouse.version import VERSION
 
 if TYPE_CHECKING:
@@ -89,7 +96,7 @@ def connect(settings: Settings | None = None, *, is_of_warehouse: bool = False) 
             connection.execute(statement)
     except duckdb.Error as exc:
         connection.close()
-        raise why_not_opened(exc, path) from exc
+        raise _copy_not_opened(exc, path) from exc
     return connection
 
 
@@ -99,8 +106,10 @@ def published(settings: Settings | None = None) -> Iterator[duckdb.DuckDBPyConne
 
     Raises:
         NoWarehouse: Nothing was published yet.
+        WarehouseError: It is damaged, or is something else.
     """
-    with connect(settings) as connection:
+    found = settings or load_settings()
+    with connect(found) as connection, _damage_explained(found.published_path):
         yield connection
 
 
@@ -212,10 +221,11 @@ def newest(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
     path = path_of(settings.warehouse_url)
     try:
         connection = _open(path)
-    except WarehouseError:
-        connection = _open(settings.published_path)
-    with connection:
-        _refuse_an_older_one(connection)
+    except (WarehouseLocked, NoWarehouse):  # what else is wrong with it is not to be hidden behind its copy
+        path = settings.published_path
+        connection = _open(path)
+    with connection, _damage_explained(path):
+        _refuse_an_older_one(connection, path)
         yield connection
 
 
@@ -224,9 +234,28 @@ def has_relation(connection: duckdb.DuckDBPyConnection, schema: str, name: str) 
     return bool(connection.execute(_HAS_RELATION, [schema, name]).fetchall())
 
 
-def _refuse_an_older_one(connection: duckdb.DuckDBPyConnection) -> None:
+@contextmanager
+def _damage_explained(path: Path) -> Iterator[None]:
+    """Raise WarehouseError where a file turns out to be damaged only when its rows are read."""
+    try:
+        yield
+    except duckdb.Error as exc:
+        if is_damage(str(exc)):
+            raise damaged(path) from exc
+        raise
+
+
+def _refuse_an_older_one(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     """Refuse a file that lacks what this version reads; the next writer brings it up to date."""
-    [(found,)] = connection.execute("select max(version) from ops.schema_version").fetchall()
+    try:
+        [(found,)] = connection.execute("select max(version) from ops.schema_version").fetchall()
+    except (duckdb.CatalogException, duckdb.BinderException):
+        found = None
+    if not isinstance(found, int):
+        raise NotAWarehouse(
+            f"{path} is another program's: it has no version of sms_etl.",
+            hint="Point SMS_ETL_WAREHOUSE or SMS_ETL_DATA_DIR elsewhere. Nothing was changed.",
+        )
     if found < VERSION:
         raise WarehouseError(
             f"The warehouse has version {found}; this sms_etl reads version {VERSION}.",
@@ -242,7 +271,16 @@ def _open(path: Path) -> duckdb.DuckDBPyConnection:
         raise why_not_opened(exc, path) from exc
 
 
+def _copy_not_opened(exc: duckdb.Error, path: Path) -> SmsEtlError:
+    refusal = why_not_opened(exc, path)
+    if isinstance(refusal, NotAWarehouse):
+        return NotAWarehouse(refusal.message, hint="Run `sms-etl publish`: it puts a new copy in its place.")
+    return refusal
+
+
 def _check_exists(path: Path) -> None:
+    if path.is_symlink():
+        return  # one that leads nowhere is no warehouse that is yet to come
     if not path.exists():
         raise NoWarehouse(f"Nothing is published at {path} yet.", hint="Run `sms-etl sync` first.")
 

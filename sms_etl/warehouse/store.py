@@ -21,10 +21,17 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from sms_etl.clock import Clock
-from sms_etl.errors import NoWarehouse, OutOfMemory, RowsRefused, WarehouseError, WarehouseLocked
+from sms_etl.errors import (
+    DataDirError,
+    NoWarehouse,
+    OutOfMemory,
+    RowsRefused,
+    WarehouseError,
+    WarehouseLocked,
+)
 from sms_etl.files import make_directory, private
 from sms_etl.settings import Settings
-from sms_etl.warehouse.file import path_of, why_not_opened
+from sms_etl.warehouse.file import known_trouble, path_of, why_not_opened
 from sms_etl.warehouse.migrations import migrate
 
 _log = logging.getLogger(__name__)
@@ -251,13 +258,15 @@ _BY_ITS_ROWS = (
 )
 
 
-def _refused(exc: DBAPIError | duckdb.Error, path: Path) -> WarehouseError:
+def _refused(exc: DBAPIError | duckdb.Error, path: Path) -> WarehouseError | DataDirError:
     said = getattr(exc, "orig", None) or exc
     if isinstance(said, duckdb.OutOfMemoryException):
         return OutOfMemory(
             f"The warehouse {path} needs more memory than there is.",
             hint="Nothing of this step was written. End other programs, or give the machine more memory.",
         )
+    if (trouble := known_trouble(str(said), path)) is not None:
+        return trouble
     hint = "Nothing of this step was written. Run `sms-etl doctor`."
     if isinstance(said, _BY_ITS_ROWS):
         return RowsRefused(f"The warehouse {path} refused: {type(said).__name__}", hint=hint)
