@@ -124,6 +124,11 @@ def keep_private(settings: "Settings") -> None:
     share(settings)
 
 
+def make_private(path: Path) -> None:
+    """Let nobody but its owner read a file that is there."""
+    _set_mode(path, PRIVATE_FILE)
+
+
 def share(settings: "Settings") -> None:
     """Let those read the published copy whom the settings name."""
     _set_mode(settings.published_path.parent, _PUBLISHED_FOLDER[settings.share_published])

@@ -29,7 +29,10 @@ HOW_TO_MAKE_ONE = "python3 -c 'import secrets; print(secrets.token_hex(32))'"
 _KEY_TEXT = re.compile(rb"[0-9a-f]{64}")
 _FINGERPRINT_OF = b"sms_etl: fingerprint of the key"
 _FINGERPRINT_DIGITS = 16
-_RESTORE = "Restore it from a backup, or set SMS_ETL_PII_KEY to the key; with another one no hash joins."
+_RESTORE = (
+    "Restore it from a backup, or set SMS_ETL_PII_KEY to the key; with another one no hash joins. "
+    "If it is lost for good, remove it and see `sms-etl pii accept-key --help`."
+)
 
 
 def key_path(settings: "Settings") -> Path:

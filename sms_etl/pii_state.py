@@ -49,17 +49,23 @@ class HeldPii:
     """`sms-etl pii apply` was begun, and not completed."""
 
 
+def told_pii(connection: duckdb.DuckDBPyConnection) -> HeldPii | None:
+    """Return what stands in `ops.pii`, which a published copy has too; None if nothing does."""
+    if not connection.execute(_HAS_TABLE).fetchall():
+        return None
+    row = connection.execute(_HELD).fetchone()
+    return None if row is None else HeldPii(PiiPolicy(row[0]), row[1], row[2])
+
+
 def held_pii(connection: duckdb.DuckDBPyConnection, settings: "Settings") -> HeldPii | None:
     """Return what a warehouse says of its rows; None if there is nothing to say.
 
     One of a version that did not write it down is under `keep` if a number or a text is in it, and so are
     landed files that outlived their warehouse.
     """
-    if connection.execute(_HAS_TABLE).fetchall():
-        rows = connection.execute(_HELD).fetchall()
-        if rows:
-            policy, key, is_unfinished = rows[0]
-            return HeldPii(PiiPolicy(policy), key, is_unfinished)
+    told = told_pii(connection)
+    if told is not None:
+        return told
     if is_blank(connection, settings):
         return None
     [(is_in_clear,)] = connection.execute(_IN_CLEAR).fetchall()

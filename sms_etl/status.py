@@ -9,7 +9,7 @@ from uuid import UUID
 
 import duckdb
 
-from sms_etl.pii_state import held_pii
+from sms_etl.pii_state import held_pii, told_pii
 from sms_etl.pii_state import is_unapplied as is_policy_unapplied
 from sms_etl.settings import Settings
 from sms_etl.sync.bulks import count_differing
@@ -121,7 +121,7 @@ def read_status(settings: Settings) -> Status:
         differing = count_differing(connection, overlap=settings.overlap) if has_rows else None
         opened = connection.execute(_OPEN).fetchone() if has_facts else None
         last_run = _last_run(connection)
-        held = held_pii(connection, settings) if has_rows else None
+        held = held_pii(connection, settings) if has_rows else told_pii(connection)
         is_unapplied = is_policy_unapplied(held, settings)
         bulks_error = last_run.get("bulks_error") if last_run else None
         return Status(

@@ -29,7 +29,7 @@ from sms_etl.errors import (
     WarehouseError,
     WarehouseLocked,
 )
-from sms_etl.files import make_directory, private
+from sms_etl.files import make_directory, make_private, private
 from sms_etl.settings import Settings
 from sms_etl.warehouse.file import known_trouble, path_of, why_not_opened
 from sms_etl.warehouse.migrations import migrate
@@ -128,6 +128,7 @@ class Warehouse:
         try:
             with private(), self._attached() as connection, connection.begin():
                 if not is_current:
+                    make_private(self.path)  # an earlier version left it to the umask
                     migrate(connection, self._clock)
                 yield Transaction(connection, connection.connection.driver_connection)  # type: ignore[arg-type]  # the dialect's wrapper passes every attribute on to DuckDB's connection
                 self._is_current = True
