@@ -225,6 +225,7 @@ def sync(
             is_replaying_quarantine=replay_quarantine,
         )
         settings = _settings()
+        _say_where_the_token_goes()
         result = sync_build_publish(settings, task, is_building=not no_build, progress=progress)
     if as_json:
         _print_json(result.as_json())
@@ -564,13 +565,22 @@ def ui(port: int) -> None:
     """Open Dagster on 127.0.0.1, with the real account if there is a token, else with the demo's sandbox."""
     from sms_etl.ui import serve
 
-    serve(_settings(), port=port, say=lambda line: click.echo(line, err=True))
+    settings = _settings()
+    _say_where_the_token_goes()
+    serve(settings, port=port, say=lambda line: click.echo(line, err=True))
 
 
 def _settings() -> "Settings":
     from sms_etl.settings import load_settings
 
     return load_settings()
+
+
+def _say_where_the_token_goes() -> None:
+    from sms_etl.settings import redirection
+
+    if said := redirection():
+        click.echo(said, err=True)
 
 
 def _print_json(values: dict[str, Any]) -> None:

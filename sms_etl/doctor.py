@@ -33,7 +33,7 @@ from sms_etl.pii_state import HeldPii, check_key, held_pii, is_blank, refuse_una
 from sms_etl.places import env_file_candidates
 from sms_etl.providers.lox24.client import Account, Answer, Lox24Client, RetryPolicy, read_account
 from sms_etl.providers.lox24.records import BadRowError, read_sms
-from sms_etl.settings import Settings, env_file, no_token
+from sms_etl.settings import Settings, env_file, no_token, redirection
 from sms_etl.sync.notes import held_account
 from sms_etl.sync.probe import probe, probe_bulks
 from sms_etl.sync.provider_facts import Fact, write_facts
@@ -93,7 +93,7 @@ def _where_from() -> Finding:
     file = env_file()
     looked = " and ".join(str(path) for path in env_file_candidates())
     says = f"From the environment and {file.path}." if file else f"From the environment: none in {looked}."
-    return Finding("settings", True, says)
+    return Finding("settings", True, " ".join(filter(None, (says, redirection()))))
 
 
 def _data_dir(settings: Settings) -> Finding:

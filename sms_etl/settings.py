@@ -2,7 +2,8 @@
 
 Every field says what a value does to the result. `load_settings` is the only way in. Of the `.env` files in
 the present folder and in the checkout (or the user's configuration directory), the first that names a setting
-is read, and no other: two together could send the token of one to the address in the other.
+is read, and no other: two together could send the token of one to the address in the other. For the same
+reason a `.env` of the present folder cannot send a token of the environment to another machine.
 """
 
 import os
@@ -24,15 +25,17 @@ from pydantic_settings import BaseSettings, DotEnvSettingsSource, NoDecode, Sett
 from sms_etl.clock import Clock, fixed_clock, system_clock
 from sms_etl.errors import SettingsError
 from sms_etl.files import Sharing
+from sms_etl.loopback import is_loopback, is_loopback_host
 from sms_etl.pii import DEFAULT_TREATMENTS, PiiPolicy, Treatment
 from sms_etl.pii_key import HOW_TO_MAKE_ONE, LEAST_KEY_BYTES
-from sms_etl.places import default_data_dir, default_env_file, env_file_candidates
+from sms_etl.places import default_data_dir, default_env_file, env_file_candidates, is_own_env_file
 
 PREFIX = "SMS_ETL_"
 ENV_FILE = PREFIX + "ENV_FILE"
 """Names the `.env` file to read, in place of those that are looked for."""
 _FOR_TESTS = PREFIX + "TEST_"
 _NOT_YET_READ = {PREFIX + name for name in ("TWOSMS_CLIENT_ID", "TWOSMS_CLIENT_SECRET", "TWOSMS_BASE_URL")}
+_TOKEN, _BASE_URL = PREFIX + "LOX24_TOKEN", PREFIX + "LOX24_BASE_URL"
 _DUCKDB_FILE = "duckdb:///"
 _DURATION_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -91,6 +94,8 @@ def _long_enough(key: SecretStr) -> SecretStr:
 
 
 def _http_url(url: str) -> str:
+    if "@" in url:
+        raise ValueError("give an address such as https://api.lox24.eu, without a user or a password in it")
     if not re.fullmatch(r"https?://[^\s?#@]+", url):
         raise ValueError("give an address that starts with https:// (or http:// on this machine)")
     try:
@@ -100,6 +105,8 @@ def _http_url(url: str) -> str:
         parts.hostname.encode("idna")
     except ValueError as exc:
         raise ValueError("give an address with a host that can exist, such as https://api.lox24.eu") from exc
+    if parts.scheme == "http" and not is_loopback_host(parts.hostname):
+        raise ValueError("give an https:// address: by http:// the token would travel in clear")
     return url.rstrip("/")
 
 
@@ -289,6 +296,7 @@ def load_settings(**overrides: Any) -> Settings:
     placed: dict[str, Any] = {}
     if file:
         _refuse_misspelt(file.values, str(file.path))
+        _refuse_a_stranger_who_redirects(file)
         placed = {name: path for name, path in _placed(file).items() if PREFIX + name.upper() not in given}
     try:
         return Settings(_env_file=file.path if file else None, **(placed | overrides))
@@ -317,6 +325,35 @@ def env_file() -> EnvFile | None:
         return _read_env_file(path)
     read = (_read_env_file(path) for path in env_file_candidates() if path.is_file())
     return next((file for file in read if file.values), None)
+
+
+def redirection() -> str | None:
+    """Return what to say of a token from the environment that goes where a `.env` file says; else None.
+
+    Raises:
+        SettingsError: As `env_file`.
+    """
+    file = env_file()
+    url = _redirects_to(file) if file else None
+    if file is None or url is None:
+        return None
+    return f"The token of {_TOKEN} in the environment goes to {url}: {file.path} says so."
+
+
+def _redirects_to(file: EnvFile) -> str | None:
+    given = {name.upper() for name, value in os.environ.items() if value}
+    return file.values.get(_BASE_URL) if _TOKEN in given and _BASE_URL not in given else None
+
+
+def _refuse_a_stranger_who_redirects(file: EnvFile) -> None:
+    """Refuse a `.env` that happens to lie in the present folder and sends the environment's token away."""
+    url = _redirects_to(file)
+    if url is None or is_loopback(url) or os.environ.get(ENV_FILE) or is_own_env_file(file.path):
+        return
+    raise SettingsError(
+        f"{file.path} would send the token of {_TOKEN} in the environment to {url}.",
+        hint=f"If that is meant, set {_BASE_URL} in the environment too, or name the file in {ENV_FILE}.",
+    )
 
 
 def no_token() -> SettingsError:
