@@ -422,11 +422,8 @@ def test_a_copy_stays_the_one_row_it_is_in_quarantine_while_it_is_listed(
 TOTALS: dict[str, Callable[[int], str]] = {
     "a million": lambda _: "1000000",
     "a million millions of millions": lambda _: str(10**18),
-    "beyond 64 bits": lambda _: str(2**70),
     "negative": lambda _: "-5",
     "as text": lambda total: f'"{total}"',
-    "with a fraction": lambda total: f"{total}.5",
-    "one too many": lambda total: str(total + 1),
     "one too few": lambda total: str(max(0, total - 1)),
 }
 
