@@ -1,7 +1,7 @@
 """Holds that a message is stored once, whatever becomes of its `created_at`: the uuid is the key."""
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -18,8 +18,8 @@ from sms_etl.sync import engine
 from sms_etl.sync.engine import SyncResult, Task, run_sync
 from sms_etl.warehouse.store import Warehouse
 from sms_etl_tests.provider_truth import ask, assert_messages_equal, rows_of, warehouse_of
+from sms_etl_tests.providers.rows import ROW
 from sms_etl_tests.sync.provider_model import ModelProvider
-from sms_etl_tests.sync.test_settlement_model import ROW
 
 HOUR, DAY = 3600, 86400
 BEGINNING = 1_767_225_600
@@ -40,7 +40,7 @@ class MovingProvider:
     def __post_init__(self) -> None:
         self.client = ModelProvider(self._rows, lambda: self.page_size)
 
-    def _rows(self) -> list[Mapping[str, Any]]:
+    def _rows(self) -> list[dict[str, Any]]:
         while self.moves and self.moves[0][0] <= len(self.client.asked):
             self.moves.pop(0)[1]()
         return self.truth()

@@ -78,6 +78,11 @@ def _as_link(file: Path) -> None:
     file.symlink_to(target)
 
 
+def _as_broken_link(file: Path) -> None:
+    file.unlink()
+    file.symlink_to("/nowhere")
+
+
 def _with_facts(**changed: object) -> Callable[[pa.Table], pa.Table]:
     def change(table: pa.Table) -> pa.Table:
         facts = msgspec.json.decode(table.schema.metadata[b"sms_etl"]) | changed
@@ -101,7 +106,7 @@ SPOILS: Mapping[str, Spoil] = {
     "text": lambda file: file.write_text("uuid,price\n"),
     "folder": _as_folder,
     "link": _as_link,
-    "broken link": lambda file: (file.unlink(), file.symlink_to("/nowhere")),
+    "broken link": _as_broken_link,
     "without metadata": lambda file: _rewrite(file, lambda table: table.replace_schema_metadata()),
     "other metadata": lambda file: _rewrite(
         file, lambda table: table.replace_schema_metadata({b"sms_etl": b"{}"})
