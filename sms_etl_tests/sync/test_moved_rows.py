@@ -1,7 +1,7 @@
 """Holds that a message is stored once, whatever becomes of its `created_at`: the uuid is the key."""
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -40,7 +40,7 @@ class MovingProvider:
     def __post_init__(self) -> None:
         self.client = ModelProvider(self._rows, lambda: self.page_size)
 
-    def _rows(self) -> list[Mapping[str, Any]]:
+    def _rows(self) -> list[dict[str, Any]]:
         while self.moves and self.moves[0][0] <= len(self.client.asked):
             self.moves.pop(0)[1]()
         return list(self.truth())

@@ -78,6 +78,11 @@ def _as_link(file: Path) -> None:
     file.symlink_to(target)
 
 
+def _as_broken_link(file: Path) -> None:
+    file.unlink()
+    file.symlink_to("/nowhere")
+
+
 def _with_facts(**changed: object) -> Callable[[pa.Table], pa.Table]:
     def change(table: pa.Table) -> pa.Table:
         facts = msgspec.json.decode(table.schema.metadata[b"sms_etl"]) | changed

@@ -522,13 +522,17 @@ def _bounded(fields: Mapping[str, msgspec.Raw]) -> Mapping[str, msgspec.Raw]:
 
     Fields stay in their order while there is room. A value for which there is none is replaced by a mark that
     says how many bytes of JSON it had; fields for whose marks there is no room are counted in one last mark.
+
+    Raises:
+        DecodeError: A value is no JSON to its depths, see `UNREADABLE`: the warehouse would refuse it.
     """
     kept: dict[str, msgspec.Raw] = {}
     room, left_fields, left_bytes = MOST_EXTRA_BYTES, 0, 0
     for name, value in fields.items():
         size, name_size = len(bytes(value)), len(name.encode(errors="replace"))
         mark = msgspec.Raw(b'{"cut_bytes":%d}' % size)
-        is_whole = name_size + size <= room and _is_readable(value)
+        msgspec.json.decode(value)
+        is_whole = name_size + size <= room
         if not is_whole and (name_size > _LONGEST_NAME or name_size + len(bytes(mark)) > room):
             left_fields, left_bytes = left_fields + 1, left_bytes + name_size + size
             continue
@@ -537,12 +541,3 @@ def _bounded(fields: Mapping[str, msgspec.Raw]) -> Mapping[str, msgspec.Raw]:
     if left_fields:
         kept[LEFT_OUT] = msgspec.Raw(b'{"cut_fields":%d,"cut_bytes":%d}' % (left_fields, left_bytes))
     return kept
-
-
-def _is_readable(value: msgspec.Raw) -> bool:
-    """Whether a value is JSON to its depths; what is not would be refused by the warehouse."""
-    try:
-        msgspec.json.decode(value)
-    except UNREADABLE:
-        return False
-    return True
