@@ -9,7 +9,7 @@ import logging
 import random
 import time
 import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -388,14 +388,16 @@ def _begun(piecewise: Callable[[], Piecewise] | None) -> Piecewise:
 async def _unpacked(response: httpx.Response, path: str) -> AsyncIterator[bytes]:
     """Yield a body as it comes, unpacked a piece at a time: a small packed body can be a huge one."""
     encoding = response.headers.get("Content-Encoding", "identity")
-    if encoding not in {"identity", _ACCEPTED_ENCODING}:
+    chunks: AsyncIterable[bytes] = response.stream  # type: ignore[assignment]  # of an asynchronous transport
+    if encoding == "identity":
+        async for chunk in chunks:
+            yield chunk
+        return
+    if encoding != _ACCEPTED_ENCODING:
         raise _bad_body(response, f"The answer to {path} is compressed in a way that was not asked for.")
     unpacker = zlib.decompressobj(_GZIP)
-    async for chunk in response.stream:  # type: ignore[union-attr]  # of an asynchronous transport
-        if encoding == "identity":
-            yield chunk
-            continue
-        packed: bytes = chunk
+    async for chunk in chunks:
+        packed = chunk
         while True:
             try:
                 piece = unpacker.decompress(packed, _UNPACKED_BYTES)
