@@ -296,7 +296,7 @@ def test_rows_that_are_too_large_together_are_read_in_smaller_windows(
     provider: RawProvider, tmp_path: Path
 ) -> None:
     large = long_text(MAX_BODY_BYTES // 5)
-    provider.rows = [row(at, None, **({"new": large} if 40 <= at < 46 else {})) for at in range(60)]
+    provider.rows = [row(at, new=large if 40 <= at < 46 else "0") for at in range(60)]
     found = read(provider, tmp_path, Span(BEGINNING, BEGINNING + 100))
     assert (len(found.good), found.reasons) == (60, [])
 
@@ -304,10 +304,8 @@ def test_rows_that_are_too_large_together_are_read_in_smaller_windows(
 def test_a_row_of_a_third_of_the_bound_is_loaded_though_its_page_is_too_large(
     provider: RawProvider, tmp_path: Path
 ) -> None:
-    provider.rows = [
-        row(at, None, **({"new": long_text(MAX_BODY_BYTES // 3)} if at in {11, 12, 13} else {}))
-        for at in range(20)
-    ]
+    large = long_text(MAX_BODY_BYTES // 3)
+    provider.rows = [row(at, new=large if at in {11, 12, 13} else "0") for at in range(20)]
     found = read(provider, tmp_path, Span(BEGINNING, BEGINNING + 100))
     assert (len(found.good), found.reasons) == (20, [])
 
