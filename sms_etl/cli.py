@@ -108,9 +108,11 @@ def _log_the_way(exc: BaseException) -> None:
 
 
 def _say_error(message: str, hint: str) -> None:
-    click.secho(f"Error: {message}", fg="red", err=True)
+    from sms_etl.tabular import printable_lines  # a provider's words or a file's name may be in it
+
+    click.secho(f"Error: {printable_lines(message)}", fg="red", err=True)
     if hint:
-        click.echo(hint, err=True)
+        click.echo(printable_lines(hint), err=True)
 
 
 def _say_where_the_demo_lies() -> None:
@@ -301,6 +303,7 @@ def backup(file: Path | None, as_json: bool) -> None:
 def report(month: str, as_json: bool) -> None:
     """Write a month's finance report: one HTML page and one XLSX workbook."""
     from sms_etl.finance.report import write_report
+    from sms_etl.tabular import printable
     from sms_etl.warehouse.read import published
 
     settings = _settings()
@@ -310,7 +313,7 @@ def report(month: str, as_json: bool) -> None:
         _print_json(result.as_json())
     else:
         for said in result.statements:
-            click.echo(f"{said.name}: {said.state}. {said.text}", err=True)
+            click.echo(printable(f"{said.name}: {said.state}. {said.text}"), err=True)
         click.echo(f"{result.html}\n{result.xlsx}")
 
 
@@ -460,17 +463,21 @@ def accept_key(reason: str, as_json: bool) -> None:
     help="Read the warehouse itself, raw tables and quarantine too; a sync waits meanwhile.",
 )
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV, for spreadsheets and pipes.")
+@click.option("--raw", is_flag=True, help="With --csv: leave text that looks like a formula without a '.")
 @_as_json
-def query(sql: str | None, is_of_warehouse: bool, as_csv: bool, as_json: bool) -> None:
+def query(sql: str | None, is_of_warehouse: bool, as_csv: bool, raw: bool, as_json: bool) -> None:
     """Run one SQL query on the published copy, read-only; without SQL it is read from stdin.
 
-    What does not fit the width of the terminal is turned, a line for each value.
+    What does not fit the width of the terminal is turned, a line for each value. In a CSV, text that a
+    spreadsheet would take for a formula gets a ' before it.
     """
-    from sms_etl.console import show_rows
+    from sms_etl.console import print_csv, show_rows
     from sms_etl.warehouse.read import open_query
 
     if as_csv and as_json:
         raise click.UsageError("--csv and --json exclude each other.")
+    if raw and not as_csv:
+        raise click.UsageError("--raw goes with --csv.")
     if sql is None and sys.stdin.isatty():
         raise click.UsageError('Give a query, such as "show tables" or "select * from marts.cost_monthly".')
     text = sys.stdin.read() if sql is None else sql
@@ -479,8 +486,10 @@ def query(sql: str | None, is_of_warehouse: bool, as_csv: bool, as_json: bool) -
     with open_query(text, _settings(), is_of_warehouse=is_of_warehouse) as (columns, rows):
         if as_json:
             _print_json({"columns": columns, "rows": list(rows)})
+        elif as_csv:
+            print_csv(columns, rows, is_raw=raw)
         else:
-            show_rows(columns, rows, as_csv=as_csv)
+            show_rows(columns, rows)
 
 
 @cli.command(epilog=_example("sms-etl doctor"))

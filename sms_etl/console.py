@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
+from rich.console import Console as RichConsole
+from rich.console import ConsoleOptions, RenderableType
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, Task, TextColumn, TimeElapsedColumn
+from rich.segment import Segment
 from rich.table import Table
 
-from sms_etl.tabular import lines_of, printable
+from sms_etl.tabular import for_spreadsheet, lines_of, printable, printable_lines
 
 if TYPE_CHECKING:
     from sms_etl.building import CheckedBuild
@@ -35,6 +37,19 @@ _MOST_ROWS_SHOWN = 200
 _MOST_ROWS_COUNTED = 100_000
 _EXPLAINED = ("explain_key", "explain_value")
 _STARTING = "starting"
+
+
+class Console(RichConsole):
+    """Shows what comes from data, files and the provider, and lets none of it command the terminal."""
+
+    def __init__(self, *, stderr: bool = False) -> None:
+        super().__init__(stderr=stderr, emoji=False)  # `:x:` in data is no picture
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+        """Render as rich does, with the control characters of any text written out."""
+        for segment in super().render(renderable, options):
+            is_text = not segment.control and not segment.text.isprintable()
+            yield Segment(printable_lines(segment.text), segment.style) if is_text else segment
 
 
 @cache
@@ -140,7 +155,7 @@ def show_pipeline(result: "PipelineResult") -> None:
     if result.is_up_to_date:
         out.print("Nothing to build: models and published copy are up to date.")
     elif result.published:
-        out.print(f"Published {result.published.path}.")
+        out.print(f"Published {escape(str(result.published.path))}.")
 
 
 def _show_not_loaded(out: Console, rows: int, files: int) -> None:
@@ -291,7 +306,7 @@ def show_status(status: "Status") -> None:
     for text in status.failed_tests:
         out.print(f"[red]failed[/]  {escape(text)}")
     for text in status.warnings:
-        out.print(f"[yellow]look at[/] {text}")
+        out.print(f"[yellow]look at[/] {escape(text)}")
 
 
 def _forced(publication: dict[str, Any]) -> str:
@@ -327,11 +342,8 @@ def show_findings(findings: "Iterable[Finding]") -> None:
             out.print(f"      {escape(found.do)}")
 
 
-def show_rows(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, as_csv: bool) -> None:
+def show_rows(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Show the rows of a query; decimals as they are."""
-    if as_csv:
-        _write_csv(columns, rows)
-        return
     taken = iter(rows)
     shown = list(islice(taken, _MOST_ROWS_SHOWN))
     for line in _plan(shown) if tuple(columns) == _EXPLAINED else lines_of(columns, shown, _width()):
@@ -343,11 +355,20 @@ def show_rows(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, as_csv: 
         print_note("No rows.")
 
 
-def _write_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+def print_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, is_raw: bool = False) -> None:
+    """Print rows as CSV that is safe to open in a spreadsheet, or with every value as it is.
+
+    Args:
+        columns: Their names.
+        rows: Values as a database gives them.
+        is_raw: Leave text that looks like a formula as it is.
+    """
     writer = csv.writer(sys.stdout)
+    is_shown = _on_terminal()
     for row in chain([columns], rows):
+        cells = row if is_raw else [for_spreadsheet(value) for value in row]
         # A file gets values as they are; a terminal would obey some of them.
-        writer.writerow([printable(v) if isinstance(v, str) else v for v in row] if _on_terminal() else row)
+        writer.writerow([printable(cell) if is_shown and isinstance(cell, str) else cell for cell in cells])
 
 
 def _plan(rows: Sequence[Sequence[Any]]) -> Iterator[str]:

@@ -525,6 +525,20 @@ def test_what_a_terminal_would_obey_is_shown_instead(synced: Run) -> None:
     assert "\x1b" not in refused.stderr
 
 
+FORMULAS = "select '=1+1' as \"=head\", '+49151' as phone, -1.5 as number, true as flag, 'plain' as text"
+
+
+def test_a_csv_is_safe_to_open_in_a_spreadsheet_and_raw_has_it_as_it_is(synced: Run) -> None:
+    safe = list(csv.reader(io.StringIO(synced("query", "--csv", FORMULAS).stdout)))
+    assert safe == [
+        ["'=head", "phone", "number", "flag", "text"],
+        ["'=1+1", "'+49151", "-1.5", "True", "plain"],
+    ]
+    raw = list(csv.reader(io.StringIO(synced("query", "--csv", "--raw", FORMULAS).stdout)))
+    assert raw == [["=head", "phone", "number", "flag", "text"], ["=1+1", "+49151", "-1.5", "True", "plain"]]
+    assert synced("query", "--raw", "select 1").exit_code == 2
+
+
 def test_show_tables_lists_the_marts(synced: Run) -> None:
     said = synced("query", "show tables").stdout.split()
     assert {"marts.cost_monthly", "marts.data_status", "marts.fct_sms"} <= set(said)

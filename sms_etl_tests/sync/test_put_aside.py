@@ -98,11 +98,6 @@ def _with_column(name: str, values: Callable[[pa.Table], pa.Array]) -> Callable[
     return change
 
 
-def _as_broken_link(file: Path) -> None:
-    file.unlink()
-    file.symlink_to("/nowhere")
-
-
 SPOILS: Mapping[str, Spoil] = {
     "truncated": _truncate,
     "damaged within": _damage,
