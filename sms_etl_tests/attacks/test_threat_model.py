@@ -9,7 +9,7 @@ TESTS = ROOT / "sms_etl_tests"
 PAGE = ROOT / "docs" / "threat-model.md"
 _NAMED = re.compile(r"`([\w/]+\.py)(?:::(\w+))?`")
 _UNHELD = "not yet"
-STILL_UNHELD = 11
+STILL_UNHELD = 0
 """Promises that no test holds yet; make it fewer with each that gets one, and remove it at none."""
 
 

@@ -30,11 +30,11 @@ REQUEST_ID_HEADER = "X-LOX24-REQUEST-ID"
 
 UNREADABLE_ID = "unreadable"
 """What is told in place of a request id that is none; it is stored as null."""
-_REQUEST_ID = re.compile(r"[0-9A-Za-z]{32}")
+_REQUEST_ID = re.compile(r"[0-9A-Za-z]{32}|[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 
 
 def request_id_of(headers: Mapping[str, str]) -> str | None:
-    """Return the provider's id of a request, which is 32 letters and digits.
+    """Return the provider's id of a request, which is 32 letters and digits, or a UUID.
 
     None if the answer has none. What is something else is never passed on, for it may hold anything:
     `UNREADABLE_ID` then.
