@@ -295,7 +295,7 @@ def show_status(status: "Status") -> None:
     }
     table = Table(box=None, show_header=False)
     for name, text in lines.items():
-        table.add_row(f"[bold]{name}[/]", escape(text))
+        table.add_row(f"[bold]{name}[/]", escape(printable(text)))
     out = Console()
     out.print(table)
     _show_quarantine(out, status.quarantine_open, status.quarantine_files)
@@ -435,9 +435,9 @@ def _print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> No
     table = Table(box=SIMPLE_HEAD)
     for number, name in enumerate(columns):
         is_number = any(isinstance(row[number], (int, Decimal, float)) for row in rows)
-        table.add_column(name, justify="right" if is_number else "left", overflow="fold")
+        table.add_column(escape(printable(name)), justify="right" if is_number else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(escape(_cell(value)) for value in row))
+        table.add_row(*(escape(printable(_cell(value))) for value in row))  # as wide as it is shown
     Console().print(table)
 
 

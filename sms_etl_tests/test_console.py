@@ -114,8 +114,8 @@ def test_the_demo_shows_a_bar_at_once_and_stops_by_ctrl_c_in_one_line(tmp_path: 
     assert "Traceback" not in said
 
 
-HOSTILE = "\x1b]0;owned\x07\x9b31m[red]\u202egnp.exe:smile:\r"
-SHOWN = r"\x1b]0;owned\x07\x9b31m[red]\u202egnp.exe:smile:"
+HOSTILE = "\x1b]0;owned\x9b31m[red]\u202egnp.exe:smile:"
+SHOWN = r"\x1b]0;owned\x9b31m[red]\u202egnp.exe:smile:"
 
 
 @pytest.mark.parametrize("show", ["cell", "line", "log", "error"])
