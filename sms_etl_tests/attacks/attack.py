@@ -21,6 +21,8 @@ from sms_etl_tests.attacks.good_rows import NOW
 from sms_etl_tests.attacks.stand_in import TOKEN, Row, StandIn
 from sms_etl_tests.provider_truth import BULK_AS_SENT, SMS_AS_SENT
 
+CODE_COLUMNS = ("service_code", "voice_lang")
+
 DONE, REFUSED, NEEDS_ATTENTION = 0, 1, 3
 OVERLAP = timedelta(minutes=10)
 """Shorter than what lies before a poisoned row: only a replay or a settlement finds it again."""
@@ -136,8 +138,15 @@ class Attack:
         return [
             f"{name} of {truth['uuid']} is {stored[name]!r:.60}, not {value!r:.60}"
             for name, value in expected.items()
-            if stored[name] != value
+            if stored[name] != value and not self._is_masked_code(name, value, stored[name])
         ]
+
+    def _is_masked_code(self, name: str, sent: Any, stored: Any) -> bool:
+        """Whether it is a text where a code belongs: pseudonymised, its hash's mark stands for it."""
+        is_odd = isinstance(sent, str) and re.fullmatch("[A-Za-z][A-Za-z_.-]*[0-9]?[A-Za-z_]*", sent) is None
+        is_marked = isinstance(stored, str) and re.fullmatch(r"(\+[0-9*]+)?~[0-9a-f]{8}", stored) is not None
+        is_long = isinstance(sent, str) and len(sent) > 32
+        return self.policy != "keep" and name in CODE_COLUMNS and (is_odd or is_long) and is_marked
 
     def assert_loaded(self, truth: Iterable[Row]) -> None:
         """These messages are loaded, field by field."""
