@@ -1,6 +1,7 @@
 """What every test stands on: no settings of the machine it runs on, and a data directory of its own."""
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -23,6 +24,13 @@ hypothesis.settings.register_profile("unhurried", deadline=None)  # a busy machi
 hypothesis.settings.load_profile("unhurried")
 
 SettingsAt = Callable[..., Settings]
+
+
+def pytest_configure() -> None:
+    """Let signals do what they usually do: programs that tests in the background start would ignore them."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
 
 
 @pytest.fixture(autouse=True)
