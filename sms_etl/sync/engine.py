@@ -455,11 +455,10 @@ class _Run:
             await self._read_span(SMS, span, Purpose.SETTLE)
 
     async def _poll_changed_bulks(self) -> None:
-        """Read bulks that were processed lately, unless there is none that could have been."""
-        reads_all = self.settings.start is None
-        if reads_all and self.memory.watermarks[BULKS.name] is None:
-            return
-        await self._poll(BULKS_CHANGED)
+        """Read bulks that were processed lately, unless all there are were asked for, and there is none."""
+        are_all_asked_for = self.settings.start is None and self.bulks_error is None
+        if not are_all_asked_for or self.memory.watermarks[BULKS.name] is not None:
+            await self._poll(BULKS_CHANGED)
 
     async def _settle_bulks(self) -> None:
         """Ask again for bulks that are new or in progress."""

@@ -19,7 +19,7 @@ from sms_etl_tests.faults.conftest import RehearsalOf
 from sms_etl_tests.faults.proxy import Act, Asked, Exchange, Fault, Plan
 from sms_etl_tests.faults.rehearsal import Patience, Rehearsal, environment
 from sms_etl_tests.faults.repertoire import answers
-from sms_etl_tests.provider_truth import ask, assert_bulks_equal, warehouse_of
+from sms_etl_tests.provider_truth import ask, assert_bulks_equal, rows_of, warehouse_of
 
 
 def is_of_bulks(asked: Asked) -> bool:
@@ -108,6 +108,22 @@ def test_where_only_the_time_of_change_is_refused_the_rest_of_the_bulks_is_read(
     assert outcome.bulks_error == "LOX24 answered 400 to /bulks."
     assert_bulks_right(rehearsal)
     assert any(asked.query.get("uuid[]") == uuid for asked in rehearsal.proxy.asked_in_this_run())
+
+
+def test_where_only_the_time_of_creation_is_refused_bulks_are_found_by_their_change(
+    rehearsal_of: RehearsalOf, patience: Patience
+) -> None:
+    rehearsal = small(rehearsal_of, "bulks without created_at")
+
+    def by_creation(asked: Asked) -> bool:
+        return asked.path == "/bulks" and "created_at[gte]" in asked.query
+
+    outcome = rehearsal.sync(where(by_creation, answers(400)))
+    assert isinstance(outcome, SyncResult)
+    assert outcome.bulks_error == "LOX24 answered 400 to /bulks."
+    processed = {bulk["uuid"] for bulk in rehearsal.provider.truth_bulks() if bulk["processed_at"]}
+    assert processed
+    assert rows_of(warehouse_of(rehearsal.settings()), "raw.bulk").keys() == processed
 
 
 def all_of(rehearsal: Rehearsal) -> Act:
