@@ -173,8 +173,9 @@ def _set_mode(path: Path, mode: int) -> None:
         if path.is_symlink():
             return
         found = mode_of(path)
-        if found & 0o777 != mode:
-            path.chmod(mode | (found & stat.S_ISGID))  # whose group its files get is the owner's choice
+        wanted = mode & (found | 0o077)  # what its owner made read-only stays so
+        if found & 0o777 != wanted:
+            path.chmod(wanted | (found & stat.S_ISGID))  # whose group its files get is the owner's choice
 
 
 def unusable(path: Path, exc: OSError, says: str = "{path} cannot be written") -> DataDirError:

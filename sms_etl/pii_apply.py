@@ -28,7 +28,7 @@ from sms_etl.pii import CODE_COLUMNS, DEFAULT_TREATMENTS, Pii, PiiPolicy
 from sms_etl.pii_key import find_key, fingerprint
 from sms_etl.pii_state import HeldPii, check_key, held_pii, is_unapplied, write_pii
 from sms_etl.providers.lox24.records import describe_bad_row
-from sms_etl.redaction import shapes_of
+from sms_etl.redaction import is_shape, shapes_of
 from sms_etl.sync.engine import only_one
 from sms_etl.sync.landed import ASIDE, remove_unfinished
 from sms_etl.warehouse.backup import back_up
@@ -190,16 +190,9 @@ def _replace_values(
 def _shapes(extra: str) -> str:
     """Return what is kept of unknown fields; what was shapes before stays."""
     fields = msgspec.json.decode(extra.encode(), type=dict[str, msgspec.Raw])
-    if all(_is_shape(value) for value in fields.values()):
+    if all(is_shape(value) for value in fields.values()):
         return extra
     return msgspec.json.encode(shapes_of(fields)).decode()
-
-
-def _is_shape(value: msgspec.Raw) -> bool:
-    try:
-        return set(msgspec.json.decode(value, type=dict[str, msgspec.Raw])) == {"type", "length"}
-    except msgspec.DecodeError:
-        return False
 
 
 def _redact_quarantine(transaction: Transaction, pii: Pii) -> int:

@@ -10,6 +10,9 @@ from typing import Any
 
 import msgspec
 
+_SHAPE_TYPES = {"string", "array", "object", "boolean", "null", "number", "unreadable", "names", "unread"}
+_MOST_LENGTH = 10**8
+"""No answer is as long; a number of more digits may be somebody's."""
 WITHHELD = "[withheld]"
 """Stands for the names of fields that are not printed, in `extra` and in quarantine."""
 _MOST_NAMES = 100
@@ -32,6 +35,20 @@ def shape_of(value: bytes | msgspec.Raw) -> dict[str, Any]:
 def is_plain_name(name: str) -> bool:
     """Whether a field's name is one as the provider writes them, and neither a number nor an address."""
     return _NAME.fullmatch(name) is not None
+
+
+def is_shape(value: bytes | msgspec.Raw) -> bool:
+    """Whether a JSON value is what `shape_of` or `shapes_of` made, and not what a provider sent."""
+    try:
+        read = msgspec.json.decode(value, type=_Shape)
+    except msgspec.DecodeError:
+        return False
+    return read.type in _SHAPE_TYPES and 0 <= read.length < _MOST_LENGTH
+
+
+class _Shape(msgspec.Struct, forbid_unknown_fields=True):
+    type: str
+    length: int
 
 
 def shapes_of(fields: Mapping[str, bytes | msgspec.Raw]) -> dict[str, Any]:

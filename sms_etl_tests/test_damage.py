@@ -83,10 +83,11 @@ def text(path: Path) -> None:
     path.write_text("a text\n" * 10_000)
 
 
-def cut_in_half(path: Path) -> None:
+def cut_short(path: Path) -> None:
+    """Leave too little for any table."""
     content = path.read_bytes()
     remove(path)
-    path.write_bytes(content[: len(content) // 2])
+    path.write_bytes(content[: len(content) // 10])
 
 
 def scratched(path: Path) -> None:
@@ -104,7 +105,7 @@ def another_programs(path: Path) -> None:
         other.execute("create table theirs as select 1 as a")
 
 
-WRONG_FILES = [folder, dangling_link, empty, text, cut_in_half, scratched]
+WRONG_FILES = [folder, dangling_link, empty, text, cut_short, scratched]
 
 
 @pytest.mark.parametrize(
@@ -114,7 +115,7 @@ WRONG_FILES = [folder, dangling_link, empty, text, cut_in_half, scratched]
         (dangling_link, "is a link"),
         (empty, "is an empty file"),
         (text, "is not a DuckDB file"),
-        (cut_in_half, "is damaged"),
+        (cut_short, "is damaged"),
         (scratched, "is damaged"),
         (another_programs, "another program's"),
     ],

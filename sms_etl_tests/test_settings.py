@@ -10,6 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from sms_etl.errors import SettingsError
+from sms_etl.files import Sharing
 from sms_etl.pii import PiiPolicy
 from sms_etl.settings import PREFIX, Publish, Settings, load_settings, redirection
 
@@ -43,6 +44,7 @@ DEFAULTS: dict[str, Any] = {
     "pii_key": None,
     "pii_columns": {},
     "publish": Publish.MARTS,
+    "share_published": Sharing.NOBODY,
     "timezone": "Europe/Berlin",
     "now": None,
 }

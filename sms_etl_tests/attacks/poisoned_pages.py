@@ -44,6 +44,8 @@ class PageCase:
     """Whether a healthy sync went before: what it found out about the provider holds no more."""
     lost: bool = False
     """Whether the row in the middle cannot be read, though the sync ends well."""
+    all_lost: bool = False
+    """Whether no row can be read, though the sync may end with all of them in quarantine."""
 
 
 def body(text: bytes, *, status: int = 200, **headers: str) -> Answer:
@@ -267,7 +269,13 @@ def _members() -> list[PageCase]:
         PageCase("page, rows: each twice, and counted so", _doubled_and_counted, ANY, is_everywhere=True),
         PageCase("page, rows: those of the first page again", _first_page_again(), ANY, is_everywhere=True),
         PageCase("page, rows: a stranger among them", _strangers, WELL_BUT_BAD, is_everywhere=True),
-        PageCase("page, rows: all outside the time asked for", _all_outside, ANY, is_everywhere=True),
+        PageCase(
+            "page, rows: all outside the time asked for",
+            _all_outside,
+            HOPELESS | WELL_BUT_BAD,
+            is_everywhere=True,
+            all_lost=True,
+        ),
     ]
 
 

@@ -30,8 +30,9 @@ def assert_a_poisoned_page_does_no_lasting_harm(
         assert synced.exit_code in case.codes, synced.output
         assert len(provider.requests) < MOST_REQUESTS, "it would have asked for ever"
         if synced.exit_code != REFUSED:
-            middle = provider.messages[rows // 2].truth["uuid"]
-            attack.assert_loaded(row for row in provider.truth() if not (case.lost and row["uuid"] == middle))
+            lost = provider.messages if case.all_lost else provider.messages[rows // 2 :][: int(case.lost)]
+            missing = {message.truth["uuid"] for message in lost}
+            attack.assert_loaded(row for row in provider.truth() if row["uuid"] not in missing)
             is_anything_wrong = bool(attack.quarantined()) or synced.told["bulks_error"] is not None
             assert (synced.exit_code == NEEDS_ATTENTION) == is_anything_wrong
         assert_nobody_repeats(synced.output, attack.data_dir)

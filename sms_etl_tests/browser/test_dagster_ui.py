@@ -118,7 +118,7 @@ def test_the_asset_graph_shows_every_group_and_what_is_materialised(
     dagster_url: str, browser_page: Watched
 ) -> None:
     page = browser_page.page
-    page.set_viewport_size({"width": 2700, "height": 1800})  # as large as nodes show their state
+    page.set_viewport_size({"width": 4000, "height": 3600})  # as large as nodes show their state
     page.goto(f"{dagster_url}/asset-groups?expanded={EXPANDED}")
     for name in ("fct_sms", "cost_monthly", "delivery_daily", "sms", "bulks", "published"):
         expect(page.get_by_text(name, exact=True).first).to_be_visible(timeout=PAGE_WITHIN_MS)

@@ -27,6 +27,7 @@ def settings_in(folder: Path) -> Settings:
         lox24_token="1:model",
         now=datetime.fromtimestamp(NOW, tz=UTC),
         overlap=timedelta(hours=1),
+        pii="keep",
     )
 
 

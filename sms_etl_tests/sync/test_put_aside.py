@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from sms_etl.clock import to_unix
-from sms_etl.errors import WarehouseError
+from sms_etl.errors import DataDirError
 from sms_etl.sandbox.server import SandboxHandle
 from sms_etl.settings import Settings
 from sms_etl.status import read_status
@@ -170,7 +170,7 @@ def _land_all(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> list[Path]
 
     with monkeypatch.context() as patched:
         patched.setattr("sms_etl.sync.engine.load", full)
-        with pytest.raises(WarehouseError, match="No space left"):
+        with pytest.raises(DataDirError, match="the disk is full"):
             run_sync(settings)
     return sorted((settings.landing_dir / "sms").glob("*.parquet"))
 

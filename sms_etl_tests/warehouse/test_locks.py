@@ -132,7 +132,7 @@ def test_the_command_line_of_the_other_program_is_never_quoted(warehouse: Wareho
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as program:
         assert program.stdout is not None
         program.stdout.readline()
-        refused = pytest.raises(WarehouseLocked, match=rf"python\S* \(PID {program.pid}\)\.$")
+        refused = pytest.raises(WarehouseLocked, match=rf"(?m)python\S* \(PID {program.pid}\)\.$")
         with refused as caught, warehouse.begin():
             pytest.fail("the transaction must not begin")
         program.communicate("\n", timeout=20)

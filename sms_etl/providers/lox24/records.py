@@ -18,7 +18,7 @@ import msgspec
 from sms_etl.clock import as_utc, from_unix
 from sms_etl.phone_numbers import NotAPhoneNumberError
 from sms_etl.pii import CODE_COLUMNS, DEFAULT_TREATMENTS, Pii
-from sms_etl.redaction import is_code, is_plain_name, shape_of, shapes_of
+from sms_etl.redaction import WITHHELD, is_code, is_plain_name, is_shape, shape_of, shapes_of
 
 _LATEST_SECOND = 253_402_300_799  # the last second of the year 9999
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
@@ -364,9 +364,17 @@ def describe_bad_row(raw: bytes | msgspec.Raw, reason: str, pii: Pii) -> BadRow:
         return BadRow(reason, _text_of(uuid), amount, _json_of(fields), created_at)
     unread = _unread_fields(fields.pop(_UNREAD, None))
     harmless = {name: value for name, value in fields.items() if _is_harmless(name, value)}
-    others = unread | shapes_of({name: value for name, value in fields.items() if name not in harmless})
+    shapes = {name: value for name, value in fields.items() if _is_redacted(name, value)}
+    others = {name: value for name, value in fields.items() if name not in harmless | shapes}
     kept_uuid = _text_of(uuid) if "uuid" in harmless else None
-    return BadRow(reason, kept_uuid, amount, _json_of(harmless | others), created_at)
+    return BadRow(
+        reason, kept_uuid, amount, _json_of(harmless | shapes | unread | shapes_of(others)), created_at
+    )
+
+
+def _is_redacted(name: str, value: msgspec.Raw) -> bool:
+    """Whether a field is what an earlier redaction left."""
+    return is_shape(value) and (is_plain_name(name) or name == WITHHELD)
 
 
 _HARMLESS_TYPES: Mapping[str, Any] = {
