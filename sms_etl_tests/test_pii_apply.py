@@ -195,8 +195,8 @@ def test_it_is_done_once(stricter: Settings) -> None:
 STEPS = ["_rewrite_landing", "build_and_check", "_rewrite_warehouse", "publish", "back_up", "_finish"]
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("step", STEPS)
+# After a step is before the next one.
+@pytest.mark.parametrize(("step", "when"), [*((step, "before") for step in STEPS), (STEPS[-1], "after")])
 def test_interrupted_at_any_point_all_is_refused_until_it_is_run_again_and_that_completes_it(
     stricter: Settings, personal: set[str], monkeypatch: pytest.MonkeyPatch, step: str, when: str
 ) -> None:
