@@ -7,7 +7,7 @@ PORT ?= 3000
 MESSAGES ?= 52000
 
 .DEFAULT_GOAL := help
-.PHONY: help demo ui test test-faults lint format lock system-packages clean
+.PHONY: help demo ui test test-faults test-attacks lint format lock system-packages clean
 
 help: ## Show what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -31,6 +31,9 @@ bench-small: .venv/.runtime ## The same in a minute, to see that it works; write
 test-faults: .venv/.dev ## Run the fault suite in full, and write its counts into docs/reliability.md
 	SMS_ETL_TEST_FAULTS=full SMS_ETL_TEST_FAULTS_TABLE=$(CURDIR)/docs/reliability.md \
 		$(BIN)/pytest -n $(WORKERS) sms_etl_tests/faults
+
+test-attacks: .venv/.dev ## Attack it in full: poisoned rows and pages, and a scan for personal strings
+	SMS_ETL_TEST_ATTACKS=full $(BIN)/pytest -n $(WORKERS) sms_etl_tests/attacks
 
 # Each 1.x that a BI tool may bring, in an environment of its own, to read the published copy with.
 READERS := 1.2 1.3 1.4 1.5

@@ -17,10 +17,12 @@ select
     make_timestamp((created + 2) * 1000000) as gateway_sent_at, 100 as status_code, dlr_code,
     true as is_sent, is_unicode, false as is_text_deleted, iso2, parts as parts_count,
     length(text) as chars_count, price::decimal(18, 6) as price, 'EUR' as currency, service_code, sender_id,
-    callback_data, bulk_id::uuid as bulk_id, key_id, 0 as source, '203.0.113.' || i % 250 as ip,
+    md5(callback_data) as callback_data, bulk_id::uuid as bulk_id, key_id, 0 as source,
+    '203.0.113.0/24' as ip,
     md5(phone) as phone_hash, left(phone, 3) || '…' || right(phone, 2) as phone_masked,
     length(text) + is_unicode::integer as text_units, parts as text_parts, -- the emoji is two units
-    case when is_unicode then '🎉' else '' end as text_non_gsm, md5(left(text, 12)) as text_template,
+    case when is_unicode then '{"emoji":1}' else '{}' end as text_non_gsm,
+    md5(left(text, 12)) as text_template,
     md5(left(phone, -3)) as phone_range, created_at + interval 1 hour as first_seen_at,
     created_at + interval 1 hour as last_seen_at, created_at + interval 1 hour as changed_at
 from traffic

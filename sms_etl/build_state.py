@@ -25,6 +25,9 @@ where is_current and timezone = $timezone and settle_days = $settle_days
     -- A build that ended in an error left its models, and the note that it failed.
     and not exists (select 1 from ops.model_test where severity = 'error' and failures > 0)
 """
+_PUBLISHED = """
+select built_at, (select arg_max(contents, published_at) from ops.publication) from ops.build_context
+"""
 # What becomes due or ages out without a word of the provider: both moments are compared as `fct_sms` does.
 _OVERTAKEN = """
 select exists(
@@ -64,7 +67,7 @@ def is_up_to_date(settings: Settings) -> bool:
         if built_at is None:
             return False
         with published(settings) as connection:
-            return connection.execute("select built_at from ops.build_context").fetchone() == (built_at,)
+            return connection.execute(_PUBLISHED).fetchone() == (built_at, settings.publish.value)
     except (WarehouseError, duckdb.Error, OSError):
         return False  # the build says what is wrong
 

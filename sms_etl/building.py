@@ -10,13 +10,14 @@ from sqlalchemy import delete, insert, select, tuple_, update
 
 from sms_etl.build_state import loaded_digest
 from sms_etl.clock import Clock, as_utc, system_clock
-from sms_etl.errors import SmsEtlError, WarehouseLocked
+from sms_etl.errors import PolicyNotApplied, SmsEtlError, WarehouseLocked
 from sms_etl.models.checks import GRAIN, TestResult, checks, run_tests
 from sms_etl.models.declared import Severity
 from sms_etl.models.files import own_seeds, project_digest
 from sms_etl.models.project import Project, load_project
 from sms_etl.models.runner import BuildResult, ModelBuild
 from sms_etl.models.runner import build as build_all
+from sms_etl.pii_state import require_applied
 from sms_etl.settings import Settings
 from sms_etl.stopping import interrupting
 from sms_etl.warehouse import tables
@@ -62,14 +63,21 @@ def project_of(settings: Settings) -> Project:
     return load_project(seeds=own_seeds(settings.data_dir))
 
 
-def build_and_check(settings: Settings, *, on_model: Callable[[int], None] | None = None) -> CheckedBuild:
+def build_and_check(
+    settings: Settings,
+    *,
+    on_model: Callable[[int], None] | None = None,
+    is_applying_policy: bool = False,
+) -> CheckedBuild:
     """Build every model and run every test, in one transaction.
 
     Args:
         settings: Name the warehouse.
         on_model: Is told, after each model, how many there are.
+        is_applying_policy: The build is a part of `sms-etl pii apply`, before which others are refused.
 
     Raises:
+        PolicyNotApplied: The warehouse holds what the settings' policy says is not to be kept.
         NoWarehouse: Nothing was loaded yet.
         ModelError: A model cannot be built; the warehouse stays as it was, and notes it.
     """
@@ -77,7 +85,7 @@ def build_and_check(settings: Settings, *, on_model: Callable[[int], None] | Non
     with noting_failure(warehouse, settings.clock):
         project = project_of(settings)
         with warehouse.begin() as transaction, interrupting(transaction.native):
-            write_build_context(transaction, settings)
+            write_build_context(transaction, settings, is_applying_policy=is_applying_policy)
             models = build_all(transaction.native, project, on_model=_each_of(project, on_model))
             tests = run_tests(transaction.native, project)
             record_tests(transaction, project, tests, settings.clock())
@@ -100,8 +108,8 @@ def noting_failure(warehouse: Warehouse, clock: Clock, models: Sequence[str] = (
     """
     try:
         yield
-    except WarehouseLocked:
-        raise  # nothing was begun, and to record it would wait for the lock once more
+    except (WarehouseLocked, PolicyNotApplied):
+        raise  # nothing was begun, and to record it might wait for the lock once more
     except Exception:
         with suppress(SmsEtlError), warehouse.begin() as transaction:
             _record_failure(transaction, models, clock())
@@ -121,8 +129,16 @@ def _each_of(project: Project, on_model: Callable[[int], None] | None) -> Callab
     return None if on_model is None else lambda _model: on_model(len(project.models))
 
 
-def write_build_context(transaction: Transaction, settings: Settings) -> None:
-    """Write what the models are built with, so that they are plain SQL; describe the tables they read."""
+def write_build_context(
+    transaction: Transaction, settings: Settings, *, is_applying_policy: bool = False
+) -> None:
+    """Write what the models are built with, so that they are plain SQL; describe the tables they read.
+
+    Raises:
+        PolicyNotApplied: The warehouse holds what the settings' policy says is not to be kept.
+    """
+    if not is_applying_policy:
+        require_applied(transaction.native, settings)
     write_table_comments(transaction.native)  # a newer version of this package may say more of them
     transaction.sql.execute(delete(tables.build_context))
     transaction.sql.execute(

@@ -9,7 +9,9 @@ something needs a person.
 import errno
 import json
 import logging
+import os
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -21,6 +23,7 @@ import click
 
 from sms_etl import __version__
 from sms_etl.errors import NoWarehouse, SmsEtlError
+from sms_etl.files import PRIVATE_UMASK
 from sms_etl.left_out import leave_out
 
 if TYPE_CHECKING:
@@ -34,7 +37,9 @@ _DAY = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"])
 _KEPT_WHEN_STOPPED = {
     "sync": "What was read is kept; run it again to go on.",
     "build": "The models are as before; run it again.",
+    "pii": "What was blanked stays so; run it again to complete it.",
     "publish": "The published copy is whole: the old one or the new one.",
+    "backup": "A backup that was there is whole.",
     "report": "Reports that were there are whole.",
     "demo": "The demo is unfinished; run it again to begin anew. No account's data were touched.",
     "ui": "What was loaded is kept.",
@@ -59,18 +64,55 @@ class _Commands(click.Group):
             name = ctx.invoked_subcommand or ""
             click.echo(f"Stopped. {_KEPT_WHEN_STOPPED.get(name, 'Nothing was changed.')}", err=True)
             ctx.exit(0 if name in _MADE_TO_BE_STOPPED else 1)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
         except OSError as exc:
-            if exc.errno == errno.EPIPE or exc.filename is None:
-                raise  # a pipe whose reader has ended is click's; what names no file is no one's but ours
-            _say_error(f"{exc.filename}: {exc.strerror}.", "-vv shows where it happened.")
-            logging.getLogger("sms_etl").debug("It happened here:", exc_info=True)
+            if exc.errno == errno.EPIPE:
+                raise  # click's: the reader of a pipe has ended
+            refused = _refused_by_the_system(exc)
+            _say_error(refused.message, refused.hint)
+            _log_the_way(exc)
+            ctx.exit(1)
+        except Exception as exc:  # noqa: BLE001 - what it says may quote a row, and must not reach a terminal
+            _say_error(
+                f"Something unexpected happened: {_place_of(exc)}.",
+                "What the error says may quote a row and is not shown; -vv shows the way there. "
+                "Please report it with this line.",
+            )
+            _log_the_way(exc)
             ctx.exit(1)
 
 
+def _refused_by_the_system(exc: OSError) -> SmsEtlError:
+    """Return the error for what the operating system refused, where no step knows more about it."""
+    if exc.filename is None:
+        return SmsEtlError(f"The system refused: {exc.strerror or type(exc).__name__}.")
+    from sms_etl.files import unusable
+
+    return unusable(Path(os.fsdecode(exc.filename)), exc, "{path} cannot be used")
+
+
+def _place_of(exc: Exception) -> str:
+    """Return the kind of an error and where in this package it came from."""
+    package = Path(__file__).parent
+    for frame in reversed(traceback.extract_tb(exc.__traceback__)):
+        if package in Path(frame.filename).parents:
+            file = Path(frame.filename).relative_to(package.parent)
+            return f"{type(exc).__name__} in {file}, line {frame.lineno}"
+    return type(exc).__name__
+
+
+def _log_the_way(exc: BaseException) -> None:
+    way = "".join(traceback.format_tb(exc.__traceback__))
+    logging.getLogger("sms_etl").debug("It happened here:\n%s", way)
+
+
 def _say_error(message: str, hint: str) -> None:
-    click.secho(f"Error: {message}", fg="red", err=True)
+    from sms_etl.tabular import printable_lines  # a provider's words or a file's name may be in it
+
+    click.secho(f"Error: {printable_lines(message)}", fg="red", err=True)
     if hint:
-        click.echo(hint, err=True)
+        click.echo(printable_lines(hint), err=True)
 
 
 def _say_where_the_demo_lies() -> None:
@@ -119,6 +161,7 @@ def main() -> None:
     """Run the command line."""
     from sms_etl.stopping import stop_like_ctrl_c
 
+    os.umask(PRIVATE_UMASK)  # whatever a library writes is for its owner alone
     leave_out("numpy", "pandas")  # no command needs them, and Arrow would import both
     stop_like_ctrl_c()
     cli.main(prog_name="sms-etl")
@@ -184,6 +227,7 @@ def sync(
             is_replaying_quarantine=replay_quarantine,
         )
         settings = _settings()
+        _say_where_the_token_goes()
         result = sync_build_publish(settings, task, is_building=not no_build, progress=progress)
     if as_json:
         _print_json(result.as_json())
@@ -236,12 +280,30 @@ def publish(force: bool, reason: str | None, as_json: bool) -> None:
         show_publication(result)
 
 
+@cli.command(epilog=_example("sms-etl backup", "sms-etl backup /mnt/backup/sms.duckdb"))
+@click.argument("file", required=False, type=click.Path(dir_okay=False, path_type=Path))
+@_as_json
+def backup(file: Path | None, as_json: bool) -> None:
+    """Copy the whole warehouse to FILE (<data dir>/backup/warehouse.duckdb), read whole and compared.
+
+    It holds the provider's rows and the quarantine. The key, pii.key, is not in it: back it up apart.
+    """
+    from sms_etl.warehouse.backup import back_up
+
+    result = back_up(_settings(), file)
+    if as_json:
+        _print_json(result.as_json())
+    else:
+        click.echo(f"Backed up to {result.path} ({result.size / 1e6:.1f} MB).")
+
+
 @cli.command(epilog=_example("sms-etl report --month 2026-01"))
 @click.option("--month", required=True, metavar="YYYY-MM", help="The business month.")
 @_as_json
 def report(month: str, as_json: bool) -> None:
     """Write a month's finance report: one HTML page and one XLSX workbook."""
     from sms_etl.finance.report import write_report
+    from sms_etl.tabular import printable
     from sms_etl.warehouse.read import published
 
     settings = _settings()
@@ -251,7 +313,7 @@ def report(month: str, as_json: bool) -> None:
         _print_json(result.as_json())
     else:
         for said in result.statements:
-            click.echo(f"{said.name}: {said.state}. {said.text}", err=True)
+            click.echo(printable(f"{said.name}: {said.state}. {said.text}"), err=True)
         click.echo(f"{result.html}\n{result.xlsx}")
 
 
@@ -334,6 +396,58 @@ def accept(ids: tuple[str, ...], reason: str, all_like: bool, as_json: bool) -> 
         show_accepted(rows, waiting)
 
 
+@cli.group(epilog=_example("sms-etl pii apply", 'sms-etl pii accept-key --reason "lost in the move"'))
+def pii() -> None:
+    """Carry out a change of what is kept of numbers and texts, or of the key that hashes them."""
+
+
+@pii.command("apply", epilog=_example("SMS_ETL_PII=pseudonymise sms-etl pii apply"))
+@_as_json
+def apply_pii(as_json: bool) -> None:
+    """Bring what is stored under a stricter SMS_ETL_PII: blank numbers and texts that were kept, for good.
+
+    In the warehouse, in quarantine, landed files, the published copy and the backup of the data directory,
+    with a receipt in ops.pii_receipt. Copies made elsewhere are not reached. If it is interrupted, run it
+    again.
+    """
+    from sms_etl.console import show_applied
+    from sms_etl.pii_apply import apply_policy
+
+    with _progress() as progress:
+        result = apply_policy(_settings(), tell=lambda step: progress(step, 0, None))
+    if as_json:
+        _print_json(result.as_json())
+    else:
+        show_applied(result)
+    if result.files_unreadable:
+        sys.exit(NEEDS_A_PERSON)
+
+
+@pii.command("accept-key", epilog=_example('sms-etl pii accept-key --reason "lost in the move"'))
+@click.option("--reason", required=True, help="Why the warehouse's own key is not used any more; kept.")
+@_as_json
+def accept_key(reason: str, as_json: bool) -> None:
+    """Go on with another key, where the warehouse's own is lost for good.
+
+    Hashes of what was loaded before never join those of what comes. The key is SMS_ETL_PII_KEY, or the file
+    pii.key; where there is none it is made.
+    """
+    from sms_etl.pii_state import accept_key as accept
+    from sms_etl.warehouse.store import writable_warehouse
+
+    if not reason.strip():
+        raise click.UsageError("--reason: say why.")
+    settings = _settings()
+    with writable_warehouse(settings).begin() as transaction:
+        fingerprint = accept(transaction, settings, reason=reason.strip())
+    if as_json:
+        _print_json({"is_changed": fingerprint is not None, "key_fingerprint": fingerprint})
+    elif fingerprint is None:
+        click.echo("It is the warehouse's key already. Nothing was changed.")
+    else:
+        click.echo(f"From now on the key with the fingerprint {fingerprint}. Back it up.")
+
+
 @cli.command(
     epilog=_example(
         'sms-etl query "show tables"',
@@ -342,28 +456,40 @@ def accept(ids: tuple[str, ...], reason: str, all_like: bool, as_json: bool) -> 
     )
 )
 @click.argument("sql", required=False)
+@click.option(
+    "--warehouse",
+    "is_of_warehouse",
+    is_flag=True,
+    help="Read the warehouse itself, raw tables and quarantine too; a sync waits meanwhile.",
+)
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV, for spreadsheets and pipes.")
+@click.option("--raw", is_flag=True, help="With --csv: leave text that looks like a formula without a '.")
 @_as_json
-def query(sql: str | None, as_csv: bool, as_json: bool) -> None:
+def query(sql: str | None, is_of_warehouse: bool, as_csv: bool, raw: bool, as_json: bool) -> None:
     """Run one SQL query on the published copy, read-only; without SQL it is read from stdin.
 
-    What does not fit the width of the terminal is turned, a line for each value.
+    What does not fit the width of the terminal is turned, a line for each value. In a CSV, text that a
+    spreadsheet would take for a formula gets a ' before it.
     """
-    from sms_etl.console import show_rows
+    from sms_etl.console import print_csv, show_rows
     from sms_etl.warehouse.read import open_query
 
     if as_csv and as_json:
         raise click.UsageError("--csv and --json exclude each other.")
+    if raw and not as_csv:
+        raise click.UsageError("--raw goes with --csv.")
     if sql is None and sys.stdin.isatty():
         raise click.UsageError('Give a query, such as "show tables" or "select * from marts.cost_monthly".')
     text = sys.stdin.read() if sql is None else sql
     if not text.strip():
         raise click.UsageError("Give a query.")
-    with open_query(text, _settings()) as (columns, rows):
+    with open_query(text, _settings(), is_of_warehouse=is_of_warehouse) as (columns, rows):
         if as_json:
             _print_json({"columns": columns, "rows": list(rows)})
+        elif as_csv:
+            print_csv(columns, rows, is_raw=raw)
         else:
-            show_rows(columns, rows, as_csv=as_csv)
+            show_rows(columns, rows)
 
 
 @cli.command(epilog=_example("sms-etl doctor"))
@@ -448,13 +574,22 @@ def ui(port: int) -> None:
     """Open Dagster on 127.0.0.1, with the real account if there is a token, else with the demo's sandbox."""
     from sms_etl.ui import serve
 
-    serve(_settings(), port=port, say=lambda line: click.echo(line, err=True))
+    settings = _settings()
+    _say_where_the_token_goes()
+    serve(settings, port=port, say=lambda line: click.echo(line, err=True))
 
 
 def _settings() -> "Settings":
     from sms_etl.settings import load_settings
 
     return load_settings()
+
+
+def _say_where_the_token_goes() -> None:
+    from sms_etl.settings import redirection
+
+    if said := redirection():
+        click.echo(said, err=True)
 
 
 def _print_json(values: dict[str, Any]) -> None:

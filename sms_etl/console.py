@@ -13,17 +13,20 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
+from rich.console import Console as RichConsole
+from rich.console import ConsoleOptions, RenderableType
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, Task, TextColumn, TimeElapsedColumn
+from rich.segment import Segment
 from rich.table import Table
 
-from sms_etl.tabular import lines_of, printable
+from sms_etl.tabular import for_spreadsheet, lines_of, printable, printable_lines
 
 if TYPE_CHECKING:
     from sms_etl.building import CheckedBuild
     from sms_etl.demo import DemoResult
     from sms_etl.doctor import Finding
+    from sms_etl.pii_apply import AppliedPolicy
     from sms_etl.pipeline import PipelineResult
     from sms_etl.status import Status
     from sms_etl.sync.engine import Progress as ShowProgress
@@ -34,6 +37,19 @@ _MOST_ROWS_SHOWN = 200
 _MOST_ROWS_COUNTED = 100_000
 _EXPLAINED = ("explain_key", "explain_value")
 _STARTING = "starting"
+
+
+class Console(RichConsole):
+    """Shows what comes from data, files and the provider, and lets none of it command the terminal."""
+
+    def __init__(self, *, stderr: bool = False) -> None:
+        super().__init__(stderr=stderr, emoji=False)  # `:x:` in data is no picture
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+        """Render as rich does, with the control characters of any text written out."""
+        for segment in super().render(renderable, options):
+            is_text = not segment.control and not segment.text.isprintable()
+            yield Segment(printable_lines(segment.text), segment.style) if is_text else segment
 
 
 @cache
@@ -132,29 +148,36 @@ def show_pipeline(result: "PipelineResult") -> None:
         out.print(f"[yellow]New fields of the provider:[/] {escape(', '.join(sync.unknown_fields))}.")
     if sync.prices_rounded:
         out.print(f"{sync.prices_rounded:,} prices had binary noise and were rounded to six decimals.")
-    if sync.rows_quarantined:
-        out.print(f"[yellow]{sync.rows_quarantined:,} rows could not be loaded.[/]")
-    _show_quarantine(out, sync.quarantine_open)
+    _show_not_loaded(out, sync.rows_quarantined, sync.files_quarantined)
+    _show_quarantine(out, sync.quarantine_open, sync.quarantine_files)
     if result.build:
         show_build(result.build)
     if result.is_up_to_date:
         out.print("Nothing to build: models and published copy are up to date.")
     elif result.published:
-        out.print(f"Published {result.published.path}.")
+        out.print(f"Published {escape(str(result.published.path))}.")
 
 
-def _show_quarantine(out: Console, count: int) -> None:
+def _show_not_loaded(out: Console, rows: int, files: int) -> None:
+    if rows:
+        out.print(f"[yellow]{rows:,} rows could not be loaded.[/]")
+    if files:
+        were = "was" if files == 1 else "were"
+        out.print(f"[yellow]{_counted(files, 'landed file')} could not be loaded and {were} put aside.[/]")
+
+
+def _show_quarantine(out: Console, count: int, files: int) -> None:
     if count:
         out.print(
-            f"[yellow]{_waiting(count)} in quarantine.[/] `sms-etl quarantine list` shows each with its "
-            "reason, and what to do about it."
+            f"[yellow]{_waiting(count, files)} in quarantine.[/] `sms-etl quarantine list` shows each with "
+            "its reason, and what to do about it."
         )
 
 
 def show_quarantine(rows: "Sequence[QuarantinedRow]") -> None:
     """Show rows in quarantine, those alike together, and what can be done about those that are open.
 
-    A line a row: its id, when it was created (UTC), its uuid and its price.
+    A line a row: its id, when it was created (UTC), its uuid and its price; or its id and the file's name.
     """
     out = Console()
     for (stream, reason), alike in _by_reason(rows).items():
@@ -167,14 +190,21 @@ def show_quarantine(rows: "Sequence[QuarantinedRow]") -> None:
     if not waiting:
         out.print("No row waits in quarantine.")
         return
+    files = sum(row.is_open and row.landed is not None for row in rows)
     out.print(
-        f"{_waiting(waiting)}. `sms-etl sync --replay-quarantine` fetches them again and loads what is right "
-        'by now; `sms-etl quarantine accept ID --reason "…"` closes what will never be.'
+        f"{_waiting(waiting, files)}. `sms-etl sync --replay-quarantine` fetches them again and loads what "
+        'is right by now; `sms-etl quarantine accept ID --reason "…"` closes what will never be.'
     )
 
 
-def _waiting(count: int) -> str:
-    return "1 row waits" if count == 1 else f"{count:,} rows wait"
+def _waiting(count: int, files: int = 0) -> str:
+    kinds = {"row": count - files, "landed file": files}
+    told = " and ".join(_counted(number, kind) for kind, number in kinds.items() if number)
+    return f"{told or '0 rows'} {'waits' if count == 1 else 'wait'}"
+
+
+def _counted(number: int, kind: str) -> str:
+    return f"{number:,} {kind}{'' if number == 1 else 's'}"
 
 
 def _by_reason(rows: "Sequence[QuarantinedRow]") -> "dict[tuple[str, str], list[QuarantinedRow]]":
@@ -188,7 +218,8 @@ def _line_of(row: "QuarantinedRow") -> str:
     created = "time not readable  " if row.created_at is None else f"{row.created_at:%Y-%m-%d %H:%M:%S}"
     uuid = "uuid not readable" if row.uuid is None else row.uuid
     price = "" if row.price is None else f"{row.price} {row.currency or ''}"
-    line = f"  {str(row.quarantine_id)[:8]}  {created}  {uuid:36}  {price}".rstrip()
+    told = f"{created}  {uuid:36}  {price}" if row.landed is None else printable(row.landed)
+    line = f"  {str(row.quarantine_id)[:8]}  {told}".rstrip()
     if row.replayed_at is not None:
         return f"{line}\n            loaded {row.replayed_at:%Y-%m-%d}"
     if row.accepted_at is not None:
@@ -226,6 +257,24 @@ def show_publication(result: "PublishResult") -> None:
         out.print(f"[red]forced[/] although it failed: {escape(failed)}", soft_wrap=True)
 
 
+def show_applied(result: "AppliedPolicy") -> None:
+    """Say what was blanked, and what is beyond reach."""
+    out = Console()
+    if not result.is_changed:
+        out.print(f"What is stored is under SMS_ETL_PII={result.policy.value} already. Nothing was changed.")
+        return
+    out.print(
+        f"Blanked {result.messages:,} messages and {result.quarantined:,} rows in quarantine; wrote "
+        f"{result.files:,} landed files and the warehouse anew."
+    )
+    for path in (result.published, result.backup):
+        if path:
+            out.print(f"Replaced {escape(str(path))}.", soft_wrap=True)
+    for name in result.files_unreadable:
+        out.print(f"[yellow]look at[/] landing/{escape(name)}: it cannot be read, and may hold anything.")
+    out.print(f"Receipt {result.receipt_id}. Copies and backups made elsewhere still hold what was kept.")
+
+
 def show_status(status: "Status") -> None:
     """Show the state of a data directory."""
     run = status.last_run or {}
@@ -241,14 +290,15 @@ def show_status(status: "Status") -> None:
         "became visible late": _lateness(status),
         "prices rounded": f"{status.prices_rounded:,}",
         "in quarantine": f"{status.quarantine_open:,}",
+        "personal data": status.personal_data,
         "last sync": f"{_moment(run.get('started_at'))}, {run.get('stopped_reason') or 'did not end'}",
     }
     table = Table(box=None, show_header=False)
     for name, text in lines.items():
-        table.add_row(f"[bold]{name}[/]", escape(text))
+        table.add_row(f"[bold]{name}[/]", escape(printable(text)))
     out = Console()
     out.print(table)
-    _show_quarantine(out, status.quarantine_open)
+    _show_quarantine(out, status.quarantine_open, status.quarantine_files)
     if run.get("error"):
         out.print(f"[red]{escape(run['error'])}[/]")
     if status.forced:
@@ -256,7 +306,7 @@ def show_status(status: "Status") -> None:
     for text in status.failed_tests:
         out.print(f"[red]failed[/]  {escape(text)}")
     for text in status.warnings:
-        out.print(f"[yellow]look at[/] {text}")
+        out.print(f"[yellow]look at[/] {escape(text)}")
 
 
 def _forced(publication: dict[str, Any]) -> str:
@@ -292,11 +342,8 @@ def show_findings(findings: "Iterable[Finding]") -> None:
             out.print(f"      {escape(found.do)}")
 
 
-def show_rows(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, as_csv: bool) -> None:
+def show_rows(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Show the rows of a query; decimals as they are."""
-    if as_csv:
-        _write_csv(columns, rows)
-        return
     taken = iter(rows)
     shown = list(islice(taken, _MOST_ROWS_SHOWN))
     for line in _plan(shown) if tuple(columns) == _EXPLAINED else lines_of(columns, shown, _width()):
@@ -308,11 +355,20 @@ def show_rows(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, as_csv: 
         print_note("No rows.")
 
 
-def _write_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+def print_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, is_raw: bool = False) -> None:
+    """Print rows as CSV that is safe to open in a spreadsheet, or with every value as it is.
+
+    Args:
+        columns: Their names.
+        rows: Values as a database gives them.
+        is_raw: Leave text that looks like a formula as it is.
+    """
     writer = csv.writer(sys.stdout)
+    is_shown = _on_terminal()
     for row in chain([columns], rows):
+        cells = row if is_raw else [for_spreadsheet(value) for value in row]
         # A file gets values as they are; a terminal would obey some of them.
-        writer.writerow([printable(v) if isinstance(v, str) else v for v in row] if _on_terminal() else row)
+        writer.writerow([printable(cell) if is_shown and isinstance(cell, str) else cell for cell in cells])
 
 
 def _plan(rows: Sequence[Sequence[Any]]) -> Iterator[str]:
@@ -379,9 +435,9 @@ def _print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> No
     table = Table(box=SIMPLE_HEAD)
     for number, name in enumerate(columns):
         is_number = any(isinstance(row[number], (int, Decimal, float)) for row in rows)
-        table.add_column(name, justify="right" if is_number else "left", overflow="fold")
+        table.add_column(escape(printable(name)), justify="right" if is_number else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(escape(_cell(value)) for value in row))
+        table.add_row(*(escape(printable(_cell(value))) for value in row))  # as wide as it is shown
     Console().print(table)
 
 

@@ -18,7 +18,7 @@ from sqlalchemy import insert
 
 from sms_etl.clock import as_utc
 from sms_etl.errors import WrongAccount
-from sms_etl.files import make_directory
+from sms_etl.files import make_directory, open_private
 from sms_etl.finance.report import ReportResult, write_report
 from sms_etl.invocation import from_here, pasteable
 from sms_etl.pipeline import PipelineResult, sync_build_publish
@@ -70,7 +70,7 @@ _HOLDS_A_SANDBOX = "select count(*) > 0 and coalesce(bool_and(is_sandbox), false
 _SUFFIXES = ("", ".wal", "-wal", "-shm", "-journal")
 _CONFIG: dict[str, str | bool | int | float | list[str]] = {"autoinstall_known_extensions": False}
 _MAKING, _REPORTING = "making a sandbox account", "writing the report"
-_IN_WAREHOUSE = "select count(*), sum(price), any_value(currency) from raw.sms"
+_IN_WAREHOUSE = "select count(*), sum(price), any_value(currency) from marts.fct_sms"
 
 
 @dataclass(frozen=True)
@@ -274,7 +274,8 @@ def _name_cost_centres(settings: Settings) -> None:
     if not path.exists():
         make_directory(path.parent)
         rows = (f"{key},{name},{use}\n" for key, name, use in _COST_CENTRES)
-        path.write_text("key_id,cost_centre,description\n" + "".join(rows), encoding="utf-8")
+        with open_private(path) as file:
+            file.write(("key_id,cost_centre,description\n" + "".join(rows)).encode())
 
 
 def _sum_up(

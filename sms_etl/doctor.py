@@ -14,19 +14,31 @@ from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+import duckdb
 import msgspec
 
-from sms_etl.errors import DataDirError, SmsEtlError, WarehouseError
-from sms_etl.files import make_directory, unusable
+from sms_etl.errors import DataDirError, SmsEtlError
+from sms_etl.files import (
+    Sharing,
+    closed_to,
+    data_folder_mode,
+    is_only_ours,
+    make_directory,
+    mode_of,
+    unusable,
+)
 from sms_etl.pii import Pii, PiiPolicy
+from sms_etl.pii_key import find_key, fingerprint, key_path
+from sms_etl.pii_state import HeldPii, check_key, held_pii, is_blank, refuse_unapplied
 from sms_etl.places import env_file_candidates
 from sms_etl.providers.lox24.client import Account, Answer, Lox24Client, RetryPolicy, read_account
 from sms_etl.providers.lox24.records import BadRowError, read_sms
-from sms_etl.settings import Settings, env_file, no_token
+from sms_etl.settings import Settings, env_file, no_token, redirection
 from sms_etl.sync.notes import held_account
 from sms_etl.sync.probe import probe, probe_bulks
 from sms_etl.sync.provider_facts import Fact, write_facts
-from sms_etl.warehouse.store import Warehouse
+from sms_etl.warehouse.read import newest
+from sms_etl.warehouse.store import Transaction, Warehouse
 
 LEAST_FREE_BYTES = 2 * 1024**3
 MOST_CLOCK_SKEW = timedelta(minutes=5)
@@ -43,6 +55,7 @@ _SUBJECTS = {
     "sms_uuid_filter": "messages by uuid",
     "bulks_uuid_filter": "bulks by uuid",
 }
+_TABLES = "select schema_name, table_name from duckdb_tables() where not internal and not temporary"
 _ONE_TRY = RetryPolicy(attempts=1)
 
 
@@ -68,6 +81,9 @@ def examine(settings: Settings) -> list[Finding]:
         _data_dir(settings),
         _disk(settings),
         _warehouse(settings),
+        _key(settings),
+        _personal_data(settings),
+        *_sharing(settings),
         _time_zone(settings),
         *asyncio.run(_provider(settings)),
     ]
@@ -77,7 +93,7 @@ def _where_from() -> Finding:
     file = env_file()
     looked = " and ".join(str(path) for path in env_file_candidates())
     says = f"From the environment and {file.path}." if file else f"From the environment: none in {looked}."
-    return Finding("settings", True, says)
+    return Finding("settings", True, " ".join(filter(None, (says, redirection()))))
 
 
 def _data_dir(settings: Settings) -> Finding:
@@ -89,6 +105,14 @@ def _data_dir(settings: Settings) -> Finding:
     except (DataDirError, OSError) as exc:
         refused = exc if isinstance(exc, DataDirError) else unusable(path, exc)
         return Finding("data directory", False, refused.message, refused.hint)
+    expected = data_folder_mode(settings.share_published)
+    if not is_only_ours(path) and mode_of(path) & ~expected & 0o777:
+        return Finding(
+            "data directory",
+            False,
+            f"{path} is open to others (mode {mode_of(path):04o}), and holds more than what sms_etl writes.",
+            f"chmod {expected:o} {path}, or give SMS_ETL_DATA_DIR a folder of its own.",
+        )
     return Finding("data directory", True, f"{path} can be written.")
 
 
@@ -104,15 +128,74 @@ def _disk(settings: Settings) -> Finding:
 
 
 def _warehouse(settings: Settings) -> Finding:
+    warehouse = Warehouse(settings.warehouse_url, settings.clock, patience=timedelta(0))
     try:
-        warehouse = Warehouse(settings.warehouse_url, settings.clock, patience=timedelta(0))
         if not warehouse.exists:
             return Finding("warehouse", True, f"{warehouse.path} will be made by the first sync.")
-        with warehouse.begin():
-            pass
-    except (WarehouseError, SmsEtlError) as exc:
+        with warehouse.begin() as transaction:
+            _read_whole(transaction)
+    except OSError as exc:
+        refused = unusable(warehouse.path, exc, "{path} cannot be used")
+        return Finding("warehouse", False, refused.message, refused.hint)
+    except SmsEtlError as exc:
         return Finding("warehouse", False, exc.message, exc.hint)
-    return Finding("warehouse", True, f"{warehouse.path} can be written.")
+    return Finding("warehouse", True, f"{warehouse.path} can be read and written.")
+
+
+def _read_whole(transaction: Transaction) -> None:
+    """Read every row: DuckDB finds a damaged block only when it reads it."""
+    for schema, table in transaction.native.execute(_TABLES).fetchall():
+        quoted = ".".join('"' + name.replace('"', '""') + '"' for name in (schema, table))
+        transaction.run(f"select bit_xor(hash(each)) from {quoted} as each")  # noqa: S608 - names of the catalogue
+
+
+def _key(settings: Settings) -> Finding:
+    """Look at the key's file and at whether the warehouse's hashes were made by it; make none."""
+    where = "SMS_ETL_PII_KEY" if settings.pii_key is not None else str(key_path(settings))
+    try:
+        key, held = find_key(settings), _held(settings)
+        if held is not None:
+            check_key(held, key, settings)
+    except SmsEtlError as exc:
+        return Finding("key", False, exc.message, exc.hint)
+    if key is None:
+        return Finding("key", True, f"{where} will be made by the first sync: back it up then.")
+    made = " The warehouse's hashes were made by it." if held and held.key_fingerprint else ""
+    return Finding("key", True, f"{where}, fingerprint {fingerprint(key)}.{made}")
+
+
+def _personal_data(settings: Settings) -> Finding:
+    held = _held(settings)
+    try:
+        if held is not None:
+            refuse_unapplied(held, settings)
+    except SmsEtlError as exc:
+        return Finding("personal data", False, exc.message, exc.hint)
+    return Finding("personal data", True, f"SMS_ETL_PII={settings.pii.value}.")
+
+
+def _held(settings: Settings) -> HeldPii | None:
+    """Return what the warehouse says of its rows; None if nothing binds what comes, or it says nothing."""
+    with suppress(SmsEtlError, duckdb.Error), newest(settings) as connection:
+        return None if is_blank(connection, settings) else held_pii(connection, settings)
+    return None
+
+
+def _sharing(settings: Settings) -> Iterator[Finding]:
+    """Say who may read the published copy, and whether they get as far as there."""
+    sharing = settings.share_published
+    if sharing is Sharing.NOBODY:
+        return
+    closed = closed_to(settings.published_path, sharing)
+    if closed is None:
+        yield Finding("sharing", True, f"{sharing.value.capitalize()} may read {settings.published_path}.")
+    else:
+        yield Finding(
+            "sharing",
+            False,
+            f"SMS_ETL_SHARE_PUBLISHED={sharing.value}, but they cannot enter {closed}.",
+            f"chmod {'g' if sharing is Sharing.GROUP else 'o'}+x {closed}, or move the data directory.",
+        )
 
 
 def _time_zone(settings: Settings) -> Finding:
@@ -211,7 +294,7 @@ def _why_unreadable(raw: msgspec.Raw) -> str | None:
 def _keep(settings: Settings, account: Account, facts: Sequence[Fact]) -> None:
     """Let the next sync know; without a warehouse of this account there is nothing to tell it by."""
     warehouse = Warehouse(settings.warehouse_url, settings.clock, patience=timedelta(0))
-    with suppress(WarehouseError):
+    with suppress(SmsEtlError, OSError):
         if not warehouse.exists:
             return
         with warehouse.begin() as transaction:

@@ -2,6 +2,8 @@
 
 SmsEtlError                    exit 1
 ├── SettingsError              exit 2: a setting is missing or out of bounds
+│   ├── WrongKey               another key made the warehouse's hashes, or it is gone
+│   └── PolicyNotApplied       the warehouse holds what SMS_ETL_PII says is not to be kept
 ├── DataDirError               the data directory cannot be used
 ├── ProviderError              the provider answered with, or was reached with, an error
 │   ├── Unauthorised           401: the token is wrong or inactive; asked once, stops everything
@@ -23,6 +25,8 @@ SmsEtlError                    exit 1
 │   └── WindowUnstable         a window of messages would not hold still while it was read
 ├── WarehouseError
 │   ├── WarehouseLocked        another program has it open for writing
+│   ├── OutOfMemory            a statement needs more memory than it may take
+│   ├── RowsRefused            a statement failed by what its rows hold
 │   ├── WarehouseTooNew        written by a newer version of sms_etl
 │   ├── NotAWarehouse          the file is something else
 │   ├── NoWarehouse            nothing was loaded or published yet
@@ -61,6 +65,14 @@ class SettingsError(SmsEtlError):
     """A setting is missing or out of bounds."""
 
     exit_code = 2
+
+
+class WrongKey(SettingsError):
+    """The key is not the one that made the warehouse's hashes, or it is gone."""
+
+
+class PolicyNotApplied(SettingsError):
+    """The warehouse holds what the settings' policy of personal data says is not to be kept."""
 
 
 class DataDirError(SmsEtlError):
@@ -170,6 +182,14 @@ class WarehouseError(SmsEtlError):
 
 class WarehouseLocked(WarehouseError):
     """Another program has the warehouse open."""
+
+
+class OutOfMemory(WarehouseError):
+    """A statement needs more memory than it may take, or than the machine has."""
+
+
+class RowsRefused(WarehouseError):
+    """A statement failed by what its rows hold, not by the state of the file or the machine."""
 
 
 class WarehouseTooNew(WarehouseError):

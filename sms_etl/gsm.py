@@ -44,7 +44,7 @@ class PartCount:
     """At least 1: an empty text is sent as one part."""
     is_gsm: bool
     non_gsm: str
-    """The distinct characters outside GSM 03.38, sorted; empty if `is_gsm`."""
+    """The characters outside GSM 03.38, each as often as it is there; empty if `is_gsm`."""
 
 
 def count_parts(text: str, *, is_unicode: bool | None = None) -> PartCount:
@@ -62,13 +62,13 @@ def count_parts(text: str, *, is_unicode: bool | None = None) -> PartCount:
         units=units,
         parts=1 if units <= encoding.single else pack(text, encoding, units),
         is_gsm=is_gsm,
-        non_gsm="" if is_gsm else strange_characters(text),
+        non_gsm="" if is_gsm else foreign_characters(text),
     )
 
 
-def strange_characters(text: str) -> str:
-    """Give the distinct characters outside GSM 03.38, sorted."""
-    return "".join(sorted(set(_NON_GSM.findall(text))))
+def foreign_characters(text: str) -> str:
+    """Return the characters outside GSM 03.38, in their order."""
+    return "".join(_NON_GSM.findall(text))
 
 
 def pack(text: str, encoding: Encoding, units: int) -> int:

@@ -1,34 +1,26 @@
-"""What is kept of phone numbers and texts, decided before anything touches the disk.
+"""What is kept of numbers, texts and other personal fields, decided before anything touches the disk.
 
 Under `pseudonymise` a number becomes a keyed hash and a masked form and a text only features; the key stays
-in the data directory, so that the same number always gives the same hash. Under `keep` both are stored too.
+in the data directory (`pii_key.py`), so that the same number always gives the same hash. Under `keep` both
+are stored too. Each column, its safe default and the reason: docs/personal-data.md.
 """
 
-import contextlib
-import os
 import re
-import secrets
-import tempfile
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 from functools import lru_cache
 from hashlib import sha256
-from pathlib import Path
-from typing import TYPE_CHECKING
 
-from sms_etl.errors import DataDirError
-from sms_etl.files import make_directory
+from sms_etl import characters
 from sms_etl.gsm import count_parts
+from sms_etl.phone_numbers import NotAPhoneNumberError, normalised
+from sms_etl.redaction import is_code, is_sender_name, network_of
 
-if TYPE_CHECKING:
-    from sms_etl.settings import Settings
-
-KEY_FILE = "pii.key"
 _SHA256_BLOCK = 64
 _HASH_DIGITS = 32
 """128 bits: two of ten billion numbers share a hash with a chance of 1 in 10^19."""
+_MARK_DIGITS = 8
 RANGE_DIGITS = 3
-_KEY_TEXT = re.compile("[0-9a-f]{64}")
 ALPHABETS_END = 0x0530
 """Below it lie the Latin, Greek and Cyrillic alphabets."""
 CAPITALS = "".join(chr(code) for code in range(ALPHABETS_END) if chr(code).isupper())
@@ -56,36 +48,50 @@ class PiiPolicy(StrEnum):
     KEEP = "keep"
 
 
+class Treatment(StrEnum):
+    """What becomes of the values of a column."""
+
+    KEEP = "keep"
+    MASK = "mask"
+    """Only what identifies nobody: the network of an address, two digits at either end of a number."""
+    HASH = "hash"
+    """A keyed hash: values can be told apart and joined, not read."""
+    DROP = "drop"
+
+
+Treatments = Mapping[str, Treatment]
+DEFAULT_TREATMENTS: Treatments = {
+    "ip": Treatment.MASK,
+    "callback_data": Treatment.HASH,
+    "sender_id": Treatment.MASK,
+}
+"""By column, under `pseudonymise`."""
+CODE_COLUMNS = ("service_code", "voice_lang")
+"""Hold codes of the provider; under `pseudonymise` what is none is hashed."""
+
+
 class Pii:
     """The policy and its key.
 
     Args:
         policy: What is stored.
         key: Of the hashes.
+        treatments: Of columns that are not treated as by default; only under `pseudonymise`.
     """
 
-    def __init__(self, policy: PiiPolicy, key: bytes) -> None:
+    def __init__(self, policy: PiiPolicy, key: bytes, treatments: Treatments | None = None) -> None:
         self.policy = policy
         self.key = key
+        self.treatments = {**DEFAULT_TREATMENTS, **(treatments or {})}
         self.hash_of = _keyed_hash(key)
         """Gives the keyed hash of a text, 32 hex digits."""
         self.phone_fields = lru_cache(_CACHE)(self._phone_fields)
         self._features = lru_cache(_CACHE)(self._text_features)
+        self._treated = lru_cache(_CACHE)(self._of_column)
 
-    def __reduce__(self) -> tuple[type["Pii"], tuple[PiiPolicy, bytes]]:
-        """Let another process make its own of the policy and the key."""
-        return Pii, (self.policy, self.key)
-
-    @classmethod
-    def of(cls, settings: "Settings") -> "Pii":
-        """Give the policy of the settings; the key is made at first use.
-
-        Raises:
-            DataDirError: The key's file cannot be read or written.
-        """
-        if settings.pii_key is not None:
-            return cls(settings.pii, settings.pii_key.get_secret_value().encode())
-        return cls(settings.pii, _key_of(settings.data_dir))
+    def __reduce__(self) -> tuple[type["Pii"], tuple[PiiPolicy, bytes, Treatments]]:
+        """Let another process make its own of the policy, the key and the treatments."""
+        return Pii, (self.policy, self.key, self.treatments)
 
     def text_fields(
         self, text: str | None, *, is_unicode: bool | None, is_deleted: bool | None
@@ -94,6 +100,40 @@ class Pii:
         if text is None or is_deleted:
             return {**_NO_FEATURES, "text": self._kept(text)}
         return self._features(text, is_unicode)
+
+    def treated(self, column: str, value: str | None) -> str | None:
+        """Return what is stored of a value in a column with a treatment, or in one of `CODE_COLUMNS`."""
+        if self.is_kept or not value:
+            return value
+        return self._treated(column, value)
+
+    def _of_column(self, column: str, value: str) -> str | None:
+        if column in CODE_COLUMNS:
+            return value if is_code(value) else self._marked(value)
+        match self.treatments[column]:
+            case Treatment.KEEP:
+                return value
+            case Treatment.HASH:
+                return self.hash_of(value)
+            case Treatment.DROP:
+                return None
+            case Treatment.MASK:
+                return self._masked(column, value)
+
+    def _masked(self, column: str, value: str) -> str | None:
+        if column == "ip":
+            return network_of(value)
+        if column == "sender_id":
+            return value if is_sender_name(value) else self._marked(value)
+        return "*" * len(value)
+
+    def _marked(self, value: str) -> str:
+        """Mask a number or a text, and mark it with digits of its hash, so that two of them stay two."""
+        try:
+            number = normalised(value)
+        except NotAPhoneNumberError:
+            return f"~{self.hash_of(value)[:_MARK_DIGITS]}"
+        return f"{masked(number)}~{self.hash_of(number)[:_MARK_DIGITS]}"
 
     @property
     def is_kept(self) -> bool:
@@ -104,7 +144,11 @@ class Pii:
         return value if self.is_kept else None
 
     def _phone_fields(self, phone: str | None) -> PhoneFields:
-        """Give `phone_hash`, `phone_masked`, `phone_range` and `phone` of a number in E.164."""
+        """Give `phone_hash`, `phone_masked`, `phone_range` and `phone` of a number, however it is written.
+
+        Raises:
+            NotAPhoneNumberError: It is none.
+        """
         if not phone:
             return _NO_PHONE
         number = normalised(phone)
@@ -120,15 +164,10 @@ class Pii:
         return {
             "text_units": count.units,
             "text_parts": count.parts,
-            "text_non_gsm": count.non_gsm,
+            "text_non_gsm": characters.told(count.non_gsm),
             "text_template": self.hash_of(blanked(text)),
             "text": self._kept(text),
         }
-
-
-def normalised(phone: str) -> str:
-    """Give a number as its hash sees it: `+` and digits."""
-    return "+" + "".join(character for character in phone if character.isdigit())
 
 
 def masked(number: str) -> str:
@@ -156,35 +195,3 @@ def _keyed_hash(key: bytes) -> Callable[[str], str]:
         return outer.hexdigest()[:_HASH_DIGITS]
 
     return hash_of
-
-
-def _key_of(data_dir: Path) -> bytes:
-    path = data_dir / KEY_FILE
-    make_directory(data_dir)
-    try:
-        if not path.exists():
-            _write_key(path)
-        text = path.read_text(encoding="ascii").strip()
-        if not _KEY_TEXT.fullmatch(text):
-            raise ValueError("not a key: an empty or cut one would hash without a secret")
-        return text.encode()  # the text itself, so that SMS_ETL_PII_KEY=<the file's text> joins
-    except (OSError, ValueError) as exc:
-        raise DataDirError(
-            f"The key {path} cannot be read or written.",
-            hint="Restore it from a backup or give SMS_ETL_PII_KEY; with another key hashes do not join.",
-        ) from exc
-
-
-def _write_key(path: Path) -> None:
-    """Write a new key, whole or not at all; of two programs that do it at once, one wins."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.")  # made with mode 0600
-    aside = Path(name)
-    try:
-        with os.fdopen(descriptor, "w") as file:
-            file.write(secrets.token_hex(32) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        with contextlib.suppress(FileExistsError):
-            os.link(aside, path)
-    finally:
-        aside.unlink()

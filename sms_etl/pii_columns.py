@@ -11,8 +11,10 @@ from functools import partial
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sms_etl.gsm import GSM7, GSM_CHARACTERS, UCS2, Encoding, pack, strange_characters
-from sms_etl.pii import ALPHABETS_END, CAPITALS, RANGE_DIGITS, Pii, blanked, masked, normalised
+from sms_etl.characters import told
+from sms_etl.gsm import GSM7, GSM_CHARACTERS, UCS2, Encoding, pack
+from sms_etl.phone_numbers import NotAPhoneNumberError, normalised
+from sms_etl.pii import ALPHABETS_END, CAPITALS, RANGE_DIGITS, Pii, blanked, masked
 
 Columns = Mapping[str, pa.Array]
 
@@ -33,11 +35,14 @@ NO_WORDS = (
 
 
 def phone_columns(phones: pa.Array, pii: Pii) -> Columns:
-    """Give `phone_hash`, `phone_masked`, `phone_range` and `phone` of a column of numbers."""
+    """Give `phone_hash`, `phone_masked`, `phone_range` and `phone` of a column of numbers.
+
+    Of what is given and no number the first three are null.
+    """
     coded = phones.dictionary_encode()
     distinct = coded.dictionary
     is_given = pc.not_equal(distinct, "")
-    numbers = _replaced(distinct, pc.invert(pc.match_substring_regex(distinct, _E164)), normalised)
+    numbers = _replaced(distinct, pc.invert(pc.match_substring_regex(distinct, _E164)), _number_or_none)
     ranges = pc.utf8_slice_codeunits(numbers, 0, -RANGE_DIGITS).dictionary_encode()
     of_distinct = {
         "phone_hash": _hashed(numbers, pii),
@@ -70,7 +75,7 @@ def text_columns(texts: pa.Array, is_unicode: pa.Array, is_deleted: pa.Array, pi
     return {
         "text_units": pc.if_else(is_gsm, gsm_units.take(places), ucs2_units.take(places)),
         "text_parts": pc.if_else(is_gsm, gsm_parts.take(places), ucs2_parts.take(places)),
-        "text_non_gsm": _of_each_distinct(foreign, strange_characters).take(places),
+        "text_non_gsm": _of_each_distinct(foreign, told).take(places),
         "text_template": _of_each_distinct(_blanked(distinct, foreign), pii.hash_of).take(places),
         "text": texts if pii.is_kept else _nulls(texts),
     }
@@ -117,22 +122,37 @@ def _blanked(texts: pa.Array, foreign: pa.Array) -> pa.Array:
     return _replaced(templates, pc.invert(is_plain), blanked, texts)
 
 
+def treated_column(column: str, values: pa.Array, pii: Pii) -> pa.Array:
+    """Give what is stored of a column that may be personal."""
+    if pii.is_kept:
+        return values
+    return _of_each_distinct(values, partial(pii.treated, column))
+
+
+def _number_or_none(phone: str) -> str | None:
+    try:
+        return normalised(phone)
+    except NotAPhoneNumberError:
+        return None
+
+
 def _replaced(
-    values: pa.Array, where: pa.Array, by: Callable[[str], str], of: pa.Array | None = None
+    values: pa.Array, where: pa.Array, by: Callable[[str], str | None], of: pa.Array | None = None
 ) -> pa.Array:
     """Replace some of the values by what a function makes of them, or of their fellows in `of`."""
     picked = (values if of is None else of).filter(where).to_pylist()
     return pc.replace_with_mask(values, where, pa.array([by(value) for value in picked], pa.string()))
 
 
-def _of_each_distinct(values: pa.Array, function: Callable[[str], str]) -> pa.Array:
+def _of_each_distinct(values: pa.Array, function: Callable[[str], str | None]) -> pa.Array:
     coded = values.dictionary_encode()
     made = [function(value) for value in coded.dictionary.to_pylist()]
     return pa.array(made, pa.string()).take(coded.indices)
 
 
 def _hashed(values: pa.Array, pii: Pii) -> pa.Array:
-    return pa.array([pii.hash_of(value) for value in values.to_pylist()], pa.string())
+    hashes = [None if value is None else pii.hash_of(value) for value in values.to_pylist()]
+    return pa.array(hashes, pa.string())
 
 
 def _nulls(values: pa.Array) -> pa.Array:

@@ -46,6 +46,11 @@ def env_file_candidates() -> tuple[Path, ...]:
     return tuple(dict.fromkeys([*(folder / _ENV_FILE for folder in here), default_env_file()]))
 
 
+def is_own_env_file(path: Path) -> bool:
+    """Return whether a `.env` file is this program's or the user's own, whatever the present folder is."""
+    return path in {folder / _ENV_FILE for folder in (PACKAGE_HOME, user_config_path(_NAME, appauthor=False))}
+
+
 def _is_checkout(folder: Path) -> bool:
     try:
         lines = (folder / "pyproject.toml").read_text(encoding="utf-8").splitlines()

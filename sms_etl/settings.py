@@ -2,15 +2,17 @@
 
 Every field says what a value does to the result. `load_settings` is the only way in. Of the `.env` files in
 the present folder and in the checkout (or the user's configuration directory), the first that names a setting
-is read, and no other: two together could send the token of one to the address in the other.
+is read, and no other: two together could send the token of one to the address in the other. For the same
+reason a `.env` of the present folder cannot send a token of the environment to another machine.
 """
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -18,18 +20,22 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, DotEnvSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, DotEnvSettingsSource, NoDecode, SettingsConfigDict
 
 from sms_etl.clock import Clock, fixed_clock, system_clock
 from sms_etl.errors import SettingsError
-from sms_etl.pii import PiiPolicy
-from sms_etl.places import default_data_dir, default_env_file, env_file_candidates
+from sms_etl.files import Sharing
+from sms_etl.loopback import is_loopback, is_loopback_host
+from sms_etl.pii import DEFAULT_TREATMENTS, PiiPolicy, Treatment
+from sms_etl.pii_key import HOW_TO_MAKE_ONE, LEAST_KEY_BYTES
+from sms_etl.places import default_data_dir, default_env_file, env_file_candidates, is_own_env_file
 
 PREFIX = "SMS_ETL_"
 ENV_FILE = PREFIX + "ENV_FILE"
 """Names the `.env` file to read, in place of those that are looked for."""
 _FOR_TESTS = PREFIX + "TEST_"
 _NOT_YET_READ = {PREFIX + name for name in ("TWOSMS_CLIENT_ID", "TWOSMS_CLIENT_SECRET", "TWOSMS_BASE_URL")}
+_TOKEN, _BASE_URL = PREFIX + "LOX24_TOKEN", PREFIX + "LOX24_BASE_URL"
 _DUCKDB_FILE = "duckdb:///"
 _DURATION_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -80,7 +86,16 @@ def _token_shape(token: SecretStr) -> SecretStr:
     return SecretStr(value)
 
 
+def _long_enough(key: SecretStr) -> SecretStr:
+    value = key.get_secret_value().strip()
+    if len(value.encode()) < LEAST_KEY_BYTES:
+        raise ValueError(f"give at least {LEAST_KEY_BYTES} bytes; to make one: {HOW_TO_MAKE_ONE}")
+    return SecretStr(value)
+
+
 def _http_url(url: str) -> str:
+    if "@" in url:
+        raise ValueError("give an address such as https://api.lox24.eu, without a user or a password in it")
     if not re.fullmatch(r"https?://[^\s?#@]+", url):
         raise ValueError("give an address that starts with https:// (or http:// on this machine)")
     try:
@@ -90,6 +105,8 @@ def _http_url(url: str) -> str:
         parts.hostname.encode("idna")
     except ValueError as exc:
         raise ValueError("give an address with a host that can exist, such as https://api.lox24.eu") from exc
+    if parts.scheme == "http" and not is_loopback_host(parts.hostname):
+        raise ValueError("give an https:// address: by http:// the token would travel in clear")
     return url.rstrip("/")
 
 
@@ -112,6 +129,30 @@ def _absolute_url(url: str, folder: Path | None = None) -> str:
     if not url.startswith(_DUCKDB_FILE) or path.startswith(("/", ":")) or not path:
         return url
     return f"{_DUCKDB_FILE}{str(folder or Path.cwd()).replace('%', '%25')}/{path}"
+
+
+def _treatments(value: object) -> object:
+    """Read `ip=drop,callback_data=keep`."""
+    if not isinstance(value, str):
+        return value
+    pairs = [part.partition("=") for part in value.replace(" ", "").split(",") if part]
+    columns, ways = sorted(DEFAULT_TREATMENTS), [way.value for way in Treatment]
+    for column, _, way in pairs:
+        if column not in columns or way not in ways:
+            raise ValueError(
+                f"must be pairs such as ip=drop, with commas between them; columns are {', '.join(columns)}, "
+                f"and what becomes of them {', '.join(ways)}"
+            )
+    return {column: Treatment(way) for column, _, way in pairs}
+
+
+class Publish(StrEnum):
+    """What the published copy holds."""
+
+    MARTS = "marts"
+    """What analysts read: `marts`, `seeds`, and `ops` without the quarantine."""
+    ALL = "all"
+    """The whole warehouse, the provider's rows and what waits in quarantine included."""
 
 
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
@@ -172,8 +213,21 @@ class Settings(BaseSettings):
     pii: PiiPolicy = PiiPolicy.PSEUDONYMISE
     """`pseudonymise` stores keyed hashes and a masked form; `keep` stores numbers and texts as they are."""
 
-    pii_key: SecretStr | None = None
-    """Key of the hashes; made at first use in the data directory. With another key nothing joins any more."""
+    pii_key: Annotated[SecretStr, AfterValidator(_long_enough)] | None = None
+    """Key of the hashes, 32 bytes or more; made at first use in the data directory. With another key nothing
+    joins any more: a warehouse refuses all but its own."""
+
+    publish: Publish = Publish.MARTS
+    """What the published copy holds; `all` shows whoever reads it the provider's rows and the quarantine."""
+
+    share_published: Sharing = Sharing.NOBODY
+    """Who may read the published copy: its owner, its `group`, or `everybody` on the machine. They may enter
+    the data directory for it, and can list and read nothing else there."""
+
+    pii_columns: Annotated[Mapping[str, Treatment], NoDecode, BeforeValidator(_treatments)] = Field(
+        default_factory=dict
+    )
+    """What `pseudonymise` does to single columns, other than by default: `ip=drop,callback_data=keep`."""
 
     timezone: Annotated[str, AfterValidator(_known_time_zone)] = "Europe/Berlin"
     """Where a business day and a month begin. Tables stay in UTC."""
@@ -196,6 +250,11 @@ class Settings(BaseSettings):
     def published_path(self) -> Path:
         """The read-only copy for analysts."""
         return self.data_dir / "published" / "warehouse.duckdb"
+
+    @property
+    def backup_path(self) -> Path:
+        """Where `sms-etl backup` writes unless it is told."""
+        return self.data_dir / "backup" / "warehouse.duckdb"
 
     @property
     def reports_dir(self) -> Path:
@@ -237,6 +296,7 @@ def load_settings(**overrides: Any) -> Settings:
     placed: dict[str, Any] = {}
     if file:
         _refuse_misspelt(file.values, str(file.path))
+        _refuse_a_stranger_who_redirects(file)
         placed = {name: path for name, path in _placed(file).items() if PREFIX + name.upper() not in given}
     try:
         return Settings(_env_file=file.path if file else None, **(placed | overrides))
@@ -256,11 +316,44 @@ def env_file() -> EnvFile | None:
     """
     named = os.environ.get(ENV_FILE)
     if named:
-        if not Path(named).expanduser().exists():
-            raise SettingsError(f"{ENV_FILE}: there is no file {_absolute(Path(named))}.", hint="Correct it.")
-        return _read_env_file(_absolute(Path(named)))
+        try:
+            path = _absolute(Path(named))
+        except ValueError as exc:
+            raise SettingsError(f"{ENV_FILE}: {exc}.", hint="Correct it.") from None
+        if not path.exists() or path.is_dir():
+            raise SettingsError(f"{ENV_FILE}: there is no file {path}.", hint="Correct it.")
+        return _read_env_file(path)
     read = (_read_env_file(path) for path in env_file_candidates() if path.is_file())
     return next((file for file in read if file.values), None)
+
+
+def redirection() -> str | None:
+    """Return what to say of a token from the environment that goes where a `.env` file says; else None.
+
+    Raises:
+        SettingsError: As `env_file`.
+    """
+    file = env_file()
+    url = _redirects_to(file) if file else None
+    if file is None or url is None:
+        return None
+    return f"The token of {_TOKEN} in the environment goes to {url}: {file.path} says so."
+
+
+def _redirects_to(file: EnvFile) -> str | None:
+    given = {name.upper() for name, value in os.environ.items() if value}
+    return file.values.get(_BASE_URL) if _TOKEN in given and _BASE_URL not in given else None
+
+
+def _refuse_a_stranger_who_redirects(file: EnvFile) -> None:
+    """Refuse a `.env` that happens to lie in the present folder and sends the environment's token away."""
+    url = _redirects_to(file)
+    if url is None or is_loopback(url) or os.environ.get(ENV_FILE) or is_own_env_file(file.path):
+        return
+    raise SettingsError(
+        f"{file.path} would send the token of {_TOKEN} in the environment to {url}.",
+        hint=f"If that is meant, set {_BASE_URL} in the environment too, or name the file in {ENV_FILE}.",
+    )
 
 
 def no_token() -> SettingsError:

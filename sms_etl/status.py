@@ -9,16 +9,18 @@ from uuid import UUID
 
 import duckdb
 
+from sms_etl.pii_state import held_pii, told_pii
+from sms_etl.pii_state import is_unapplied as is_policy_unapplied
 from sms_etl.settings import Settings
 from sms_etl.sync.bulks import count_differing
 from sms_etl.warehouse.publication import failed_checks, last_publication
-from sms_etl.warehouse.quarantine import count_open
-from sms_etl.warehouse.read import newest
+from sms_etl.warehouse.quarantine import count_open, count_open_files
+from sms_etl.warehouse.read import has_relation, newest
 
 _COUNTS = """
 select
-    (select count(*) from raw.sms) as messages,
-    (select count(*) from raw.bulk) as bulks,
+    (select count(*) from {messages}) as messages,
+    (select count(*) from {bulks}) as bulks,
     (select coalesce(sum(prices_rounded), 0) from ops.sync_run) as prices_rounded,
     (select watermark_at from ops.watermark where stream = 'sms') as watermark,
     (select max(built_at) from ops.build_context) as built_at,
@@ -30,7 +32,6 @@ _WARNINGS = """
 select model || ': ' || test || ' (' || failures || ' rows)'
 from ops.model_test where failures > 0 and severity <> 'error' order by model, test
 """
-_HAS_FACTS = "select count(*) from duckdb_tables() where schema_name = 'marts' and table_name = 'fct_sms'"
 _LATENESS = """
 select
     count(*) as messages,
@@ -60,8 +61,9 @@ class Status:
     aged_out: int | None
     """Not final, and no longer asked for; None before the first build."""
     bulks: int
-    bulks_differing: int
-    """Those whose messages do not add up to the provider's totals of them."""
+    bulks_differing: int | None
+    """Those whose messages do not add up to the provider's totals of them; None while the warehouse is locked
+    and the published copy does not hold the provider's rows."""
     watermark: datetime | None
     built_at: datetime | None
     published_at: datetime | None
@@ -69,7 +71,13 @@ class Status:
     forced: dict[str, Any] | None
     """The row of `ops.publication` of the published copy if it failed a blocking check; else None."""
     quarantine_open: int
-    """Rows that could not be loaded and wait for somebody."""
+    """Rows that could not be loaded and wait for somebody, and landed files."""
+    quarantine_files: int
+    """How many of them are landed files."""
+    personal_data: str
+    """What is kept of numbers and texts: `pseudonymise`, or `keep`."""
+    is_policy_unapplied: bool
+    """Numbers and texts are stored that the settings' policy says are not to be kept: `sms-etl pii apply`."""
     prices_rounded: int
     """Amounts that were written with binary noise, over all syncs, each time they were read."""
     lateness: dict[str, Any] | None
@@ -82,9 +90,15 @@ class Status:
 
     @property
     def needs_attention(self) -> bool:
-        """Whether rows wait in quarantine, bulks could not be read, or a blocking check failed."""
+        """Whether rows wait, bulks could not be read, a blocking check failed, or a policy is not applied."""
         bulks_error = self.last_run and self.last_run.get("bulks_error")
-        return bool(self.quarantine_open or self.failed_tests or self.forced or bulks_error)
+        return bool(
+            self.quarantine_open
+            or self.failed_tests
+            or self.forced
+            or bulks_error
+            or self.is_policy_unapplied
+        )
 
     def as_json(self) -> dict[str, Any]:
         """Give it as plain JSON values; times are ISO 8601 with their offset."""
@@ -98,14 +112,17 @@ def read_status(settings: Settings) -> Status:
         NoWarehouse: Nothing was loaded yet.
     """
     with newest(settings) as connection:
-        counts = _one(connection, _COUNTS) or {}
+        has_rows = has_relation(connection, "raw", "sms")
+        has_facts = has_relation(connection, "marts", "fct_sms")
+        counts = _counts(connection, has_rows=has_rows, has_facts=has_facts)
         warnings = connection.execute(_WARNINGS).fetchall()
         publication = last_publication(connection)
-        has_facts = connection.execute(_HAS_FACTS).fetchone() != (0,)
         lateness = _one(connection, _LATENESS)
-        differing = count_differing(connection, overlap=settings.overlap)
+        differing = count_differing(connection, overlap=settings.overlap) if has_rows else None
         opened = connection.execute(_OPEN).fetchone() if has_facts else None
         last_run = _last_run(connection)
+        held = held_pii(connection, settings) if has_rows else told_pii(connection)
+        is_unapplied = is_policy_unapplied(held, settings)
         bulks_error = last_run.get("bulks_error") if last_run else None
         return Status(
             warehouse=Path(settings.warehouse_url.removeprefix("duckdb:///")),
@@ -113,10 +130,14 @@ def read_status(settings: Settings) -> Status:
             aged_out=opened[1] if opened else None,
             bulks_differing=differing,
             quarantine_open=count_open(connection),
+            quarantine_files=count_open_files(connection),
+            personal_data=(held.policy if held else settings.pii).value,
+            is_policy_unapplied=is_unapplied,
             published_at=publication["published_at"] if publication else None,
             forced=publication if publication and publication["is_forced"] else None,
             failed_tests=failed_checks(connection),
             warnings=(
+                *_policy_warnings(settings, is_unapplied=is_unapplied),
                 *([f"bulks could not be read: {bulks_error}"] if bulks_error else []),
                 *([f"bulks that do not add up to their messages: {differing}"] if differing else []),
                 *(text for (text,) in warnings),
@@ -125,6 +146,19 @@ def read_status(settings: Settings) -> Status:
             lateness=lateness if lateness and lateness["messages"] else None,
             **counts,
         )
+
+
+def _policy_warnings(settings: Settings, *, is_unapplied: bool) -> tuple[str, ...]:
+    says = f"SMS_ETL_PII={settings.pii.value} is not applied: run `sms-etl pii apply`"
+    return (says,) if is_unapplied else ()
+
+
+def _counts(connection: duckdb.DuckDBPyConnection, *, has_rows: bool, has_facts: bool) -> dict[str, Any]:
+    """Count what is loaded; in a published copy without the provider's rows, what was built of them."""
+    messages, bulks = ("raw.sms", "raw.bulk") if has_rows else ("marts.fct_sms", "marts.fct_bulk")
+    if not has_rows and not has_facts:  # published by force before the first build
+        messages = bulks = "(select 1 where false)"
+    return _one(connection, _COUNTS.format(messages=messages, bulks=bulks)) or {}
 
 
 def _last_run(connection: duckdb.DuckDBPyConnection) -> dict[str, Any] | None:

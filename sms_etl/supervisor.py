@@ -17,6 +17,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
+from sms_etl.files import PRIVATE_UMASK
+
 PATIENCE_SECONDS = 20.0
 """Dagster's daemon takes up to ten to end its threads."""
 _KILLED_WITHIN_SECONDS = 5
@@ -43,6 +45,7 @@ def supervised(
         [sys.executable, "-m", "sms_etl.supervisor", str(patience), *command],
         env=environment,
         stdin=subprocess.PIPE,
+        umask=PRIVATE_UMASK,  # what it writes is for its owner alone
         start_new_session=True,  # Ctrl-C of the terminal reaches the caller alone, who decides
     )
     try:

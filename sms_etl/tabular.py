@@ -1,8 +1,10 @@
 """Rows as plain text for a terminal: side by side where they fit, else one below the other. Pure.
 
-A word or number is never broken. What a terminal would obey instead of showing is written as `\\x1b`.
+A word or number is never broken. What a terminal would obey instead of showing is written as `\\x1b`, and
+what a spreadsheet would compute is marked as text.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Any
@@ -11,14 +13,33 @@ from rich.cells import cell_len
 
 NULL = "NULL"
 _GAP = " | "
+_FORMULA = re.compile(r"(?:^|(?<=[;\t\r\n]))(?=[=+\-@＝＋－＠\t\r\n])")
+"""Where a formula may begin; also behind what a spreadsheet may take for the end of a cell, as a German Excel
+takes a semicolon."""
 
 
 def printable(text: str) -> str:
     """Return the text with everything escaped that a terminal would not show as a character."""
+    if text.isprintable():
+        return text
     return "".join(
         character if character.isprintable() else character.encode("unicode_escape").decode()
         for character in text
     )
+
+
+def printable_lines(text: str) -> str:
+    """Return the text as `printable` does, with its line breaks."""
+    return "\n".join(printable(line) for line in text.split("\n"))
+
+
+def for_spreadsheet(value: Any) -> Any:  # noqa: ANN401 - whatever a database gives
+    """Return a value for a CSV that no spreadsheet takes for a formula: numbers stay, text may get a `'`."""
+    if isinstance(value, Decimal):
+        return _text(value)
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    return _FORMULA.sub("'", str(value))
 
 
 def lines_of(columns: Sequence[str], rows: Sequence[Sequence[Any]], width: int) -> Iterator[str]:

@@ -1,7 +1,9 @@
-"""Opens Dagster's own pages on this machine, on the real account or on the sandbox, without telemetry."""
+"""Opens Dagster's own pages on this machine, on the real account or on the sandbox, without telemetry.
+
+No other web page can drive them: see `defs/webserver.py`.
+"""
 
 import os
-import shutil
 import socket
 import sys
 from collections.abc import Callable, Iterator
@@ -22,7 +24,7 @@ from sms_etl.demo import (
     with_sandbox,
 )
 from sms_etl.errors import SettingsError, UiError
-from sms_etl.files import make_directory
+from sms_etl.files import keep_private, make_directory, open_private
 from sms_etl.sandbox.account import AccountParameters
 from sms_etl.sandbox.server import running_sandbox
 from sms_etl.settings import ENV_FILE, PREFIX, Settings
@@ -30,6 +32,7 @@ from sms_etl.supervisor import supervised
 from sms_etl.warehouse.store import Warehouse
 
 LOOPBACK = "127.0.0.1"
+_DEFINITIONS = "sms_etl.definitions"
 _SANDBOX_BACKLOG = timedelta(days=1)
 
 
@@ -42,11 +45,11 @@ def serve(settings: Settings, *, port: int, say: Callable[[str], None]) -> None:
         say: Is told what is served, and where.
 
     Raises:
-        SettingsError: Dagster is not installed, or something else uses the port.
+        SettingsError: Something else uses the port.
         UiError: Dagster ended by itself.
         WrongAccount: What lies in the demo's directory is not known to be a sandbox's.
     """
-    command = _command(port)
+    command = [sys.executable, "-m", "sms_etl.defs.dev", "-h", LOOPBACK, "-p", str(port), "-m", _DEFINITIONS]
     _require_free(port)
     with _account(settings, say) as chosen:
         environment = {**os.environ, **_environment(chosen), "DAGSTER_HOME": str(_dagster_home(chosen))}
@@ -113,14 +116,7 @@ def _as_text(value: object) -> str:
 def _dagster_home(settings: Settings) -> Path:
     home = settings.data_dir / "dagster"
     make_directory(home)
-    shutil.copyfile(str(files("sms_etl") / "defs" / "dagster.yaml"), home / "dagster.yaml")
+    keep_private(settings)
+    with open_private(home / "dagster.yaml") as file:
+        file.write((files("sms_etl") / "defs" / "dagster.yaml").read_bytes())
     return home
-
-
-def _command(port: int) -> list[str]:
-    program = shutil.which(
-        "dagster", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
-    )
-    if program is None:
-        raise SettingsError("Dagster is not installed beside sms-etl.", hint="Install sms_etl again.")
-    return [program, "dev", "-h", LOOPBACK, "-p", str(port), "-m", "sms_etl.definitions"]

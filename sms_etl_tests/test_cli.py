@@ -273,7 +273,7 @@ def test_accepting_every_row_lets_status_and_sync_end_with_0_and_is_recorded(wai
 
 def test_the_published_copy_shows_what_was_accepted_after_the_next_sync(waiting: Run) -> None:
     waiting("sync")
-    count = "select count(*) from ops.quarantine where accepted_at is not null"
+    count = "select count(*) from marts.quarantined_rows where accepted_at is not null"
     waiting("quarantine", "accept", listed(waiting)[0]["quarantine_id"], "--reason", "a test")
     waiting("sync")
     assert the_object(waiting("query", "--json", count))["rows"] == [[1]]
@@ -525,13 +525,27 @@ def test_what_a_terminal_would_obey_is_shown_instead(synced: Run) -> None:
     assert "\x1b" not in refused.stderr
 
 
+FORMULAS = "select '=1+1' as \"=head\", '+49151' as phone, -1.5 as number, true as flag, 'plain' as text"
+
+
+def test_a_csv_is_safe_to_open_in_a_spreadsheet_and_raw_has_it_as_it_is(synced: Run) -> None:
+    safe = list(csv.reader(io.StringIO(synced("query", "--csv", FORMULAS).stdout)))
+    assert safe == [
+        ["'=head", "phone", "number", "flag", "text"],
+        ["'=1+1", "'+49151", "-1.5", "True", "plain"],
+    ]
+    raw = list(csv.reader(io.StringIO(synced("query", "--csv", "--raw", FORMULAS).stdout)))
+    assert raw == [["=head", "phone", "number", "flag", "text"], ["=1+1", "+49151", "-1.5", "True", "plain"]]
+    assert synced("query", "--raw", "select 1").exit_code == 2
+
+
 def test_show_tables_lists_the_marts(synced: Run) -> None:
     said = synced("query", "show tables").stdout.split()
     assert {"marts.cost_monthly", "marts.data_status", "marts.fct_sms"} <= set(said)
 
 
 def test_a_plan_is_drawn_as_the_database_draws_it(synced: Run) -> None:
-    assert len(synced("query", "explain select count(*) from raw.sms").stdout.splitlines()) == 3
+    assert len(synced("query", "explain select count(*) from marts.fct_sms").stdout.splitlines()) == 3
 
 
 def test_no_rows_are_said_to_be_none(synced: Run) -> None:
@@ -553,7 +567,7 @@ def test_wrong_sql_is_answered_with_what_duckdb_says(synced: Run) -> None:
 
 
 def test_the_published_copy_cannot_be_written(synced: Run) -> None:
-    result = synced("query", "delete from raw.sms")
+    result = synced("query", "delete from marts.fct_sms")
     assert result.exit_code == 1
     assert "read-only" in result.stderr
 
@@ -931,3 +945,18 @@ def test_a_decimal_is_never_shown_as_a_power_of_ten(synced: Run) -> None:
     assert Decimal(
         the_object(synced("query", "--json", "select 0.000001::decimal(18,6)"))["rows"][0][0]
     ) == Decimal("0.000001")
+
+
+def test_sync_and_doctor_say_so_where_an_env_file_says_where_the_environments_token_goes(
+    run: Run, account: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "named.env"
+    file.write_text(f"SMS_ETL_LOX24_BASE_URL={account.pop('lox24_base_url')}\n")
+    monkeypatch.setenv("SMS_ETL_ENV_FILE", str(file))
+    synced = run("sync", "--no-build", "--json", **account)
+    assert the_object(synced)["rows_new"] > 0
+    assert synced.stderr.startswith(
+        "The token of SMS_ETL_LOX24_TOKEN in the environment goes to http://127.0"
+    )
+    found = {each["subject"]: each for each in the_object(run("doctor", "--json"))["findings"]}
+    assert "in the environment goes to http://127.0" in found["settings"]["says"]

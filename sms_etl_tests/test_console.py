@@ -7,15 +7,19 @@ import select
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import Progress
 
+from sms_etl import cli, console
 from sms_etl.building import build_and_check
 from sms_etl.console import _Steps
 from sms_etl.sandbox.server import SandboxHandle
+from sms_etl.status import read_status
 from sms_etl.sync.engine import run_sync
 from sms_etl_tests.conftest import SettingsAt
 
@@ -108,3 +112,40 @@ def test_the_demo_shows_a_bar_at_once_and_stops_by_ctrl_c_in_one_line(tmp_path: 
         "Stopped. The demo is unfinished; run it again to begin anew. No account's data were touched."
     )
     assert "Traceback" not in said
+
+
+HOSTILE = "\x1b]0;owned\x9b31m[red]\u202egnp.exe:smile:"
+SHOWN = r"\x1b]0;owned\x9b31m[red]\u202egnp.exe:smile:"
+
+
+@pytest.mark.parametrize("show", ["cell", "line", "log", "error"])
+def test_no_text_commands_the_terminal_and_markup_is_shown(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, show: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    if show == "cell":
+        console._print_table(("[bold]country",), [(HOSTILE,)])
+    elif show == "line":
+        console.Console().print(f"[red]failed[/] {escape(HOSTILE)}")
+    elif show == "log":
+        console.Console().print(HOSTILE, markup=False)
+    else:
+        cli._say_error(HOSTILE, HOSTILE)
+    captured = capsys.readouterr()
+    said = captured.out + captured.err
+    assert SHOWN in said
+    assert all(character.isprintable() or character == "\n" for character in said)
+    assert show != "cell" or "[bold]country" in said
+
+
+def test_what_a_status_quotes_of_the_provider_is_shown_as_it_is(
+    provider: SandboxHandle, settings_at: SettingsAt, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = settings_at(provider)
+    run_sync(settings)
+    status = replace(read_status(settings), account_id=HOSTILE, warnings=(HOSTILE,), failed_tests=(HOSTILE,))
+    capsys.readouterr()
+    console.show_status(status)
+    said = capsys.readouterr().out.replace("\n", "")
+    assert said.count("[red]") == 3
+    assert said.isprintable()

@@ -7,7 +7,15 @@ import re
 import pytest
 
 from sms_etl import errors
-from sms_etl.errors import ChecksFailed, NotAPeriod, ProviderError, SettingsError, SmsEtlError
+from sms_etl.errors import (
+    ChecksFailed,
+    NotAPeriod,
+    PolicyNotApplied,
+    ProviderError,
+    SettingsError,
+    SmsEtlError,
+    WrongKey,
+)
 
 DRAWN_LINE = re.compile(r"^(?P<indent>[│├└─\s]*)(?P<name>[A-Z]\w+)\b")
 CLASSES = [
@@ -47,7 +55,8 @@ def test_every_class_says_when_it_occurs(cls: type[SmsEtlError]) -> None:
 
 @pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
 def test_only_wrong_usage_exits_with_2_and_only_failed_checks_with_3(cls: type[SmsEtlError]) -> None:
-    assert cls.exit_code == {SettingsError: 2, NotAPeriod: 2, ChecksFailed: 3}.get(cls, 1)
+    wrong_usage = (SettingsError, WrongKey, PolicyNotApplied, NotAPeriod)
+    assert cls.exit_code == {ChecksFailed: 3, **dict.fromkeys(wrong_usage, 2)}.get(cls, 1)
 
 
 def test_the_hint_stands_below_the_message() -> None:

@@ -10,8 +10,9 @@ import pytest
 from pydantic import ValidationError
 
 from sms_etl.errors import SettingsError
+from sms_etl.files import Sharing
 from sms_etl.pii import PiiPolicy
-from sms_etl.settings import PREFIX, Settings, load_settings
+from sms_etl.settings import PREFIX, Publish, Settings, load_settings, redirection
 
 TOKEN = "4711:dont-tell-anybody"
 
@@ -41,6 +42,9 @@ DEFAULTS: dict[str, Any] = {
     "concurrency": 8,
     "pii": PiiPolicy.PSEUDONYMISE,
     "pii_key": None,
+    "pii_columns": {},
+    "publish": Publish.MARTS,
+    "share_published": Sharing.NOBODY,
     "timezone": "Europe/Berlin",
     "now": None,
 }
@@ -125,7 +129,11 @@ def test_a_good_value_is_read(monkeypatch: pytest.MonkeyPatch, name: str, text: 
         ("lox24_base_url", "api.lox24.eu", "https://"),
         ("lox24_base_url", "ftp://api.lox24.eu", "https://"),
         ("lox24_base_url", "https://api.lox24.eu?a=b", "https://"),
-        ("lox24_base_url", "https://me:secret@api.lox24.eu", "https://"),
+        ("lox24_base_url", "https://me:secret@api.lox24.eu", "without a user"),
+        ("lox24_base_url", "https://127.0.0.1@evil.example", "without a user"),
+        ("lox24_base_url", "http://api.lox24.eu", "in clear"),
+        ("lox24_base_url", "http://127.0.0.1.evil.example", "in clear"),
+        ("lox24_base_url", "http://192.168.0.1:8024", "in clear"),
         ("lox24_base_url", "https://", "https://"),
         ("lox24_base_url", "https://[", "host"),
         ("lox24_base_url", "https://:443", "host"),
@@ -187,7 +195,7 @@ def test_a_bad_token_is_quoted_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_secrets_are_masked_wherever_settings_are_printed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SMS_ETL_LOX24_TOKEN", TOKEN)
-    monkeypatch.setenv("SMS_ETL_PII_KEY", "dont-tell-anybody-either")
+    monkeypatch.setenv("SMS_ETL_PII_KEY", "dont-tell-anybody-either-" + "x" * 32)
     settings = load_settings()
     for printed in (repr(settings), str(settings), settings.model_dump_json(), repr(settings.model_dump())):
         assert "dont-tell" not in printed
@@ -310,6 +318,48 @@ def test_one_env_file_is_read_and_never_two_together(checkout: Path, monkeypatch
     monkeypatch.chdir(checkout / "docs")
     assert load_settings().lox24_base_url == "http://127.0.0.1:1"
     assert load_settings().lox24_token is None
+
+
+EVIL = "SMS_ETL_LOX24_BASE_URL=https://evil.example\n"
+
+
+def test_a_folders_env_file_cannot_send_the_environments_token_to_another_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sms_etl.places.PACKAGE_HOME", tmp_path / "elsewhere")
+    (tmp_path / "pyproject.toml").write_text('[project]\nname = "sms_etl"\n')  # it may even look like ours
+    (tmp_path / ".env").write_text(EVIL)
+    assert load_settings().lox24_base_url == "https://evil.example"  # without a token nothing is sent
+    monkeypatch.setenv("SMS_ETL_LOX24_TOKEN", TOKEN)
+    with pytest.raises(SettingsError, match=r"would send the token .* to https://evil\.example") as caught:
+        load_settings()
+    assert TOKEN not in str(caught.value)
+    monkeypatch.setenv("SMS_ETL_LOX24_BASE_URL", "https://api.lox24.eu")
+    assert load_settings().lox24_base_url == "https://api.lox24.eu"
+    assert redirection() is None
+
+
+@pytest.mark.parametrize("way", ["named", "own", "user", "this machine"])
+def test_one_that_is_meant_may_and_it_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    file, text = tmp_path / ".env", EVIL
+    monkeypatch.setenv("SMS_ETL_LOX24_TOKEN", TOKEN)
+    if way != "own":
+        monkeypatch.setattr("sms_etl.places.PACKAGE_HOME", tmp_path / "elsewhere")
+    if way == "named":
+        monkeypatch.setenv("SMS_ETL_ENV_FILE", str(file))
+    if way == "user":
+        file = tmp_path / "config" / "sms_etl" / ".env"
+        file.parent.mkdir(parents=True)
+    if way == "this machine":
+        text = "SMS_ETL_LOX24_BASE_URL=http://127.0.0.1:8024\n"
+    file.write_text(text)
+    url = text.strip().partition("=")[2]
+    assert load_settings().lox24_base_url == url
+    assert redirection() == (
+        f"The token of SMS_ETL_LOX24_TOKEN in the environment goes to {url}: {file} says so."
+    )
 
 
 def test_an_env_file_of_something_else_does_not_hide_ours(

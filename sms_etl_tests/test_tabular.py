@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from sms_etl.tabular import lines_of, printable
+from sms_etl.tabular import for_spreadsheet, lines_of, printable
 
 WIDE = ("business_day", "cost_centre", "country_name", "messages", "average_price_per_part")
 ROW = (date(2026, 1, 31), "Marketing and sales", "Bosnia and Herzegovina", 1234567, Decimal("0.056000"))
@@ -79,3 +79,31 @@ def test_letters_of_all_scripts_stay() -> None:
 def test_without_rows_the_names_are_shown() -> None:
     assert list(lines_of(("word", "n"), [], 80)) == ["word | n", "-----+--"]
     assert list(lines_of(WIDE, [], 20)) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "cell"),
+    [
+        ("=1+1", "'=1+1"),
+        ("+4915112345678", "'+4915112345678"),
+        ("-1", "'-1"),
+        ("@SUM(A1)", "'@SUM(A1)"),
+        ("\t=1+1", "'\t'=1+1"),
+        ("\r=1+1", "'\r'=1+1"),
+        ("＝1+1", "'＝1+1"),
+        ("a;=1+1", "a;'=1+1"),  # the end of a cell to a German Excel
+        ("a\n=1+1", "a\n'=1+1"),
+        ("1+1=2", "1+1=2"),
+        ("order-1", "order-1"),
+        ("", ""),
+        (-1, -1),
+        (-1.5, -1.5),
+        (Decimal("-0.000001"), "-0.000001"),
+        (Decimal("0E-7"), "0.0000000"),
+        (True, True),
+        (None, None),
+        (["=1"], "['=1']"),
+    ],
+)
+def test_no_text_of_a_csv_is_a_formula_and_numbers_stay_numbers(value: object, cell: object) -> None:
+    assert for_spreadsheet(value) == cell

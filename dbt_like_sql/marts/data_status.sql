@@ -19,7 +19,7 @@ account as (
 
 quarantine as (
     select count(*) as quarantine_open
-    from ops.quarantine as quarantine
+    from marts.quarantined_rows as quarantine
     where quarantine.replayed_at is null and quarantine.accepted_at is null
 ),
 

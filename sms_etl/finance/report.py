@@ -11,6 +11,7 @@ from typing import Any
 import duckdb
 
 from sms_etl.errors import DataDirError
+from sms_etl.files import make_directory, open_private
 from sms_etl.finance import wording
 from sms_etl.finance.coverage import Comparison, Coverage
 from sms_etl.finance.page import render_page
@@ -129,8 +130,9 @@ def _replace(contents: Mapping[Path, bytes]) -> None:
     aside = {path: path.with_name(f".{path.name}.{os.getpid()}.part") for path in contents}
     try:
         for path, content in contents.items():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            aside[path].write_bytes(content)
+            make_directory(path.parent)
+            with open_private(aside[path]) as file:
+                file.write(content)
         for path, part in aside.items():
             part.replace(path)
     except OSError as exc:

@@ -13,6 +13,7 @@ from sms_etl.errors import ModelError
 from sms_etl.models.declared import Column, ColumnTest, Severity
 from sms_etl.models.project import Project, Relation, near_miss
 from sms_etl.models.runner import Connection, count_rows
+from sms_etl.warehouse.file import is_damage
 
 GRAIN = "grain_unique"
 """The test that every model and seed has."""
@@ -152,6 +153,8 @@ def _run(connection: Connection, check: Check) -> TestResult:
     try:
         failures = count_rows(connection, f"(\n{check.sql}\n)")
     except duckdb.Error as exc:
+        if is_damage(str(exc)):
+            raise  # it is the file's, not the test's
         kind = type(exc).__name__
         raise ModelError(
             f"the test {check.test} of {check.model} cannot be run ({kind})",

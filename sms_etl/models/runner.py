@@ -17,6 +17,7 @@ from sms_etl.models.declared import Materialised
 from sms_etl.models.project import SEEDS, Model, Project, Relation, Seed
 from sms_etl.models.seeds import read_seed
 from sms_etl.warehouse.comments import Described, comment_sql
+from sms_etl.warehouse.file import is_damage
 
 # What these say is about the SQL. The rest may quote a value of a row, which must not reach a log.
 _ABOUT_SQL = (
@@ -117,6 +118,8 @@ def build_model(connection: Connection, project: Project, name: str) -> ModelBui
         _comment(connection, model.materialised.value, model)
         rows = count_rows(connection, name)
     except duckdb.Error as exc:
+        if is_damage(str(exc)):
+            raise  # it is the file's, not the model's
         raise _explain(exc, model) from exc
     return ModelBuild(name, rows, time.perf_counter() - started)
 

@@ -1,9 +1,8 @@
 """Control calls under `/_sandbox/`: move the clock, ask for the truth, change how the sandbox behaves.
 
-No credentials: they are answered on the loopback address only.
+No credentials: they are answered on the loopback address only, and to no page of another site (`SameOrigin`).
 """
 
-import ipaddress
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict
@@ -15,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from sms_etl.loopback import is_loopback, is_loopback_host
 from sms_etl.sandbox.answers import ND_JSON, answer, json_lines, problem
 from sms_etl.sandbox.bulks_api import BulksApi
 from sms_etl.sandbox.filters import Query
@@ -99,8 +99,8 @@ class ControlApi:
 
     def _set_webhook(self, body: Mapping[str, Any]) -> Row:
         url = body["url"]
-        if url is not None and not str(url).startswith(("http://", "https://")):
-            raise ValueError("url: give an http address, or null")
+        if url is not None and not (str(url).startswith(("http://", "https://")) and is_loopback(str(url))):
+            raise ValueError("url: give an http address of this machine, or null")
         self._state.webhooks.send_to(url, self._state.now())
         return {"url": url}
 
@@ -127,7 +127,7 @@ class ControlApi:
 
 def _endpoint(call: Call) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
-        if not request.client or not _is_loopback(request.client.host):
+        if not request.client or not is_loopback_host(request.client.host):
             return problem(403, "Control calls are answered on the loopback address only.")
         try:
             body = json.loads(await request.body() or b"{}", parse_float=Decimal)
@@ -140,10 +140,3 @@ def _endpoint(call: Call) -> Callable[[Request], Awaitable[Response]]:
         return answer(result)
 
     return endpoint
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -11,6 +11,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from sms_etl.same_origin import SameOrigin
 from sms_etl.sandbox.answers import problem
 
 if TYPE_CHECKING:
@@ -78,12 +79,13 @@ class GuardMiddleware:
 
     def __init__(self, app: ASGIApp, state: "SandboxState") -> None:
         self._app = app
+        self._control = SameOrigin(app)
         self._state = state
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] != "http" or scope["path"].startswith(CONTROL_PATH):
-            await self._app(scope, receive, send)
+            await self._control(scope, receive, send)
             return
         request_id = uuid.uuid4().hex
 

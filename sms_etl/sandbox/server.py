@@ -45,7 +45,9 @@ class SandboxHandle:
         Raises:
             ValueError: The sandbox refused it; the message says why.
         """
-        response = self._http.request(method, path, content=json_bytes(body or {}))
+        response = self._http.request(
+            method, path, content=json_bytes(body or {}), headers={"Content-Type": "application/json"}
+        )
         answered = response.json(parse_float=Decimal)
         if response.is_error:
             raise ValueError(answered["detail"])

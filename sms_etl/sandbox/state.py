@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sms_etl.errors import SettingsError
+from sms_etl.loopback import is_loopback
 from sms_etl.sandbox.account import AccountParameters, make_account
 from sms_etl.sandbox.clock import SandboxClock
 from sms_etl.sandbox.guard import Guard, LoggedRequest
@@ -87,8 +89,10 @@ def open_state(
         monotonic: Real time in seconds, for the live clock and the rate limit.
 
     Raises:
-        SettingsError: The file cannot be used.
+        SettingsError: The file cannot be used, or `webhook_url` is not this machine's.
     """
+    if webhook_url and not is_loopback(webhook_url):
+        raise SettingsError("The sandbox sends events to this machine only.", hint="Give an address of it.")
     parameters = account or AccountParameters()
     file = StateFile(path) if path else None
     now, seed, webhook_text, twosms_text = parameters.now, parameters.seed, None, None

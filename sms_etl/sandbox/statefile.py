@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from sms_etl.errors import SettingsError
+from sms_etl.files import private
 from sms_etl.sandbox.lives import Bulk, Message
 
 _APPLICATION_ID, _VERSION = 0x534D5342, 1
@@ -38,13 +39,15 @@ class StateFile:
 
     def __init__(self, path: Path) -> None:
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            # The server may run in another thread than the one that opened the file, but never in two.
-            self._sqlite = sqlite3.connect(path, check_same_thread=False, timeout=0.2)
+            with private():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                # The server may run in another thread than the one that opened the file, but never in two.
+                self._sqlite = sqlite3.connect(path, check_same_thread=False, timeout=0.2)
         except (OSError, sqlite3.OperationalError) as exc:
             raise SettingsError(f"{path} cannot be opened: {exc}", hint="Choose another state file.") from exc
         try:
-            self.is_new = self._prepare()
+            with private():
+                self.is_new = self._prepare()
         except sqlite3.DatabaseError as exc:
             self._sqlite.close()
             raise SettingsError(

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sms_etl.pii import Pii
-from sms_etl.pii_columns import phone_columns, text_columns
+from sms_etl.pii_columns import phone_columns, text_columns, treated_column
 from sms_etl.providers.lox24.records import (
     BadRow,
     BadRowError,
@@ -34,6 +34,7 @@ RowReader = Callable[[msgspec.Raw, Pii], Fields]
 
 _UUID = "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 _TIMES = ("created_at", "delivery_at", "gateway_sent_at")
+_TREATED = ("service_code", "voice_lang", "sender_id", "callback_data", "ip")
 _AS_DECODED = (
     "status_code",
     "dlr_code",
@@ -42,13 +43,8 @@ _AS_DECODED = (
     "is_text_deleted",
     "parts_count",
     "chars_count",
-    "service_code",
-    "voice_lang",
-    "sender_id",
-    "callback_data",
     "key_id",
     "source",
-    "ip",
     "attempts_count_max",
 )
 
@@ -79,7 +75,7 @@ def read_rows(read: RowReader, rows: bytes, pii: Pii, schema: pa.Schema) -> Read
 
 def read_messages(rows: bytes, pii: Pii, schema: pa.Schema) -> ReadRows:
     """Read messages as `read_rows(read_sms, ...)` does, in columns."""
-    decoded = _decode(rows)
+    decoded = _decode(rows, pii)
     if not decoded.rows and not decoded.left:  # spares a sync with nothing new the import of pandas
         return ReadRows(schema.empty_table(), ())
     columns, is_read, is_rounded = _columns(decoded.rows, schema, pii)
@@ -111,7 +107,7 @@ class _Decoded:
     """The places of the rows that could not."""
 
 
-def _decode(rows: bytes) -> _Decoded:
+def _decode(rows: bytes, pii: Pii) -> _Decoded:
     if (documented := decode_documented(rows)) is not None:
         count = len(documented)
         return _Decoded(documented, [None] * count, range(count), ())
@@ -119,7 +115,7 @@ def _decode(rows: bytes) -> _Decoded:
     left: list[int] = []
     for place, raw in enumerate(_each(rows)):
         try:
-            decoded.append((*decode_sms(raw), place))
+            decoded.append((*decode_sms(raw, pii), place))
         except BadRowError:
             left.append(place)
     return _Decoded(
@@ -152,10 +148,13 @@ def _columns(
     is_rounded, _ = _converted(prices, _is_rounded, pa.bool_())
     columns["iso2"], has_country = _converted(texts("iso2"), country_of, pa.string())
     columns["bulk_id"], has_bulk = _converted(texts("bulk_id"), _bulk_of, pa.string())
-    columns.update(phone_columns(texts("phone"), pii))
+    columns |= {name: treated_column(name, texts(name), pii) for name in _TREATED}
+    phones = texts("phone")
+    columns.update(phone_columns(phones, pii))
     columns.update(text_columns(texts("text"), columns["is_unicode"], columns["is_text_deleted"], pii))
     is_read = pc.match_substring_regex(columns["uuid"], _UUID)
-    for has_value in (has_price, has_country, has_bulk):
+    has_number = pc.or_(pc.is_valid(columns["phone_hash"]), pc.equal(pc.fill_null(phones, ""), ""))
+    for has_value in (has_price, has_country, has_bulk, has_number):
         is_read = pc.and_(is_read, has_value)
     return columns, is_read, is_rounded
 

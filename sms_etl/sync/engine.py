@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Itera
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -26,16 +27,20 @@ from sms_etl.errors import (
     BadAnswer,
     BadRequest,
     NotFound,
+    OutOfMemory,
     ProviderDiffers,
     ProviderError,
+    RowsRefused,
     SettingsError,
     SmsEtlError,
     Unauthorised,
+    WarehouseError,
+    WarehouseLocked,
     WindowUnstable,
     WrongAccount,
 )
-from sms_etl.files import make_directory, unusable
-from sms_etl.pii import Pii
+from sms_etl.files import PRIVATE_FILE, keep_private, make_directory, unusable
+from sms_etl.pii_state import hold
 from sms_etl.providers.lox24.client import Account, Limits, Lox24Client
 from sms_etl.settings import Settings, no_token
 from sms_etl.sync import fetch
@@ -43,9 +48,16 @@ from sms_etl.sync.ahead import ahead, each_made, each_of
 from sms_etl.sync.bulks import count_differing
 from sms_etl.sync.fetch import FetchedWindow
 from sms_etl.sync.format_watch import FormatWatch
-from sms_etl.sync.landed import Aside, Landed, WindowFacts, remove_unfinished
+from sms_etl.sync.landed import (
+    Aside,
+    Landed,
+    UnreadableFileError,
+    WindowFacts,
+    read_landed,
+    remove_unfinished,
+)
 from sms_etl.sync.lander import Lander
-from sms_etl.sync.load import LoadCounts, Missing, batches, load
+from sms_etl.sync.load import MEMORY_OF_AN_INSERT, LoadCounts, Missing, batches, load
 from sms_etl.sync.notes import (
     HeldAccount,
     Memory,
@@ -69,6 +81,7 @@ from sms_etl.sync.provider_facts import (
     recall_facts,
     write_facts,
 )
+from sms_etl.sync.put_aside import FileAside, close_file, files_aside, put_aside
 from sms_etl.sync.quarantine import spans_to_replay, uuids_to_replay
 from sms_etl.sync.reconcile import differences
 from sms_etl.sync.settle import (
@@ -79,7 +92,7 @@ from sms_etl.sync.settle import (
     plan_settlement,
 )
 from sms_etl.sync.streams import BULKS, BULKS_CHANGED, SMS, STREAMS, Stream
-from sms_etl.warehouse.quarantine import count_open
+from sms_etl.warehouse.quarantine import count_open, count_open_files
 from sms_etl.warehouse.store import Transaction, Warehouse
 
 _log = logging.getLogger(__name__)
@@ -119,7 +132,9 @@ class SyncResult(LoadCounts):
     requests: int
     retries: int
     quarantine_open: int
-    """Rows that wait in quarantine at the end, of this run and of all before it: they need attention."""
+    """Rows and files that wait in quarantine at the end, of this run and of all before it."""
+    quarantine_files: int
+    """How many of them are landed files."""
     settled_by_uuid: int
     """Open messages that were asked for by uuid."""
     settled_by_window: int
@@ -187,7 +202,7 @@ def run_sync(settings: Settings, task: Task | None = None, *, progress: Progress
     if settings.lox24_token is None:
         raise no_token()
     _check_days(settings, task)
-    with _only_one(settings):
+    with only_one(settings):
         return asyncio.run(_Run(settings, task, progress).sync())
 
 
@@ -208,10 +223,16 @@ def _check_days(settings: Settings, task: Task) -> None:
 
 
 @contextmanager
-def _only_one(settings: Settings) -> Iterator[None]:
+def only_one(settings: Settings) -> Iterator[None]:
+    """Keep every other sync, and what must not meet one, from the data directory.
+
+    Raises:
+        AlreadyRunning: One is at work.
+    """
     make_directory(settings.data_dir)
     path = settings.data_dir / _LOCK_FILE
-    lock = FileLock(path)
+    keep_private(settings)
+    lock = FileLock(path, mode=PRIVATE_FILE)
     try:
         lock.acquire(timeout=0)
     except OSError as exc:
@@ -245,13 +266,17 @@ class _Run:
     bulks_error: str | None = None
     page_size: int = 1
     """Rows on the fullest page seen."""
+    found_unloadable: set[str] = field(default_factory=set)
+    """Files that earlier runs landed and this run put aside."""
     expected: Counter[str] = field(default_factory=Counter)
     """Rows by step: a step may read spans and ask for single rows, one after the other."""
+
+    lander: Lander = field(init=False)
+    """Made once the warehouse has said that policy and key are its own."""
 
     def __post_init__(self) -> None:
         self.clock = self.settings.clock
         self.warehouse = Warehouse.of(self.settings)
-        self.lander = Lander(self.settings.landing_dir, Pii.of(self.settings))
         self.memory = Memory()
         self.watches = {stream.table.name: FormatWatch(stream.path) for stream in STREAMS}
         self.account: HeldAccount | None = None
@@ -267,6 +292,7 @@ class _Run:
         with self.warehouse.begin() as transaction:
             self.memory = recall(transaction, self.settings.landing_dir, self.clock())
             self.known_facts = recall_facts(transaction)
+            self.lander = Lander(self.settings.landing_dir, hold(transaction, self.settings))
             note_start(transaction, self.run_id, self.task.purpose, self.clock())
         before = self.memory.watermarks[SMS.name]
         _log.info(
@@ -287,14 +313,22 @@ class _Run:
     async def _steps(self) -> None:
         self._hold_account(await self.client.account())
         await self._learn_facts()
+        for stream, unreadable in self.memory.unreadable:
+            self._put_aside(stream, unreadable.path, unreadable.reason)
         for stream, landed in self.memory.not_loaded:
             _log.info("%d files of %s were landed by a run that ended early.", len(landed), stream.name)
             missing = await self._load_all(stream, each_of(landed))
             if stream is SMS:
                 await self._confirm(stream, missing, Purpose.SETTLE)
         if self.task.is_replaying_quarantine:
+            await self._take_up_files()
             await self._replay_quarantine()
             return
+        await self._read_on()
+        await self._take_up_files()
+
+    async def _read_on(self) -> None:
+        """Read what is new or asked for, and what may have changed."""
         polled = await self._poll(SMS)
         if self.task.is_backfill:
             return
@@ -475,6 +509,47 @@ class _Run:
 
         await self._bulks(replay_bulks)
 
+    async def _take_up_files(self) -> None:
+        """Load files that were put aside, or read their spans anew; last, as they must stop nothing else.
+
+        What this run put aside stays open: it was read anew by this run, but somebody should know of it.
+        """
+        with self.warehouse.begin() as transaction:
+            files = files_aside(transaction)
+
+        async def take_up(file: FileAside) -> None:
+            path = self.settings.landing_dir / file.stream.name / file.name
+            is_of_this_run = file.run_id == self.run_id
+            if is_of_this_run and file.name not in self.found_unloadable:
+                return  # it was fetched just now: once more would give the same
+            if is_of_this_run or not await asyncio.to_thread(self._is_loaded_late, file.stream, path):
+                if file.span is not None:
+                    await self._read_span(file.stream, file.span, Purpose.BACKFILL)
+                elif path.exists() or path.is_symlink():
+                    return
+            if not is_of_this_run:
+                with self.warehouse.begin() as transaction:
+                    close_file(transaction, file, self.clock())
+
+        async def take_up_bulks() -> None:
+            for file in files:
+                if file.stream is not SMS:
+                    await take_up(file)
+
+        for file in files:
+            if file.stream is SMS:
+                await take_up(file)
+        await self._bulks(take_up_bulks)
+
+    def _is_loaded_late(self, stream: Stream, path: Path) -> bool:
+        """Load a file that was put aside, and tell whether that worked."""
+        try:
+            self._load_together(stream, [read_landed(path, stream)], is_late=True)
+        except (UnreadableFileError, RowsRefused) as exc:
+            _log.info("%s still cannot be loaded: %s.", path.name, exc)
+            return False
+        return True
+
     async def _ask_by_uuid(self, stream: Stream, uuids: Sequence[str], purpose: Purpose) -> None:
         async def answered() -> AsyncIterator[FetchedWindow]:
             for start in range(0, len(uuids), UUIDS_PER_WINDOW):
@@ -545,14 +620,67 @@ class _Run:
         return self.lander.write(stream, facts, window.rows, window.gone)
 
     def _load(self, stream: Stream, landed: Sequence[Landed]) -> Missing:
-        """Load landed files together; give what was missing from their windows."""
+        """Load landed files together, or one by one; return what was missing from their windows.
+
+        What cannot be loaded alone either, by what it holds, is put aside: it blocks nothing behind it.
+
+        Raises:
+            WarehouseError: It is not a file's fault.
+        """
+        try:
+            return self._load_together(stream, landed)
+        except WarehouseLocked:
+            raise
+        except WarehouseError as exc:
+            if len(landed) == 1:
+                reason = _fault_of(landed[0], stream, exc)
+                if reason is None:
+                    raise
+                self._put_aside(stream, landed[0].path, reason, landed[0].facts)
+                return Missing()
+        missing = Missing()
+        for file in landed:
+            missing += self._load(stream, [file])
+        return missing
+
+    def _load_together(self, stream: Stream, landed: Sequence[Landed], *, is_late: bool = False) -> Missing:
+        """Load landed files in one transaction, without a limit where the usual memory is too little."""
+        try:
+            return self._load_within(MEMORY_OF_AN_INSERT, stream, landed, is_late=is_late)
+        except OutOfMemory:
+            _log.info("%d files of %s need more memory than usual.", len(landed), stream.name)
+        return self._load_within(None, stream, landed, is_late=is_late)
+
+    def _load_within(
+        self, memory: str | None, stream: Stream, landed: Sequence[Landed], *, is_late: bool
+    ) -> Missing:
         with self.warehouse.begin() as transaction:
             transaction.use_threads(1)  # fetching and writing have the other cores; it takes less memory, too
-            counts, missing = load(transaction, stream, landed, run_id=self.run_id, now=self.clock())
+            counts, missing = load(
+                transaction,
+                stream,
+                landed,
+                run_id=self.run_id,
+                now=self.clock(),
+                memory=memory,
+                is_late=is_late,
+            )
             self._write_notes(transaction)
             self.memory.remember(transaction, stream)
         self.counts += counts
         return missing
+
+    def _put_aside(self, stream: Stream, path: Path, reason: str, facts: WindowFacts | None = None) -> None:
+        """Put a landed file into quarantine as a whole."""
+        _log.info("%s of %s is put aside: %s.", path.name, stream.name, reason)
+        if facts is None or facts.run_id != self.run_id:
+            self.found_unloadable.add(path.name)
+        span = None
+        if facts is not None and facts.since is not None and facts.until is not None:
+            span = Span(facts.since, facts.until)
+        with self.warehouse.begin() as transaction:
+            put_aside(transaction, stream, path, reason, span=span, run_id=self.run_id, now=self.clock())
+        self.counts += LoadCounts(files_quarantined=1)
 
     def _write_notes(self, transaction: Transaction) -> None:
         """Write the requests made since the last time, what they told, and whose messages these are."""
@@ -622,7 +750,7 @@ class _Run:
     def _note_end(self, before: datetime | None, stopped_reason: str, error: str | None) -> SyncResult:
         with self.warehouse.begin() as transaction:
             self._write_notes(transaction)
-            result = self._result(before, stopped_reason, count_open(transaction.native))
+            result = self._result(before, stopped_reason, transaction)
             note_end(transaction, asdict(result), error=error, finished_at=self.clock())
         _log.info(
             "Sync %s ended (%s): %d rows, %d new, %d changed, in %d requests and %.1f s.",
@@ -636,7 +764,7 @@ class _Run:
         )
         return result
 
-    def _result(self, before: datetime | None, stopped_reason: str, quarantine_open: int) -> SyncResult:
+    def _result(self, before: datetime | None, stopped_reason: str, transaction: Transaction) -> SyncResult:
         return SyncResult(
             **asdict(self.counts),
             run_id=str(self.run_id),
@@ -646,7 +774,8 @@ class _Run:
             watermark_after=self.memory.watermarks[SMS.name],
             requests=self.client.requests,
             retries=self.client.retries,
-            quarantine_open=quarantine_open,
+            quarantine_open=count_open(transaction.native),
+            quarantine_files=count_open_files(transaction.native),
             settled_by_uuid=self.settled_by_uuid,
             settled_by_window=self.settled_by_window,
             differences=self.differences,
@@ -665,6 +794,17 @@ _DOING = {
 }
 _ABOUT_ONE_REQUEST = (BadRequest, NotFound, BadAnswer, ProviderDiffers, WindowUnstable)
 """What another request may be spared: after an outage or a refusal none is made."""
+
+
+def _fault_of(file: Landed, stream: Stream, exc: WarehouseError) -> str | None:
+    """Return why a file that failed alone is at fault; None if the machine or the warehouse is."""
+    if isinstance(exc, RowsRefused):
+        return "The warehouse refuses what a landed file holds"
+    try:
+        read_landed(file.path, stream)
+    except UnreadableFileError as unreadable:
+        return str(unreadable)
+    return None
 
 
 def _told(span: Span | None) -> str:

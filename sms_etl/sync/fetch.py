@@ -14,19 +14,20 @@ from uuid import UUID
 
 import msgspec
 
-from sms_etl.errors import BadAnswer, BadRequest, NotFound, WindowUnstable
-from sms_etl.providers.lox24.client import Answer, Lox24Client, Query
-from sms_etl.providers.lox24.paging import Page, read_page, uuids_query
+from sms_etl.errors import BadRequest, NotFound, WindowUnstable
+from sms_etl.providers.lox24.client import Lox24Client, Query
+from sms_etl.providers.lox24.paging import Page, lone_row, read_page, read_row, uuids_query
 from sms_etl.providers.lox24.records import keys_of
+from sms_etl.providers.lox24.salvage import Salvage
 from sms_etl.sync.landed import new_window_id
 from sms_etl.sync.pages import (
     ContradictionError,
+    Found,
     MovedError,
     Question,
     Reader,
     TiesError,
     TooLongError,
-    identified,
     together,
 )
 from sms_etl.sync.plan import Span, windows_of
@@ -158,7 +159,7 @@ async def by_uuid(client: Lox24Client, stream: Stream, uuids: Sequence[str], bat
     return FetchedWindow(
         window_id=window_id,
         span=None,
-        rows=[*_by_identity(pages).values(), *found],
+        rows=[*_found_on(pages).all_rows(), *found],
         pages=len(pages),
         attempts=1,
         page_size=max((len(page.rows) for page in pages), default=0),
@@ -204,19 +205,22 @@ async def _listed(
     batches = [uuids[start : start + batch] for start in range(0, len(uuids), batch)]
     answers = await together(*(_batch(client, stream, part, window_id) for part in batches))
     pages = [page for answer in answers for page in answer]
-    if not _by_identity(pages).keys() <= set(uuids):
+    if not {row for row in _found_on(pages).rows if isinstance(row, str)} <= set(uuids):
         raise differs(
             f"LOX24 does not obey the filter uuid on {stream.path}: it answered rows that were not asked for."
         )
     return pages
 
 
-def _by_identity(pages: Sequence[Page]) -> dict[str | bytes, msgspec.Raw]:
-    return {row: raw for page in pages for row, raw in identified(page)}
+def _found_on(pages: Sequence[Page]) -> Found:
+    found = Found()
+    for page in pages:
+        found.add(page)
+    return found
 
 
 def _not_on(pages: Sequence[Page], uuids: Sequence[str]) -> list[str]:
-    there = _by_identity(pages)
+    there = _found_on(pages).rows
     return [uuid for uuid in uuids if uuid not in there]
 
 
@@ -245,14 +249,14 @@ class _Windows:
             looked.span,
             total=self.reader.total(first) or 0,
             page_size=len(first.rows),
-            first_second=self.first_second(first),
+            first_second=self.first_second(first, looked.span),
         )
 
-    def first_second(self, first: Page) -> int | None:
+    def first_second(self, first: Page, span: Span) -> int | None:
         """Return where the rows of a span begin, if the provider's order tells."""
-        if not first.rows or not self.reader.facts.is_order_obeyed:
+        if not self.reader.facts.is_order_obeyed:
             return None
-        return self.reader.second_of(first.keys[0])
+        return next(iter(self.reader.seconds_on(first, span)), None)
 
     async def whole(self, looked: _Looked) -> AsyncIterator[FetchedWindow]:
         """Read a window until it is complete; one that changes too often is cut in two."""
@@ -266,7 +270,7 @@ class _Windows:
                 if contradictions == ATTEMPTS:
                     raise differs(f"LOX24 contradicts itself in {exc}.") from exc
             except TooLongError as exc:
-                parts = self.cut_at(looked.span, exc.last_second)
+                parts = self.cut_at(looked.span, exc.second)
                 break
             except TiesError as exc:
                 if looked.span.seconds == 1:
@@ -276,7 +280,7 @@ class _Windows:
             else:
                 return
             first = await self.reader.page(Question(looked.span), looked.window_id)
-        parts = parts or looked.span.split_behind(self.first_second(first), 2)
+        parts = parts or looked.span.split_behind(self.first_second(first, looked.span), 2)
         if len(parts) == 1:
             raise self.unstable(
                 f"The rows of {self.reader.stream.path} in the second {looked.span.until} (unix) "
@@ -291,7 +295,7 @@ class _Windows:
 
         Raises:
             MovedError: It changed meanwhile.
-            TooLongError: It holds too many pages, which no total told before.
+            TooLongError: It holds too many pages, which no total told before, or too large ones.
             TiesError: Rows of one of its seconds could not be collected.
         """
         reading = await self.reader.read(Question(looked.span), looked.window_id, first)
@@ -302,9 +306,9 @@ class _Windows:
         return FetchedWindow(looked.window_id, looked.span, rows, len(reading.pages), attempt, page_size)
 
     def lies_in(self, span: Span, raw: msgspec.Raw) -> bool:
-        """Whether a row is one that was wanted, where a second more was asked for at both ends."""
+        """Whether a row is one that was wanted, or a stranger, where more was asked for at both ends."""
         second = self.reader.second_of(keys_of(raw))
-        return second is None or span.holds(second)
+        return second is None or second not in {span.since - 1, span.until + 1}
 
     def cut_at(self, span: Span, second: int | None) -> tuple[Span, ...]:
         """Set a second apart from what is before and behind it; halves if the second is of no use."""
@@ -325,7 +329,9 @@ async def _batch(client: Lox24Client, stream: Stream, uuids: Sequence[str], wind
     async def page_of(number: int) -> Page:
         query: Query = uuids_query(uuids, number)
         try:
-            return await client.get(stream.path, query, read_page, window_id=window_id, page=number)
+            return await client.get(
+                stream.path, query, read_page, window_id=window_id, page=number, piecewise=Salvage
+            )
         except NotFound:  # behind the last page
             if number == 1:
                 raise
@@ -336,28 +342,31 @@ async def _batch(client: Lox24Client, stream: Stream, uuids: Sequence[str], wind
     except BadRequest as exc:
         if exc.status != HTTPStatus.REQUEST_URI_TOO_LONG or len(uuids) == 1:
             raise
-        half = len(uuids) // 2
-        return [
-            *await _batch(client, stream, uuids[:half], window_id),
-            *await _batch(client, stream, uuids[half:], window_id),
-        ]
+        return await _halves(client, stream, uuids, window_id)
     if not first.rows:
         return [first]
     # Without a total: as many as were asked for, if they are all there; those behind are then empty.
     promised = len(uuids) if first.total is None else min(first.total, len(uuids))
     count = -(-promised // len(first.rows))
-    return [first, *await together(*(page_of(number) for number in range(2, count + 1)))]
+    pages = [first, *await together(*(page_of(number) for number in range(2, count + 1)))]
+    if any(page.is_cut for page in pages) and len(uuids) > 1:
+        return await _halves(client, stream, uuids, window_id)
+    return pages
+
+
+async def _halves(client: Lox24Client, stream: Stream, uuids: Sequence[str], window_id: UUID) -> list[Page]:
+    half = len(uuids) // 2
+    return [
+        *await _batch(client, stream, uuids[:half], window_id),
+        *await _batch(client, stream, uuids[half:], window_id),
+    ]
 
 
 async def _single(client: Lox24Client, stream: Stream, uuid: str, window_id: UUID) -> msgspec.Raw | None:
     """Ask for one row; None if the provider says it is not there."""
     try:
-        return await client.get(f"{stream.path}/{uuid}", (), _read_single, window_id=window_id)
+        return await client.get(
+            f"{stream.path}/{uuid}", (), read_row, window_id=window_id, piecewise=lone_row
+        )
     except NotFound:
         return None
-
-
-def _read_single(answer: Answer) -> msgspec.Raw:
-    if keys_of(msgspec.Raw(answer.body)).uuid is None:
-        raise BadAnswer("An answer of LOX24 is not a message.", request_id=answer.request_id)
-    return msgspec.Raw(answer.body)

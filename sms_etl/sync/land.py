@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sms_etl.clock import as_utc
-from sms_etl.files import make_directory
+from sms_etl.files import make_directory, open_private
 from sms_etl.pii import Pii
 from sms_etl.providers.lox24.records import BadRow, Fields, read_sms
 from sms_etl.sync.columns import ReadRows, read_messages, read_rows
@@ -26,8 +26,10 @@ from sms_etl.sync.landed import (
     Landed,
     Layout,
     WindowFacts,
+    name_of,
     not_written,
 )
+from sms_etl.sync.set_aside import without_misplaced
 
 
 def write_aside(
@@ -52,6 +54,7 @@ def write_aside(
         DataDirError: The file cannot be written.
     """
     read = _read(layout, rows, pii)
+    read = without_misplaced(read, rows, layout, facts, pii, landing_schema(layout))
     facts = msgspec.structs.replace(
         facts, rows=read.good.num_rows, rows_bad=len(read.bad), prices_rounded=read.rounded
     )
@@ -59,7 +62,7 @@ def write_aside(
     table = table.append_column(
         SEEN_AT, pa.repeat(pa.scalar(as_utc(facts.fetched_at), SEEN_AT.type), len(table))
     )
-    path = folder / layout.stream / f"{facts.fetched_at:%Y%m%dT%H%M%S%f}-{facts.window_id}.parquet"
+    path = folder / layout.stream / name_of(facts)
     metadata = {METADATA_KEY: msgspec.json.encode(facts)}
     aside = _written_aside(path, table.replace_schema_metadata(metadata))
     return Aside(aside, Landed(path, facts), Counter(row.reason for row in read.bad))
@@ -94,6 +97,9 @@ _OUTCOME_COLUMNS = (
     pa.field("bad_created_at", pa.timestamp("us")),
 )
 
+OPTIONAL_COLUMNS = frozenset({"bad_created_at"})
+"""What files of earlier versions lack."""
+
 SEEN_AT = pa.field("seen_at", pa.timestamp("us"), nullable=False)
 """When the provider showed the row; one value a file, but a column is what the load can read."""
 
@@ -122,7 +128,7 @@ def _written_aside(path: Path, table: pa.Table) -> Path:
     make_directory(path.parent)
     aside = path.with_suffix(ASIDE)
     try:
-        with aside.open("wb") as file:
+        with open_private(aside) as file:
             pq.write_table(table, file, compression="zstd")
             file.flush()
             os.fsync(file.fileno())

@@ -1,15 +1,16 @@
 """Loads landed files in one transaction: rows, change log, quarantine, windows, watermark, or nothing.
 
 Loading a file twice changes nothing. Files are loaded in the order they were read, by one run at a time: the
-clock, which may have been wrong, does not decide which observation is the newer one. The SQL is made from
-the table's own columns, so that a column is named once, in `warehouse/tables.py`.
+clock, which may have been wrong, does not decide which observation is the newer one. The uuid is the key,
+whatever a row's time: one that comes with another `created_at` moves. The SQL is made from the table's own
+columns, so that a column is named once, in `warehouse/tables.py`.
 """
 
 # ruff: noqa: S608 - names are those of our own tables and files, values are parameters
 
 import logging
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from itertools import groupby, pairwise
 from operator import itemgetter
@@ -19,16 +20,18 @@ from sqlalchemy import insert, select, update
 
 from sms_etl.build_state import mark_stale
 from sms_etl.clock import as_utc, from_unix
+from sms_etl.providers.lox24.records import LEFT_OUT
 from sms_etl.sync.landed import Landed, WindowFacts
 from sms_etl.sync.plan import TEACHING_LATENESS, Purpose
 from sms_etl.sync.quarantine import quarantine
 from sms_etl.sync.streams import Stream
 from sms_etl.warehouse import tables
+from sms_etl.warehouse.copies import merge_copies
 from sms_etl.warehouse.store import Transaction
 
 _log = logging.getLogger(__name__)
 
-_MEMORY_OF_AN_INSERT = "80MB"
+MEMORY_OF_AN_INSERT = "80MB"
 """It only streams: what more it had would fill with the file's own blocks. A merge needs what it needs."""
 _TEXT_FEATURES = ("text_units", "text_parts", "text_non_gsm", "text_template")
 """Stay when the provider deletes the text they were read from."""
@@ -48,6 +51,8 @@ class LoadCounts:
     rows_pruned: int = 0
     """Of them, those of spans in which the provider has nothing any more."""
     rows_quarantined: int = 0
+    files_quarantined: int = 0
+    """Landed files that could not be loaded and were put aside as a whole."""
     rows_late: int = 0
     """New messages created before the watermark: they became visible late."""
     prices_rounded: int = 0
@@ -68,13 +73,28 @@ class Missing:
     """Other rows of their windows are still there."""
     of_all: tuple[tuple[str, ...], ...] = ()
     """By window: those of windows in which the provider has nothing any more, in order of their creation."""
+    moved: frozenset[str] = frozenset()
+    """Those that came with another time than they were stored with: wherever they were missing, they are
+    not."""
 
-    def __add__(self, other: "Missing") -> "Missing":
-        return Missing(self.of_some + other.of_some, self.of_all + other.of_all)
+    def __add__(self, later: "Missing") -> "Missing":
+        """Join it with what a later load found."""
+        windows = (tuple(uuid for uuid in uuids if uuid not in later.moved) for uuids in self.of_all)
+        return Missing(
+            tuple(uuid for uuid in self.of_some if uuid not in later.moved) + later.of_some,
+            (*(uuids for uuids in windows if uuids), *later.of_all),
+        )
 
 
 def load(
-    transaction: Transaction, stream: Stream, landed: Sequence[Landed], *, run_id: UUID, now: datetime
+    transaction: Transaction,
+    stream: Stream,
+    landed: Sequence[Landed],
+    *,
+    run_id: UUID,
+    now: datetime,
+    memory: str | None = MEMORY_OF_AN_INSERT,
+    is_late: bool = False,
 ) -> tuple[LoadCounts, Missing]:
     """Load landed files of one stream, together: a merge of many rows costs little more than one of few.
 
@@ -84,6 +104,9 @@ def load(
         landed: Oldest first, all observed in the same way and in one currency; see `batches`.
         run_id: The run that loads them; another one may have fetched them.
         now: Stamps the load.
+        memory: What an insert may take; None: what the machine has.
+        is_late: The files were put aside and others read since: a row that was seen later stays as it is,
+            the watermark where it is, and nothing counts as missing.
 
     Returns:
         What it counted, and what is missing from the windows that were read whole.
@@ -91,12 +114,19 @@ def load(
     files = _not_loaded(transaction, landed)
     if not files:
         return LoadCounts(), Missing()
+    if is_late:
+        files = [file.without_watermark() for file in files]
     facts = files[0].facts
-    batch = _show_batch(transaction, stream, files)
-    missing = _missing(transaction, stream, files)
+    batch = _show_batch(transaction, stream, files, is_late=is_late)
+    missing = Missing() if is_late else _missing(transaction, stream, files)
+    stored = _look_up(transaction, stream, facts, batch)
     late = _note_late_rows(transaction, stream, facts, batch)
-    counts = _merge(transaction, stream, facts, batch)
-    gone = _mark_gone(transaction, stream, files)
+    moved = _bring_home(transaction, stream) if stored else frozenset()
+    if stored:
+        counts = _compare_and_merge(transaction, stream, facts)
+    else:
+        counts = _insert(transaction, stream, facts, batch, memory)
+    gone = _mark_gone(transaction, stream, files, is_late=is_late)
     _log_windows(transaction, files, now)
     quarantined = quarantine(transaction, stream, files, run_id=run_id, now=now)
     unknown_fields = _note_unknown_fields(transaction, stream, now)
@@ -125,7 +155,7 @@ def load(
         counts.rows_gone,
         counts.rows_quarantined,
     )
-    return counts, missing
+    return counts, replace(missing, moved=moved)
 
 
 async def batches(landed: AsyncIterator[Landed], *, most_rows: int) -> AsyncIterator[list[Landed]]:
@@ -181,6 +211,7 @@ class _Batch:
     A view, as most columns are read once: a table of them would take as much memory as the load itself.
     """
 
+    rows: int
     earliest: datetime | None
     """By `created_at`; None without rows."""
     latest: datetime | None
@@ -190,8 +221,10 @@ class _Batch:
     """Whether the files follow each other in time, as those of a span do."""
 
 
-def _show_batch(transaction: Transaction, stream: Stream, files: Sequence[Landed]) -> _Batch:
-    """Make the view `batch`."""
+def _show_batch(
+    transaction: Transaction, stream: Stream, files: Sequence[Landed], *, is_late: bool
+) -> _Batch:
+    """Make the view `batch`; of files that come late, without the rows that were seen since."""
     columns = ", ".join(
         f"cast(landed.{column.name} as {column.type.compile(transaction.sql.dialect)}) as {column.name}"
         for column in stream.provider_columns
@@ -201,10 +234,17 @@ def _show_batch(transaction: Transaction, stream: Stream, files: Sequence[Landed
         select {columns}, landed.seen_at from read_parquet([{paths}]) as landed
         where landed.bad_reason is null and not landed.is_gone
         """
+    if is_late:
+        good += f"""
+            and not exists (
+                select 1 from raw.{stream.table.name} as stored
+                where stored.uuid = cast(landed.uuid as uuid) and stored.last_seen_at > landed.seen_at
+            )
+            """
     transaction.run(f"create or replace temp view batch as {good}")
     extent = f"count(*), count(distinct uuid), min(created_at), max(created_at), max({stream.cursor})"
     count, uuids, earliest, latest, reached = transaction.row(f"select {extent} from batch")
-    if uuids < count:  # files of a run before this one: the later observation counts
+    if uuids < count or is_late:  # files of a run before this one: the later observation counts
         transaction.run(
             f"""
             create or replace temp table newest as {good} qualify row_number() over (
@@ -218,20 +258,66 @@ def _show_batch(transaction: Transaction, stream: Stream, files: Sequence[Landed
         earlier.until is not None and later.since is not None and earlier.until < later.since
         for earlier, later in pairwise(spans)
     )
-    return _Batch(earliest, latest, reached, spans[0].since is not None and all(follows))
+    return _Batch(uuids, earliest, latest, reached, spans[0].since is not None and all(follows))
 
 
 def _quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def _merge(transaction: Transaction, stream: Stream, facts: WindowFacts, batch: _Batch) -> LoadCounts:
-    """Bring the batch into its table, and what it changes into the change log."""
-    if batch.earliest is None or batch.latest is None:
-        return LoadCounts()
-    if _is_stored(transaction, stream, batch.earliest, batch.latest):
-        return _compare_and_merge(transaction, stream, facts)
-    return _insert(transaction, stream, facts, batch)
+def _look_up(transaction: Transaction, stream: Stream, facts: WindowFacts, batch: _Batch) -> int:
+    """Make the table `met` of what is stored of the batch, with its stored time; return its number of rows.
+
+    Looked for first within the batch's own time, which is a fraction of the table, and beyond it if any row
+    is not there: it is new, or its time changed. What was asked for by uuid may be stored at two times.
+    """
+    within = ""
+    if batch.earliest is not None and facts.since is not None:
+        within = "and stored.created_at between $earliest and $latest"
+    met = _look_up_within(transaction, stream, batch, within)
+    return met if not within or met == batch.rows else _look_up_within(transaction, stream, batch, "")
+
+
+def _look_up_within(transaction: Transaction, stream: Stream, batch: _Batch, within: str) -> int:
+    transaction.run(
+        f"""
+        create or replace temp table met as
+        select stored.uuid, stored.created_at from raw.{stream.table.name} as stored
+        where stored.uuid in (select batch.uuid from batch) {within}
+        """,
+        {"earliest": batch.earliest, "latest": batch.latest} if within else None,
+    )
+    (met,) = transaction.row("select count(*) from met")
+    return int(met)
+
+
+def _bring_home(transaction: Transaction, stream: Stream) -> frozenset[str]:
+    """Move what is stored of the batch to the time it came with, each uuid once; return the uuids that moved.
+
+    The merge then finds all of it within the batch's own time. Warehouses of earlier versions may hold a row
+    at both of its times: the one that was seen last stays.
+    """
+    table = f"raw.{stream.table.name}"
+    transaction.run(
+        """
+        create or replace temp table moved as
+        select distinct batch.uuid, batch.created_at from batch
+        inner join met on batch.uuid = met.uuid
+        where batch.created_at != met.created_at
+        """
+    )
+    (copies,) = transaction.row("select count(*) - count(distinct uuid) from met")
+    if copies:
+        for statement in merge_copies(table, "select met.uuid from met group by all having count(*) > 1"):
+            transaction.run(statement)
+    transaction.run(
+        f"""
+        update {table} as stored set created_at = moved.created_at from moved
+        where stored.uuid = moved.uuid and stored.created_at != moved.created_at
+        """
+    )
+    rows = transaction.native.execute("select cast(uuid as varchar) from moved").fetchall()
+    return frozenset(uuid for (uuid,) in rows)
 
 
 def _is_stored(transaction: Transaction, stream: Stream, earliest: datetime, latest: datetime) -> bool:
@@ -243,9 +329,14 @@ def _is_stored(transaction: Transaction, stream: Stream, earliest: datetime, lat
     return bool(found)
 
 
-def _insert(transaction: Transaction, stream: Stream, facts: WindowFacts, batch: _Batch) -> LoadCounts:
-    """Insert a batch none of which can be stored: a first sync spends half of a merge's time."""
-    transaction.use_memory(_MEMORY_OF_AN_INSERT)
+def _insert(
+    transaction: Transaction, stream: Stream, facts: WindowFacts, batch: _Batch, memory: str | None
+) -> LoadCounts:
+    """Insert a batch none of which is stored: a first sync spends half of a merge's time."""
+    if not batch.rows:
+        return LoadCounts()
+    if memory is not None:
+        transaction.use_memory(memory)
     columns = ", ".join(column.name for column in stream.provider_columns)
     (new,) = transaction.row(
         f"""
@@ -272,7 +363,11 @@ def _compare_and_merge(transaction: Transaction, stream: Stream, facts: WindowFa
         )
         select {_kept_columns(columns)}, batch.seen_at,
             stored.uuid is null as is_new,
-            stored.uuid is not null and (stored.gone_at is not null or {_differs(columns)}) as is_changed,
+            stored.uuid is not null and (
+                stored.gone_at is not null
+                or batch.uuid in (select moved.uuid from moved)
+                or {_differs(columns)}
+            ) as is_changed,
             stored.uuid is null or {_differs(stream.tracked)} as is_logged,
             -- Later than the change before it, even under a clock that stands still.
             greatest(
@@ -408,17 +503,11 @@ def _note_late_rows(transaction: Transaction, stream: Stream, facts: WindowFacts
     if batch.earliest is None or batch.earliest >= watermark:
         return 0
     (late,) = transaction.row(
-        f"""
+        """
         insert into ops.late_row (uuid, created_at, watermark_at, observed_by, first_seen_at, purpose)
         select batch.uuid, batch.created_at, $watermark, $observed_by, batch.seen_at, $purpose
         from batch
-        where batch.created_at < $watermark
-            and not exists (
-                select 1 from raw.{stream.table.name} as stored
-                where stored.uuid = batch.uuid
-                    and stored.created_at >= (select min(created_at) from batch)
-                    and stored.created_at <= (select max(created_at) from batch)
-            )
+        where batch.created_at < $watermark and batch.uuid not in (select met.uuid from met)
         """,
         {"watermark": watermark, "observed_by": facts.observed_by, "purpose": facts.why_read.value},
     )
@@ -432,20 +521,22 @@ def _note_unknown_fields(transaction: Transaction, stream: Stream, now: datetime
         insert into ops.unknown_field (stream, field, first_seen_at)
         select distinct $table, field, cast($now as timestamp)
         from (select unnest(json_keys(extra)) as field from batch where extra is not null) as fields
-        where field not in (select known.field from ops.unknown_field as known where known.stream = $table)
+        where field != $left_out
+            and field not in (select known.field from ops.unknown_field as known where known.stream = $table)
         returning field
         """,
-        {"table": stream.table.name, "now": as_utc(now)},
+        {"table": stream.table.name, "now": as_utc(now), "left_out": LEFT_OUT},
     ).fetchall()
     return tuple(sorted(field for (field,) in rows))
 
 
-def _mark_gone(transaction: Transaction, stream: Stream, files: Sequence[Landed]) -> int:
+def _mark_gone(transaction: Transaction, stream: Stream, files: Sequence[Landed], *, is_late: bool) -> int:
     (marked,) = transaction.row(
         f"""
         update raw.{stream.table.name} as stored set gone_at = $gone_at, changed_at = $gone_at
         from read_parquet($paths) as landed
         where landed.is_gone and stored.uuid = cast(landed.uuid as uuid) and stored.gone_at is null
+            {"and stored.last_seen_at <= landed.seen_at" if is_late else ""}
         """,
         {"gone_at": as_utc(files[-1].facts.fetched_at), "paths": [str(file.path) for file in files]},
     )

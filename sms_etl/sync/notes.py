@@ -11,9 +11,11 @@ from sqlalchemy import Integer, func, insert, select, text, update
 
 from sms_etl import __version__
 from sms_etl.clock import as_utc
-from sms_etl.providers.lox24.client import RequestRecord, is_loopback
-from sms_etl.sync.landed import Landed, landed_files
+from sms_etl.loopback import is_loopback
+from sms_etl.providers.lox24.client import RequestRecord
+from sms_etl.sync.landed import Landed, Unreadable, find_landed
 from sms_etl.sync.plan import TEACHING_LATENESS, Purpose
+from sms_etl.sync.put_aside import names_aside
 from sms_etl.sync.streams import SMS, STREAMS, Stream
 from sms_etl.warehouse import tables
 from sms_etl.warehouse.store import Transaction
@@ -88,6 +90,8 @@ class Memory:
     account: HeldAccount | None = None
     not_loaded: list[tuple[Stream, list[Landed]]] = field(default_factory=list)
     """What was landed by a run that was killed before it could load it."""
+    unreadable: list[tuple[Stream, Unreadable]] = field(default_factory=list)
+    """What lies beside it and cannot be loaded."""
     recently_refused: bool = False
     """A wrong token was refused so lately that every request may be blocked."""
     is_resuming: bool = False
@@ -119,9 +123,10 @@ def recall(transaction: Transaction, landing: Path, now: datetime) -> Memory:
     loaded = set(transaction.sql.scalars(select(tables.fetch_window.c.landed)))
     for stream in STREAMS:
         memory.remember(transaction, stream)
-        landed = landed_files(landing, stream, but_not=loaded)
-        if landed:
-            memory.not_loaded.append((stream, landed))
+        found = find_landed(landing, stream, but_not=loaded | names_aside(transaction, stream))
+        memory.unreadable += [(stream, file) for file in found.unreadable]
+        if found.whole:
+            memory.not_loaded.append((stream, found.whole))
     return memory
 
 

@@ -14,6 +14,10 @@ MOST_PAGES = 45
 """A window of so many pages is not cut: halves would be too small to keep the connections busy."""
 
 
+MOST_PARTS = 4096
+"""A span is cut into so many at once, whatever its total says; each part is looked at before it is read."""
+
+
 class Purpose(StrEnum):
     """Why a window is read; it stays with the window from the plan to `ops.fetch_window`."""
 
@@ -122,4 +126,4 @@ def windows_of(span: Span, *, total: int, page_size: int, first_second: int | No
     pages = -(-total // max(page_size, 1))
     if pages <= MOST_PAGES or span.seconds == 1:
         return (span,)
-    return span.split_behind(first_second, -(-pages // PAGES_PER_WINDOW))
+    return span.split_behind(first_second, min(-(-pages // PAGES_PER_WINDOW), MOST_PARTS))

@@ -4,6 +4,7 @@ Once an account, at the first sync that sees a message; again after a run met wh
 once a day while a slower way is taken. Six requests, two for bulks, and nothing is loaded.
 """
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,9 +15,10 @@ import msgspec
 from sms_etl.clock import to_unix
 from sms_etl.errors import AccountNotActive, BadAnswer, BadRequest, NotFound, Unavailable
 from sms_etl.providers.lox24.client import Answer, Lox24Client
-from sms_etl.providers.lox24.paging import Page, read_page, uuids_query
+from sms_etl.providers.lox24.paging import Page, lone_row, read_page, uuids_query
+from sms_etl.providers.lox24.salvage import Salvage
 from sms_etl.sync.landed import new_window_id
-from sms_etl.sync.pages import Question, Reader, identified
+from sms_etl.sync.pages import Question, Reader, identified, is_uuid
 from sms_etl.sync.plan import Span
 from sms_etl.sync.provider_facts import (
     BULKS_UUID_FILTER,
@@ -28,6 +30,12 @@ from sms_etl.sync.provider_facts import (
     fact,
 )
 from sms_etl.sync.streams import BULKS, SMS, Stream
+
+_NOT_FOUND = "not found"
+_MOST_PAGES = 2**31 - 1
+"""That a page number may be."""
+_MOST_BACKWARDS = 0.2
+"""Pairs of neighbours in the wrong order: the time of a row may be wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,21 +118,39 @@ class _Probe:
 
     def order(self, first: Page) -> str:
         """Tell whether rows come oldest first."""
-        seconds = [second for keys in first.keys if (second := self.reader.second_of(keys)) is not None]
+        seconds = self.reader.seconds_on(first, self.span)
         if len(set(seconds)) < 2:
             return UNKNOWN
-        return "obeyed" if seconds == sorted(seconds) else "ignored"
+        pairs = list(itertools.pairwise(seconds))
+        backwards = sum(earlier > later for earlier, later in pairs)
+        return "obeyed" if backwards <= len(pairs) * _MOST_BACKWARDS else "ignored"
 
     async def bounds(self, first: Page) -> str:
         """Tell whether a span that begins and ends with a row's second holds that row."""
-        known = [
-            (uuid, second)
+        known = {
+            second: uuid
             for keys in first.keys
-            if (uuid := keys.uuid) is not None and (second := self.reader.second_of(keys)) is not None
-        ]
-        if not known:
-            return UNKNOWN
-        uuid, second = known[len(known) // 2]
+            if is_uuid(keys)
+            and (uuid := keys.uuid) is not None
+            and (second := self.reader.second_of(keys)) is not None
+            and self.span.holds(second)
+        }
+        seconds = sorted(known)
+        middle, last = (len(seconds) - 1) // 2, len(seconds) - 1
+        asked = list(dict.fromkeys(seconds[place] for place in (middle, 0, last) if seconds))
+        found = UNKNOWN
+        for second in asked:  # more than one: the time of a row may be wrong
+            found = await self._bounds_at(second, known[second])
+            if found in {"inclusive", "exclusive"}:
+                return found
+        if found == _NOT_FOUND and len(asked) > 1:
+            raise differs(
+                f"LOX24 does not obey the filter {self.stream.cursor} on {self.stream.path}: "
+                "a message is not found by the second it was created in."
+            )
+        return UNKNOWN
+
+    async def _bounds_at(self, second: int, uuid: str) -> str:
         exactly = Question(Span(second, second))
         if (await self.reader.page(exactly, self.window_id)).rows:
             return "inclusive"
@@ -132,19 +158,16 @@ class _Probe:
         found = await wider.page(exactly, self.window_id)
         if second in {self.reader.second_of(keys) for keys in found.keys}:
             return "exclusive"
-        if await self._is_gone(uuid):
-            return UNKNOWN
-        raise differs(
-            f"LOX24 does not obey the filter {self.stream.cursor} on {self.stream.path}: "
-            "a message is not found by the second it was created in."
-        )
+        return UNKNOWN if await self._is_gone(uuid) else _NOT_FOUND
 
     async def totals(self, first: Page) -> list[Fact]:
         """Tell what totals are worth, and how many rows a page holds."""
         if first.total is None:
             return [fact("totals", "missing")]
-        last = -(-first.total // len(first.rows))
+        last = max(1, -(-first.total // len(first.rows)))
         size = fact("page_size", len(first.rows) if last > 1 else UNKNOWN)
+        if last >= _MOST_PAGES:
+            return [fact("totals", "wrong"), size]
         whole = Question(self.span)
         behind = await self.reader.beyond(whole, self.window_id, last + 1)
         ending = first if last == 1 else await self.reader.beyond(whole, self.window_id, last)
@@ -159,17 +182,21 @@ class _Probe:
 
     async def uuid_filter(self, first: Page) -> str:
         """Tell whether rows can be asked for by a list of uuids."""
-        known = [keys.uuid.lower() for keys in first.keys if keys.uuid is not None]
+        known = [keys.uuid.lower() for keys in first.keys if keys.uuid is not None and is_uuid(keys)]
         asked = list(dict.fromkeys([*known[:1], *known[-1:]]))
         if not asked:
             return UNKNOWN
         try:
             answered = await self.client.get(
-                self.stream.path, uuids_query(asked, 1), read_page, window_id=self.window_id
+                self.stream.path,
+                uuids_query(asked, 1),
+                read_page,
+                window_id=self.window_id,
+                piecewise=Salvage,
             )
         except BadRequest:
             return "rejected"
-        rows = {row for row, _ in identified(answered)}
+        rows = {row for row, _ in identified(answered) if isinstance(row, str)}
         if not rows <= set(asked):
             return "ignored"
         for uuid in asked:
@@ -179,7 +206,9 @@ class _Probe:
 
     async def _is_gone(self, uuid: str) -> bool:
         try:
-            await self.client.get(f"{self.stream.path}/{uuid}", (), _ignore, window_id=self.window_id)
+            await self.client.get(
+                f"{self.stream.path}/{uuid}", (), _ignore, window_id=self.window_id, piecewise=lone_row
+            )
         except NotFound:
             return True
         return False

@@ -5,8 +5,8 @@ uuid, whatever else of the row changes; without one, all that is kept of it, wit
 
 * Met again and still bad, an open row stays the one row it is, brought up to date.
 * An accepted row stays accepted while it is bad for the same reason, with the same price; else it is new.
-* A row that is loaded is marked as replayed, accepted or not. One without a uuid is marked when its seconds
-  were read again, whole, and it was not among them.
+* A row that is loaded is marked as replayed, accepted or not, unless a copy of it is still bad. One without a
+  uuid is marked when its seconds were read again, whole, and it was not among them.
 """
 
 # ruff: noqa: S608 - names are those of our own tables, values are parameters
@@ -44,14 +44,17 @@ def quarantine(
         now: Stamps the rows.
     """
     (is_any_known,) = transaction.row("select exists(select 1 from ops.quarantine where replayed_at is null)")
+    is_any_bad = any(file.facts.rows_bad for file in files)
+    if is_any_bad:
+        _show_bad_rows(transaction, files)
+    elif is_any_known:
+        _show_no_bad_rows(transaction)
     if is_any_known:
         _mark_loaded(transaction, stream, now)
-    if any(file.facts.rows_bad for file in files):
-        _show_bad_rows(transaction, files)
+    if is_any_bad:
         added = _keep_with_uuid(transaction, stream, files, run_id, now)
         return added + _keep_without_uuid(transaction, stream, files, run_id, now)
     if is_any_known and _is_any_without_uuid(transaction):
-        _show_no_bad_rows(transaction)
         _keep_without_uuid(transaction, stream, files, run_id, now)
     return 0
 
@@ -100,6 +103,7 @@ def _mark_loaded(transaction: "Transaction", stream: Stream, now: datetime) -> N
         update ops.quarantine set replayed_at = $now
         where replayed_at is null and list_contains($streams, stream)
             and ({_KEY}) in (select cast(uuid as varchar) from batch)
+            and ({_KEY}) not in (select bad_row.key from bad_row where bad_row.key is not null)
         """,
         {"now": as_utc(now), "streams": _streams_of(stream)},
     )

@@ -40,7 +40,7 @@ class Stream:
     def layout(self) -> Layout:
         """What its landed files hold."""
         columns = tuple((column.name, _kind(column.type)) for column in self.provider_columns)
-        return Layout(self.name, columns, self.read)
+        return Layout(self.name, columns, self.read, self.cursor)
 
 
 def _kind(column_type: TypeEngine[Any]) -> Kind:

@@ -8,7 +8,7 @@ are, and it must still say so at the end.
 """
 
 import itertools
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -21,6 +21,7 @@ from sms_etl.providers.lox24.client import Query
 from sms_etl.providers.lox24.paging import Page, between
 from sms_etl.providers.lox24.records import UNREADABLE
 from sms_etl.sync.pages import (
+    Found,
     Identity,
     MovedError,
     Question,
@@ -43,6 +44,7 @@ _REQUESTS_AT_LEAST = 60
 """A second may cost so many requests. Pages in random order need ln(rows) times as many: 8 for 3,000 rows."""
 _BARREN_ROUNDS = 2
 """So many rounds of all orders without a new row, and the rest will not come either."""
+_UUIDS_AT_ONCE = 20
 _ANCHORED_DIGITS = 4
 """The filter finds digits anywhere in a number: fewer than these are found in most of them."""
 _PRIVATE_DIGITS = 3
@@ -63,31 +65,32 @@ async def completed(reader: Reader, reading: Reading) -> list[msgspec.Raw]:
     """
     if reading.is_whole():
         return [raw for page in reading.pages for raw in page.rows]
-    rows: Rows = reading.distinct()
-    if len(rows) < reading.total:
+    found = reading.found()
+    if not reader.has_all(reading, found):
         if reading.question.span.seconds == 1:
-            rows = await _Second(reader, reading).all_rows()
+            found = await _Second(reader, reading).all_rows()
         else:
             seconds = _on_two_pages(reader, reading)
             for second in await together(*(_second(reader, reading, at) for at in seconds)):
-                rows = {**rows, **second}
-    if len(rows) != reading.total:
+                found.merge(second)
+    if not reader.has_all(reading, found):
         raise MovedError
-    return list(rows.values())
+    return found.all_rows()
 
 
 def _on_two_pages(reader: Reader, reading: Reading) -> list[int]:
     """Return the seconds with rows on two neighbouring pages."""
-    seconds = [[reader.second_of(keys) for keys in page.keys] for page in reading.pages]
+    seconds = [reader.seconds_on(page, reading.question.span) for page in reading.pages]
     edges = itertools.pairwise(each for each in seconds if each)
-    return sorted({ends[-1] for ends, begins in edges if ends[-1] is not None and ends[-1] == begins[0]})
+    return sorted({ends[-1] for ends, begins in edges if ends[-1] == begins[0]})
 
 
-async def _second(reader: Reader, reading: Reading, at: int) -> Rows:
+async def _second(reader: Reader, reading: Reading, at: int) -> Found:
     question = with_filters(Question(Span(at, at)), reading.question.filters)
     first = await reader.page(question, reading.window_id)
     alone = await reader.read(question, reading.window_id, first)
-    return alone.distinct() if alone.is_whole() else await _Second(reader, alone).all_rows()
+    found = alone.found()
+    return found if reader.has_all(alone, found) else await _Second(reader, alone).all_rows()
 
 
 # Ways to divide
@@ -246,11 +249,11 @@ class _Second:
 
     reader: Reader
     reading: Reading
-    found: dict[Identity, msgspec.Raw] = field(init=False)
+    found: Found = field(init=False)
     requests: int = 0
 
     def __post_init__(self) -> None:
-        self.found = self.reading.distinct()
+        self.found = self.reading.found()
         self.page_size = max(len(page.rows) for page in self.reading.pages)
         pages = -(-self.reading.total // max(self.page_size, 1))
         self.most_requests = _REQUESTS_AT_LEAST + _REQUESTS_A_PAGE * pages
@@ -262,31 +265,51 @@ class _Second:
     @property
     def is_over(self) -> bool:
         """Whether there is nothing more to ask: all rows are found, or more than can be."""
-        return len(self.found) >= self.reading.total or self.requests >= self.most_requests
+        return self.has_all or self.requests >= self.most_requests
 
-    async def all_rows(self) -> Rows:
+    @property
+    def has_all(self) -> bool:
+        return self.found.count() >= self.reading.total
+
+    async def all_rows(self) -> Found:
         """Collect until all rows are found.
 
         Raises:
             MovedError: Their number changed meanwhile.
             TiesError: Some were never answered.
         """
-        await self._divided(self.reading.question, self.found, self.reading.total)
+        await self._divided(self.reading.question, self.found.rows, self.reading.total)
+        if not self.has_all:
+            await self._counted_by_uuid()
         await self._confirm_total()
-        if len(self.found) < self.reading.total:
+        if not self.reader.has_all(self.reading, self.found):
             raise self._unstable()
         return self.found
+
+    async def _counted_by_uuid(self) -> None:
+        """Ask by uuid for the rows that came on two pages: what is there twice is answered twice then."""
+        met: Counter[Identity] = Counter()
+        for page in self.reading.pages:
+            met.update({row for row, _ in identified(page)})
+        asked = [row for row, pages in met.items() if pages > 1 and isinstance(row, str)]
+        for start in range(0, len(asked), _UUIDS_AT_ONCE):
+            uuids = asked[start : start + _UUIDS_AT_ONCE]
+            filters = tuple(("uuid[]", uuid) for uuid in uuids)
+            try:
+                await self._page(with_filters(self.reading.question, filters))
+            except BadRequest:
+                return  # the provider does not know the filter
 
     async def _confirm_total(self) -> None:
         first = await self.reader.page(self.reading.question, self.window_id)
         total = self.reader.total(first)
         if total is None:
             again = await self.reader.read(self.reading.question, self.window_id, first)
-            self.found |= again.distinct()
+            self.found.merge(again.found())
             total = again.total
         else:
-            self.found |= dict(identified(first))
-        if total != self.reading.total or len(self.found) > total:
+            self.found.add(first)
+        if total != self.reading.total or len(self.found.rows) > max(total, self.reading.answered):
             raise MovedError
 
     async def _divided(self, question: Question, known: Rows, count: int) -> set[Identity]:
@@ -303,7 +326,7 @@ class _Second:
                 some, cells = cells[:_CELLS_AT_ONCE], cells[_CELLS_AT_ONCE:]
                 answered = await together(*(self._cell(question, cell, count) for cell in some))
                 got |= set().union(*answered)
-            known = {row: self.found[row] for row in {*known, *got}}
+            known = {row: self.found.rows[row] for row in {*known, *got}}
         return got
 
     def _best(self, ways: Sequence[_Way], known: Rows, count: int) -> tuple[_Way, list[_Cell]] | None:
@@ -341,7 +364,7 @@ class _Second:
         got = {row for page in pages for row, _ in identified(page)}
         if len(got) >= count or self.is_over:
             return got
-        known = {row: self.found[row] for row in {*got, *cell.known}}
+        known = {row: self.found.rows[row] for row in {*got, *cell.known}}
         return got | await self._divided(narrowed, known, count)
 
     async def _counted(self, question: Question, first: Page) -> tuple[list[Page], int]:
@@ -356,7 +379,7 @@ class _Second:
         pages = -(-count // max(self.page_size, 1))
         barren = 0
         while not self.is_over and barren < _BARREN_ROUNDS:
-            before = len(self.found)
+            before = self.found.count()
             for orders in self._orders():
                 for start in range(1, pages + 1, _CELLS_AT_ONCE):
                     if self.is_over or len(got) >= count:
@@ -365,7 +388,7 @@ class _Second:
                     ordered = with_filters(question, (), orders)
                     for page in await together(*(self._page(ordered, number) for number in numbers)):
                         got |= {row for row, _ in identified(page)}
-            barren = 0 if len(self.found) > before else barren + 1
+            barren = 0 if self.found.count() > before else barren + 1
         return got
 
     def _orders(self) -> Iterator[Query]:
@@ -376,11 +399,11 @@ class _Second:
     async def _page(self, question: Question, number: int = 1) -> Page:
         self.requests += 1
         page = await self.reader.beyond(question, self.window_id, number)
-        self.found |= dict(identified(page))
+        self.found.add(page)
         return page
 
     def _unstable(self) -> TiesError:
-        second, missing = self.reading.question.span.until, self.reading.total - len(self.found)
+        second, missing = self.reading.question.span.until, self.reading.total - self.found.count()
         return TiesError(
             second,
             f"{missing} of the {self.reading.total} rows of {self.reader.stream.path} in the second {second} "

@@ -13,17 +13,21 @@ from sms_etl.clock import Clock, as_utc
 from sms_etl.errors import NotAWarehouse, WarehouseTooNew
 from sms_etl.warehouse import tables
 from sms_etl.warehouse.comments import write_table_comments
+from sms_etl.warehouse.copies import merge_all_copies
 from sms_etl.warehouse.version import VERSION
 
 STEPS: Mapping[int, tuple[str, ...]] = {
     2: (
         "alter table raw.sms alter column source type bigint",
         "alter table raw.bulk alter column source type bigint",
+        *merge_all_copies("raw.sms"),
+        *merge_all_copies("raw.bulk"),
         "alter table ops.account add column is_sandbox boolean",
         "alter table ops.sync_run add column purpose varchar",
         "alter table ops.sync_run add column rows_pruned bigint",
         "alter table ops.sync_run add column prices_rounded bigint",
         "alter table ops.sync_run add column quarantine_open bigint",
+        "alter table ops.sync_run add column quarantine_files bigint",
         "alter table ops.sync_run add column differences bigint",
         "alter table ops.sync_run add column bulks_differing bigint",
         "alter table ops.sync_run add column bulks_error varchar",
@@ -32,9 +36,16 @@ STEPS: Mapping[int, tuple[str, ...]] = {
         "alter table ops.quarantine add column created_at timestamp",
         "alter table ops.quarantine add column accepted_at timestamp",
         "alter table ops.quarantine add column accepted_reason varchar",
+        "alter table ops.quarantine add column kind varchar default 'row'",
+        "alter table ops.quarantine add column landed varchar",
+        "alter table ops.quarantine add column since_at timestamp",
+        "alter table ops.quarantine add column until_at timestamp",
+        "alter table ops.sync_run add column files_quarantined bigint",
         "alter table ops.build_context add column project_digest varchar",
         "alter table ops.build_context add column loaded_digest varchar",
         "alter table ops.build_context add column is_current boolean",
+        # It held the characters themselves, letters of names and digits of codes among them.
+        "update raw.sms set text_non_gsm = null where not starts_with(text_non_gsm, '{')",
         """
         update ops.quarantine
         set created_at = make_timestamp(1000000 * try_cast(raw ->> 'created_at' as bigint))
@@ -76,8 +87,17 @@ STEPS: Mapping[int, tuple[str, ...]] = {
         """,
         """
         create table ops.publication (
-            published_at timestamp not null, is_forced boolean not null,
+            published_at timestamp not null, contents varchar not null, is_forced boolean not null,
             forced_reason varchar, failed_tests json not null
+        )
+        """,
+        """
+        create table ops.pii (policy varchar not null, key_fingerprint varchar, since_at timestamp not null)
+        """,
+        """
+        create table ops.pii_receipt (
+            receipt_id uuid not null, kind varchar not null, started_at timestamp not null,
+            finished_at timestamp, messages bigint, quarantined bigint, files bigint, reason varchar
         )
         """,
     ),
@@ -126,6 +146,12 @@ def _found_version(connection: Connection) -> int | None:
     """Give the file's version, or None if it is empty."""
     inspector = inspect(connection)
     if inspector.has_table("schema_version", schema="ops"):
+        if not inspector.has_table("sms", schema="raw"):
+            raise NotAWarehouse(
+                "The warehouse file is a published copy, without the provider's rows: it is no warehouse.",
+                hint="Start again from a file of `sms-etl backup`, or of SMS_ETL_PUBLISH=all; "
+                "docs/operations.md says how. Nothing was changed.",
+            )
         version: int | None = connection.scalar(select(func.max(tables.schema_version.c.version)))
         return version
     count = connection.scalar(text(_FOREIGN_RELATIONS))

@@ -15,10 +15,10 @@ _FAILED_TESTS = """
 select model, test, failures from ops.model_test
 where severity = 'error' and failures > 0 order by model, test
 """
-_RECORD = "insert into ops.publication by name select ? as published_at, ? as is_forced, ? as forced_reason, \
-cast(? as json) as failed_tests"
-_LAST = "select published_at, is_forced, forced_reason, cast(failed_tests as varchar) as failed_tests \
-from ops.publication order by published_at desc limit 1"
+_RECORD = "insert into ops.publication by name select ? as published_at, ? as contents, ? as is_forced, \
+? as forced_reason, cast(? as json) as failed_tests"
+_LAST = "select published_at, contents, is_forced, forced_reason, \
+cast(failed_tests as varchar) as failed_tests from ops.publication order by published_at desc limit 1"
 _HAS_PUBLICATIONS = "select 1 from duckdb_tables() where schema_name = 'ops' and table_name = 'publication'"
 
 
@@ -45,13 +45,15 @@ def failed_checks(connection: duckdb.DuckDBPyConnection) -> tuple[str, ...]:
 def record_publication(
     connection: duckdb.DuckDBPyConnection,
     published_at: datetime,
+    contents: str,
     failed_tests: Sequence[str],
     forced_reason: str | None,
 ) -> None:
     """Record a publication; it is a forced one if any test had failed."""
     is_forced = bool(failed_tests)
     reason = forced_reason if is_forced else None
-    connection.execute(_RECORD, [published_at, is_forced, reason, json.dumps(failed_tests)]).fetchall()
+    values = [published_at, contents, is_forced, reason, json.dumps(failed_tests)]
+    connection.execute(_RECORD, values).fetchall()
 
 
 def withdraw_publication(connection: duckdb.DuckDBPyConnection, published_at: datetime) -> None:

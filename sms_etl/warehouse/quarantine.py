@@ -11,6 +11,7 @@ from uuid import UUID
 
 from sms_etl.clock import as_utc
 from sms_etl.errors import NotInQuarantine
+from sms_etl.warehouse.read import has_relation
 
 if TYPE_CHECKING:
     import duckdb
@@ -18,10 +19,17 @@ if TYPE_CHECKING:
 OPEN = "replayed_at is null and accepted_at is null"
 """A condition on `ops.quarantine`: the row waits for somebody."""
 
+ROW, FILE = "row", "file"
+"""What waits: a row of the provider, or a landed file as a whole."""
+
 _SHOWN = """
     quarantine_id,
+    kind,
     stream,
     reason,
+    landed,
+    since_at,
+    until_at,
     cast(try_cast(uuid as uuid) as varchar) as uuid,
     created_at,
     price,
@@ -35,11 +43,18 @@ _SHOWN = """
 
 @dataclass(frozen=True)
 class QuarantinedRow:
-    """A row that could not be loaded; times are UTC."""
+    """A row that could not be loaded, or a landed file; times are UTC."""
 
     quarantine_id: UUID
+    kind: str
+    """`row` or `file`."""
     stream: str
     reason: str
+    landed: str | None
+    """Of a file: its name below the stream's landing folder."""
+    since_at: datetime | None
+    """Of a file: the first second it holds; None if that is not known."""
+    until_at: datetime | None
     uuid: str | None
     """None if it is not readable."""
     created_at: datetime | None
@@ -64,8 +79,21 @@ class QuarantinedRow:
 
 def count_open(connection: "duckdb.DuckDBPyConnection") -> int:
     """Count the rows that wait for somebody."""
-    [(count,)] = connection.execute(f"select count(*) from ops.quarantine where {OPEN}").fetchall()  # noqa: S608 - a constant
+    [(count,)] = connection.execute(f"select count(*) from {_of(connection)} where {OPEN}").fetchall()  # noqa: S608 - a constant
     return int(count)
+
+
+def count_open_files(connection: "duckdb.DuckDBPyConnection") -> int:
+    """Count the landed files among them."""
+    [(count,)] = connection.execute(
+        f"select count(*) from {_of(connection)} where {OPEN} and kind = '{FILE}'"  # noqa: S608 - constants
+    ).fetchall()
+    return int(count)
+
+
+def _of(connection: "duckdb.DuckDBPyConnection") -> str:
+    """Return what to read: a published copy may have the mart alone, which is the same without `raw`."""
+    return "ops.quarantine" if has_relation(connection, "ops", "quarantine") else "marts.quarantined_rows"
 
 
 def quarantined_rows(
@@ -75,7 +103,7 @@ def quarantined_rows(
     where = OPEN if is_open_only else "true"
     rows = connection.execute(
         f"""
-        select {_SHOWN} from ops.quarantine where {where}
+        select {_SHOWN} from {_of(connection)} where {where}
         order by quarantined_at, created_at, quarantine_id
         """  # noqa: S608 - constants
     ).fetchall()

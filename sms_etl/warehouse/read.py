@@ -16,11 +16,18 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from sms_etl.errors import NoWarehouse, QueryError, WarehouseError
+from sms_etl.errors import (
+    NotAWarehouse,
+    NoWarehouse,
+    QueryError,
+    SmsEtlError,
+    WarehouseError,
+    WarehouseLocked,
+)
 from sms_etl.settings import Settings, load_settings
 from sms_etl.stopping import interrupting
 from sms_etl.tabular import printable
-from sms_etl.warehouse.file import path_of, why_not_opened
+from sms_etl.warehouse.file import damaged, is_damage, path_of, why_not_opened
 from sms_etl.warehouse.version import VERSION
 
 if TYPE_CHECKING:
@@ -52,20 +59,34 @@ _MARTS = """
 select table_schema || '.' || table_name as "table" from information_schema.tables
 where table_schema = 'marts' order by all
 """
+_NOT_IN_THE_COPY = re.compile(r"with name \W*((raw|staging|intermediate)\.|quarantine\b|ops\.quarantine\b)")
+_NOT_PUBLISHED = (
+    "The provider's rows and the quarantine are not in the published copy unless SMS_ETL_PUBLISH=all. "
+    "`sms-etl query --warehouse` reads the warehouse itself; marts.fct_sms and marts.quarantined_rows tell "
+    "of the same rows."
+)
+_HAS_RELATION = "select 1 from information_schema.tables where table_schema = ? and table_name = ?"
 _FORBIDDEN = "it may only read the published copy: no files, no network, no extensions, no settings"
 
 
-def connect(settings: Settings | None = None) -> duckdb.DuckDBPyConnection:
+def connect(settings: Settings | None = None, *, is_of_warehouse: bool = False) -> duckdb.DuckDBPyConnection:
     """Open the published copy, read-only and locked down: no files, no network, no extensions, no settings.
 
     The tables are `marts.cost_monthly` and so on. A publication that comes later is seen by the next
     connection. `sql(...).fetchall()` and `.to_arrow_table()` are exact; `.df()` makes floats of decimals.
 
+    Args:
+        settings: Those of the environment unless given.
+        is_of_warehouse: Open the warehouse itself, raw tables and quarantine included; nothing can write it
+            meanwhile.
+
     Raises:
         NoWarehouse: Nothing was published yet.
         NotAWarehouse: The file is something else.
+        WarehouseLocked: It is the warehouse, and another program has it open.
     """
-    path = (settings or load_settings()).published_path
+    found = settings or load_settings()
+    path = path_of(found.warehouse_url) if is_of_warehouse else found.published_path
     _check_exists(path)
     connection = duckdb.connect(":memory:", config=_CONFIG)
     try:
@@ -75,7 +96,7 @@ def connect(settings: Settings | None = None) -> duckdb.DuckDBPyConnection:
             connection.execute(statement)
     except duckdb.Error as exc:
         connection.close()
-        raise why_not_opened(exc, path) from exc
+        raise _copy_not_opened(exc, path) from exc
     return connection
 
 
@@ -85,8 +106,10 @@ def published(settings: Settings | None = None) -> Iterator[duckdb.DuckDBPyConne
 
     Raises:
         NoWarehouse: Nothing was published yet.
+        WarehouseError: It is damaged, or is something else.
     """
-    with connect(settings) as connection:
+    found = settings or load_settings()
+    with connect(found) as connection, _damage_explained(found.published_path):
         yield connection
 
 
@@ -171,10 +194,17 @@ def query(sql: str, settings: Settings | None = None) -> QueryResult:
 
 @contextmanager
 def open_query(
-    sql: str, settings: Settings | None = None
+    sql: str, settings: Settings | None = None, *, is_of_warehouse: bool = False
 ) -> Iterator[tuple[tuple[str, ...], Iterator[tuple[Any, ...]]]]:
-    """Run a query as `query` does; yield its columns, and its rows as they are fetched."""
-    with published(settings) as connection, interrupting(connection), _explained():
+    """Run a query as `query` does; yield its columns, and its rows as they are fetched.
+
+    With `is_of_warehouse` it is run on the warehouse itself: see `connect`.
+    """
+    with (
+        connect(settings, is_of_warehouse=is_of_warehouse) as connection,
+        interrupting(connection),
+        _explained(),
+    ):
         answer = connection.execute(_statement(connection, sql))
         batches = iter(lambda: answer.fetchmany(_BATCH), [])
         yield tuple(column[0] for column in answer.description or ()), chain.from_iterable(batches)
@@ -191,16 +221,41 @@ def newest(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
     path = path_of(settings.warehouse_url)
     try:
         connection = _open(path)
-    except WarehouseError:
-        connection = _open(settings.published_path)
-    with connection:
-        _refuse_an_older_one(connection)
+    except (WarehouseLocked, NoWarehouse):  # what else is wrong with it is not to be hidden behind its copy
+        path = settings.published_path
+        connection = _open(path)
+    with connection, _damage_explained(path):
+        _refuse_an_older_one(connection, path)
         yield connection
 
 
-def _refuse_an_older_one(connection: duckdb.DuckDBPyConnection) -> None:
+def has_relation(connection: duckdb.DuckDBPyConnection, schema: str, name: str) -> bool:
+    """Return whether there is such a table or view: a published copy has not all that a warehouse has."""
+    return bool(connection.execute(_HAS_RELATION, [schema, name]).fetchall())
+
+
+@contextmanager
+def _damage_explained(path: Path) -> Iterator[None]:
+    """Raise WarehouseError where a file turns out to be damaged only when its rows are read."""
+    try:
+        yield
+    except duckdb.Error as exc:
+        if is_damage(str(exc)):
+            raise damaged(path) from exc
+        raise
+
+
+def _refuse_an_older_one(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     """Refuse a file that lacks what this version reads; the next writer brings it up to date."""
-    [(found,)] = connection.execute("select max(version) from ops.schema_version").fetchall()
+    try:
+        [(found,)] = connection.execute("select max(version) from ops.schema_version").fetchall()
+    except (duckdb.CatalogException, duckdb.BinderException):
+        found = None
+    if not isinstance(found, int):
+        raise NotAWarehouse(
+            f"{path} is another program's: it has no version of sms_etl.",
+            hint="Point SMS_ETL_WAREHOUSE or SMS_ETL_DATA_DIR elsewhere. Nothing was changed.",
+        )
     if found < VERSION:
         raise WarehouseError(
             f"The warehouse has version {found}; this sms_etl reads version {VERSION}.",
@@ -216,7 +271,16 @@ def _open(path: Path) -> duckdb.DuckDBPyConnection:
         raise why_not_opened(exc, path) from exc
 
 
+def _copy_not_opened(exc: duckdb.Error, path: Path) -> SmsEtlError:
+    refusal = why_not_opened(exc, path)
+    if isinstance(refusal, NotAWarehouse):
+        return NotAWarehouse(refusal.message, hint="Run `sms-etl publish`: it puts a new copy in its place.")
+    return refusal
+
+
 def _check_exists(path: Path) -> None:
+    if path.is_symlink():
+        return  # one that leads nowhere is no warehouse that is yet to come
     if not path.exists():
         raise NoWarehouse(f"Nothing is published at {path} yet.", hint="Run `sms-etl sync` first.")
 
@@ -256,6 +320,8 @@ def _explained() -> Iterator[None]:
         raise QueryError(
             "The query needs more memory than there is.", hint="Read fewer rows or columns, or aggregate."
         ) from exc
+    except duckdb.CatalogException as exc:
+        raise _refused(exc, hint=_NOT_PUBLISHED if _NOT_IN_THE_COPY.search(str(exc)) else "") from exc
     except duckdb.Error as exc:
         raise _refused(exc) from exc
 
@@ -264,9 +330,9 @@ def _name(text: str) -> str:
     return '"' + text.replace('"', '""') + '"'
 
 
-def _refused(reason: object) -> QueryError:
+def _refused(reason: object, *, hint: str = "") -> QueryError:
     lines = "\n".join(printable(line) for line in str(reason).splitlines())  # it may quote a value of a row
     return QueryError(
         f"The query was refused: {lines}",
-        hint='`sms-etl query "show tables"` lists the tables; docs/data-dictionary.md explains them.',
+        hint=hint or '`sms-etl query "show tables"` lists the tables; docs/data-dictionary.md explains them.',
     )

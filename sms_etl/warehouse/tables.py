@@ -22,6 +22,7 @@ from sqlalchemy import (
 
 metadata = MetaData()
 Money = Numeric(18, 6)
+_EXTRA = "fields not known here: types and lengths under pseudonymise; cut_bytes: beyond 16 KB a row"
 
 sms = Table(
     "sms",
@@ -44,12 +45,12 @@ sms = Table(
     Column("currency", String, nullable=False, comment="the account's, from GET /me"),
     Column("service_code", String, comment="the provider's service"),
     Column("voice_lang", String, comment="voice only"),
-    Column("sender_id", String, comment="number or name it was sent from"),
-    Column("callback_data", String, comment="what the sender passed along for its own use"),
+    Column("sender_id", String, comment="name it was sent from, or number, masked and marked by its hash"),
+    Column("callback_data", String, comment="what the sender passed along for its own use; hashed"),
     Column("bulk_id", Uuid, comment="bulk it belongs to"),
     Column("key_id", BigInteger, comment="API key that sent it"),
     Column("source", BigInteger, comment="the provider gives no bounds"),
-    Column("ip", String, comment="address it was sent from"),
+    Column("ip", String, comment="network of the address it was sent from"),
     Column("attempts_count_max", SmallInteger, comment="voice only"),
     Column("phone_hash", String, comment="HMAC-SHA-256 of the number, 32 hex digits"),
     Column("phone_masked", String, comment="country code and last two digits"),
@@ -57,10 +58,10 @@ sms = Table(
     Column("text", String, comment="null unless SMS_ETL_PII=keep"),
     Column("text_units", Integer, comment="septets (GSM 03.38) or UTF-16 code units"),
     Column("text_parts", Integer, comment="parts as we count them; flags only, parts_count is billed"),
-    Column("text_non_gsm", String, comment="the distinct characters outside GSM 03.38"),
+    Column("text_non_gsm", String, comment="JSON: characters outside GSM 03.38 by sign or class"),
     Column("text_template", String, comment="keyed hash of the text without digits and capitalised words"),
     Column("phone_range", String, comment="keyed hash of the number without its last three digits"),
-    Column("extra", JSON, comment="fields the provider sent that are not known here"),
+    Column("extra", JSON, comment=_EXTRA),
     Column("first_seen_at", DateTime, nullable=False, comment="when it was first seen"),
     Column("last_seen_at", DateTime, nullable=False, comment="when it was last seen"),
     Column("changed_at", DateTime, nullable=False, comment="when a change was last seen"),
@@ -101,11 +102,11 @@ bulk = Table(
     Column("voice_lang", String, comment="voice only"),
     Column("key_id", BigInteger, comment="API key that sent it"),
     Column("source", BigInteger, comment="the provider gives no bounds"),
-    Column("ip", String, comment="address it was sent from"),
+    Column("ip", String, comment="network of the address it was sent from"),
     Column("is_unicode", Boolean, comment="sent as UCS-2"),
     Column("is_dryrun", Boolean, comment="a rehearsal that sends nothing"),
     Column("is_text_deleted", Boolean, comment="the provider keeps its text no more"),
-    Column("extra", JSON, comment="fields the provider sent that are not known here"),
+    Column("extra", JSON, comment=_EXTRA),
     Column("first_seen_at", DateTime, nullable=False, comment="when it was first seen"),
     Column("last_seen_at", DateTime, nullable=False, comment="when it was last seen"),
     Column("changed_at", DateTime, nullable=False, comment="when a change was last seen"),
@@ -146,6 +147,7 @@ sync_run = Table(
     Column("rows_changed", BigInteger, comment="messages that had changed"),
     Column("rows_gone", BigInteger, comment="messages found deleted at the provider"),
     Column("rows_quarantined", BigInteger, comment="rows that could not be loaded"),
+    Column("files_quarantined", BigInteger, comment="landed files that could not be loaded"),
     Column("rows_late", BigInteger, comment="new rows created before the watermark"),
     Column("settled_by_uuid", BigInteger, comment="open messages asked for by uuid"),
     Column("settled_by_window", BigInteger, comment="spans of open messages read again"),
@@ -153,7 +155,8 @@ sync_run = Table(
     Column("purpose", String, comment="of the run: forward, backfill, reconcile or replay"),
     Column("rows_pruned", BigInteger, comment="rows gone as the provider pruned its history"),
     Column("prices_rounded", BigInteger, comment="prices with binary noise, rounded to six decimals"),
-    Column("quarantine_open", BigInteger, comment="rows that waited in quarantine at its end"),
+    Column("quarantine_open", BigInteger, comment="rows and files that waited in quarantine at its end"),
+    Column("quarantine_files", BigInteger, comment="landed files among them"),
     Column("differences", BigInteger, comment="spans that a reconciliation found to differ"),
     Column("bulks_differing", BigInteger, comment="bulks that do not add up; null: not compared"),
     Column("bulks_error", String, comment="why bulks could not be read, if that did not stop the messages"),
@@ -212,7 +215,7 @@ quarantine = Table(
     Column("uuid", String, comment="where readable"),
     Column("price", String, comment="as the provider wrote it, where it is like an amount"),
     Column("currency", String, comment="of `price`"),
-    Column("raw", String, comment="the row's JSON; phone and text redacted under pseudonymise"),
+    Column("raw", String, comment="the row's JSON; of what may be personal types and lengths only"),
     Column(
         "replayed_at",
         DateTime,
@@ -221,8 +224,12 @@ quarantine = Table(
     Column("created_at", DateTime, comment="of the row, where readable"),
     Column("accepted_at", DateTime, comment="when somebody accepted that it will never be right"),
     Column("accepted_reason", String, comment="why, in the words of whoever accepted it"),
+    Column("kind", String, server_default="row", comment="row; file: a landed file as a whole"),
+    Column("landed", String, comment="of a file: its name below the stream's landing folder"),
+    Column("since_at", DateTime, comment="of a file: first second it holds, where that is known"),
+    Column("until_at", DateTime, comment="of a file: last second it holds, inclusive"),
     schema="ops",
-    comment="One row a row that could not be loaded; open while neither replayed nor accepted.",
+    comment="One row a row or file that could not be loaded; open while neither replayed nor accepted.",
 )
 
 watermark = Table(
@@ -280,6 +287,9 @@ publication = Table(
     Column(
         "published_at", DateTime, nullable=False, comment="when the copy was made, by the machine's clock"
     ),
+    Column(
+        "contents", String, nullable=False, comment="marts: what analysts read; all: a copy of the whole file"
+    ),
     Column("is_forced", Boolean, nullable=False, comment="a blocking check had failed"),
     Column("forced_reason", String, comment="why; null unless forced"),
     Column(
@@ -322,6 +332,31 @@ model_test = Table(
     Column("failures", BigInteger, nullable=False, comment="rows that are wrong"),
     schema="ops",
     comment="One row a test, of the last build.",
+)
+
+pii = Table(
+    "pii",
+    metadata,
+    Column("policy", String, nullable=False, comment="keep: numbers and texts may be here; or pseudonymise"),
+    Column("key_fingerprint", String, comment="of the key that made the hashes; does not give it away"),
+    Column("since_at", DateTime, nullable=False, comment="when it came to be so"),
+    schema="ops",
+    comment="One row: the policy of personal data that all rows are under, and the key of the hashes.",
+)
+
+pii_receipt = Table(
+    "pii_receipt",
+    metadata,
+    Column("receipt_id", Uuid, nullable=False, comment="key of the receipt"),
+    Column("kind", String, nullable=False, comment="policy: what was kept was blanked; key: another key"),
+    Column("started_at", DateTime, nullable=False, comment="when it was begun"),
+    Column("finished_at", DateTime, comment="null: interrupted; `sms-etl pii apply` completes it"),
+    Column("messages", BigInteger, comment="rows of raw.sms whose number or text was blanked"),
+    Column("quarantined", BigInteger, comment="rows in quarantine that were redacted"),
+    Column("files", BigInteger, comment="landed files that were written again without"),
+    Column("reason", String, comment="why another key was accepted, in the words of whoever did"),
+    schema="ops",
+    comment="One row a change of policy or key that was carried out on what is stored.",
 )
 
 schema_version = Table(

@@ -16,7 +16,10 @@ from benchmarks.traffic import encoded_rows, number_of
 from sms_etl.gsm import count_parts
 
 ROWS, FIRST = 100, 1_000
-KEYED = "phone_hash, phone_masked, phone_range, text_template, first_seen_at, last_seen_at, changed_at"
+KEYED = (
+    "phone_hash, phone_masked, phone_range, text_template, callback_data, first_seen_at, last_seen_at, "
+    "changed_at"
+)
 """Differ from warehouse to warehouse, by their key or their time."""
 
 

@@ -1,4 +1,4 @@
-"""Dagster's pages in a browser, served by `dagster dev` as people start it, after a run of the whole job."""
+"""Dagster's pages in a browser, served by `sms-etl ui` as people start it, after a run of the whole job."""
 
 import os
 import re
@@ -9,8 +9,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.resources import files
 from pathlib import Path
+from threading import Thread
 
 import httpx
 import pytest
@@ -37,12 +39,13 @@ MESSAGES = 300
 def dagster_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Where Dagster's pages are, with every asset materialised once."""
     directory = tmp_path_factory.mktemp("dagster")
-    (directory / "home").mkdir()
-    shutil.copy(str(files("sms_etl.defs") / "dagster.yaml"), directory / "home")
+    home = directory / "data" / "dagster"
+    home.mkdir(parents=True)
+    shutil.copy(str(files("sms_etl.defs") / "dagster.yaml"), home)
     with running_sandbox(account=AccountParameters(messages=MESSAGES, days=10)) as sandbox:
         environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith(PREFIX)},
-            "DAGSTER_HOME": str(directory / "home"),
+            "DAGSTER_HOME": str(home),
             "SMS_ETL_LOX24_TOKEN": sandbox.token,
             "SMS_ETL_LOX24_BASE_URL": sandbox.url,
             "SMS_ETL_DATA_DIR": str(directory / "data"),
@@ -59,19 +62,39 @@ def dagster_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         )
         port = free_port()
         served = subprocess.Popen(
-            [DAGSTER, "dev", "-h", "127.0.0.1", "-p", str(port), *MODULE],
+            [sys.executable, "-m", "sms_etl", "ui", "--port", str(port)],
             cwd=directory,
             env=environment,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            start_new_session=True,  # it starts four more processes, which end as one group
         )
         try:
             wait_until_it_answers(f"http://127.0.0.1:{port}", served)
             yield f"http://127.0.0.1:{port}"
         finally:
-            os.killpg(served.pid, signal.SIGKILL)
-            served.wait()
+            served.send_signal(signal.SIGINT)
+            served.wait(60)
+
+
+@pytest.fixture(scope="module")
+def foreign_url() -> Iterator[str]:
+    """Where an empty page of another site is."""
+
+    class Empty(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Empty) as server:
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
 
 
 def free_port() -> int:
@@ -95,7 +118,7 @@ def test_the_asset_graph_shows_every_group_and_what_is_materialised(
     dagster_url: str, browser_page: Watched
 ) -> None:
     page = browser_page.page
-    page.set_viewport_size({"width": 2700, "height": 1800})  # as large as nodes show their state
+    page.set_viewport_size({"width": 4000, "height": 3600})  # as large as nodes show their state
     page.goto(f"{dagster_url}/asset-groups?expanded={EXPANDED}")
     for name in ("fct_sms", "cost_monthly", "delivery_daily", "sms", "bulks", "published"):
         expect(page.get_by_text(name, exact=True).first).to_be_visible(timeout=PAGE_WITHIN_MS)
@@ -116,6 +139,42 @@ def test_an_asset_shows_its_rows_its_checks_and_its_columns(dagster_url: str, br
     expect(page.get_by_text("decimal(18,6)").first).to_be_attached()
     expect(page.get_by_text(re.compile("net of VAT")).first).to_be_attached()
     assert browser_page.complaints == []
+
+
+SET_LIMIT = 'mutation { setConcurrencyLimit(concurrencyKey: "planted", limit: 7) }'
+LIMIT = '{ instance { concurrencyLimit(concurrencyKey: "planted") { slotCount } } }'
+DRIVE = """async ([url, mutation]) => {
+    const body = JSON.stringify({query: mutation});
+    const address = url + "?query=" + encodeURIComponent(mutation);
+    const tries = [
+        fetch(url, {method: "POST", mode: "no-cors", headers: {"Content-Type": "text/plain"}, body}),
+        fetch(address, {method: "POST", mode: "no-cors"}),
+        fetch(url, {method: "POST", mode: "no-cors", body: new Blob([body])}),
+        fetch(address, {mode: "no-cors"}),
+        fetch(url, {method: "POST", headers: {"Content-Type": "application/json"}, body}),
+    ];
+    await Promise.allSettled(tries);
+    return await new Promise(resolve => {
+        const socket = new WebSocket(url.replace("http", "ws"), "graphql-ws");
+        socket.onopen = () => resolve("open");
+        socket.onerror = () => resolve("refused");
+    });
+}"""
+
+
+def test_a_page_of_another_site_changes_nothing_and_the_own_page_does(
+    dagster_url: str, foreign_url: str, browser_page: Watched
+) -> None:
+    def limit() -> int:
+        answered = httpx.post(f"{dagster_url}/graphql", json={"query": LIMIT}, trust_env=False).json()
+        return int(answered["data"]["instance"]["concurrencyLimit"]["slotCount"])
+
+    before = limit()
+    graphql = [f"{dagster_url}/graphql", SET_LIMIT]
+    browser_page.page.goto(foreign_url)
+    assert (browser_page.page.evaluate(DRIVE, graphql), limit()) == ("refused", before)
+    browser_page.page.goto(f"{dagster_url}/runs")
+    assert (browser_page.page.evaluate(DRIVE, graphql), limit()) == ("open", 7)
 
 
 def at_home(url: str, dagster_url: str) -> bool:

@@ -8,11 +8,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
 import pytest
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
+from websockets.typing import Origin, Subprotocol
 
 from sms_etl_tests.processes import none_left, running_with
 
@@ -106,3 +109,76 @@ def test_with_a_token_the_ui_names_the_account_and_never_shows_the_token(tmp_pat
     log = (tmp_path / "ui.log").read_text()
     assert "http://127.0.0.1:9" in log
     assert "a-secret-key" not in log
+
+
+LAUNCH = "mutation { launchRun(executionParams: {}) { __typename } }"
+"""Wrong as it is, and so never carried out; what is asked here is whether it gets as far as to be told so."""
+
+
+def test_no_other_web_page_drives_dagster(tmp_path: Path) -> None:
+    port = free_port()
+    here = f"http://127.0.0.1:{port}"
+    with ui(port, tmp_path / "data") as process, httpx.Client(base_url=here, trust_env=False) as http:
+        wait_until_it_answers(port, process)
+        for headers in (
+            {"Content-Type": "text/plain"},
+            {"Content-Type": "text/plain", "Origin": "https://evil.example"},
+            {"Content-Type": "application/json", "Origin": "https://evil.example"},
+            {"Content-Type": "application/json", "Host": f"evil.example:{port}"},
+        ):
+            refused = http.post(
+                "/graphql", params={"query": LAUNCH}, content=f'{{"query": "{LAUNCH}"}}', headers=headers
+            )
+            assert refused.status_code in {403, 415}, headers
+            assert refused.text.startswith("Refused: ")
+        assert http.get("/graphql", params={"query": LAUNCH}).status_code == 405
+        assert http.get("/server_info", headers={"Host": "evil.example"}).status_code == 403
+        materialised = {"asset_key": ["a"], "metadata": {}}
+        told = http.post(
+            "/report_asset_materialization/a", json=materialised, headers={"Origin": "https://evil.example"}
+        )
+        assert told.status_code == 403
+        own = http.post("/graphql", json={"query": "{ version }"}, headers={"Origin": here})
+        assert own.json()["data"]["version"]
+        assert opens_a_web_socket(port, origin=here)
+        assert not opens_a_web_socket(port, origin="https://evil.example")
+        assert listening(process.pid) == {port, int(sandbox_port((tmp_path / "ui.log").read_text()))}
+
+
+def opens_a_web_socket(port: int, *, origin: str) -> bool:
+    """Return whether Dagster accepts a WebSocket of a page, and talks GraphQL on it."""
+    try:
+        with connect(
+            f"ws://127.0.0.1:{port}/graphql",
+            origin=Origin(origin),
+            subprotocols=[Subprotocol("graphql-ws")],
+            proxy=None,
+        ) as web_socket:
+            web_socket.send('{"type": "connection_init"}')
+            return "connection_ack" in str(web_socket.recv(10))
+    except InvalidStatus as exc:
+        assert exc.response.status_code == 403  # noqa: PT017 - what is refused otherwise is no answer
+        return False
+
+
+def listening(process: int) -> set[int]:
+    """Return the ports on which a process or one it started, at any depth, listens (Linux)."""
+    inodes = {
+        link.readlink().name
+        for each in family(process)
+        for link in Path(f"/proc/{each}/fd").glob("*")
+        if link.is_symlink()
+    }
+    lines = Path("/proc/net/tcp").read_text().splitlines() + Path("/proc/net/tcp6").read_text().splitlines()
+    fields = [line.split() for line in lines if " 0A " in line]
+    return {int(each[1].rpartition(":")[2], 16) for each in fields if f"socket:[{each[9]}]" in inodes}
+
+
+def family(process: int) -> set[int]:
+    found, parents = {process}, {}
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            parents[int(status.parent.name)] = int(status.read_text().rpartition(")")[2].split()[1])
+    while new := {child for child, parent in parents.items() if parent in found} - found:
+        found |= new
+    return found

@@ -16,7 +16,7 @@ import duckdb
 
 from sms_etl.clock import from_unix, to_unix
 from sms_etl.settings import Settings
-from sms_etl.sync.landed import landed_files
+from sms_etl.sync.landed import find_landed
 from sms_etl.sync.streams import SMS
 from sms_etl_tests.faults.proxy import Asked
 from sms_etl_tests.provider_truth import rows_of
@@ -48,7 +48,7 @@ def landed_windows(settings: Settings) -> list[LandedWindow]:
     """Give the windows of messages landed so far by reading forward, oldest first."""
     windows = []
     with duckdb.connect() as connection:
-        for landed in landed_files(settings.landing_dir, SMS, but_not=set()):
+        for landed in find_landed(settings.landing_dir, SMS, but_not=set()).whole:
             facts = landed.facts
             if facts.since is None or facts.until is None or not facts.advances_watermark:
                 continue
@@ -104,7 +104,7 @@ def assert_same_messages(settings: Settings, truth: Sequence[Mapping[str, Any]])
 
 def assert_all_landed_is_loaded(settings: Settings) -> None:
     """Everything so far is kept: a run that fails leaves no landed file behind that it did not load."""
-    landed = {landed.path.name for landed in landed_files(settings.landing_dir, SMS, but_not=set())}
+    landed = {landed.path.name for landed in find_landed(settings.landing_dir, SMS, but_not=set()).whole}
     loaded = {name for (name,) in ask(settings, "select landed from ops.fetch_window where stream = 'sms'")}
     assert landed <= loaded, f"landed and not loaded: {sorted(landed - loaded)}"
 
@@ -161,7 +161,8 @@ def _replayed(settings: Settings) -> dict[str, list[State]]:
     """Give the changes of each message as the landed files have seen them, in order of their reading."""
     states: dict[str, list[State]] = {}
     files = sorted(
-        landed_files(settings.landing_dir, SMS, but_not=set()), key=lambda landed: landed.facts.fetched_at
+        find_landed(settings.landing_dir, SMS, but_not=set()).whole,
+        key=lambda landed: landed.facts.fetched_at,
     )
     with duckdb.connect() as connection:
         for landed in files:

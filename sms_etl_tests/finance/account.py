@@ -167,9 +167,10 @@ def _write_what_went_wrong(
     for published in publications:
         is_forced = published.forced_reason is not None
         native.execute(
-            "insert into ops.publication values (?, ?, ?, ?)",
+            "insert into ops.publication values (?, ?, ?, ?, ?)",
             [
                 now,
+                "marts",
                 is_forced,
                 published.forced_reason,
                 json.dumps(published.failed_tests if is_forced else []),

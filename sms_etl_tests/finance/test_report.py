@@ -10,6 +10,7 @@ import pytest
 from sms_etl.errors import DataDirError, NoDataForPeriod, NotAPeriod
 from sms_etl.finance.period import first_of_month
 from sms_etl.finance.report import ReportResult, write_report
+from sms_etl_tests.finance.account import Message, at, write_warehouse
 from sms_etl_tests.finance.conftest import WRITTEN_AT
 
 
@@ -31,6 +32,18 @@ def test_the_same_figures_give_the_same_files(
     again = write_report(marts, date(2026, 1, 31), tmp_path / "new" / "folder", generated_at=WRITTEN_AT)
     assert again.html.read_bytes() == report.html.read_bytes()
     assert again.xlsx.read_bytes() == report.xlsx.read_bytes()
+
+
+def test_the_largest_prices_are_reported_with_every_digit(warehouse_path: Path, tmp_path: Path) -> None:
+    messages = [
+        Message(at(f"2026-01-{day:02} 12:00"), price="999999999999.999999", parts=parts)
+        for day, parts in enumerate((None, 0, 1, 2**31 - 1) * 7, start=1)
+    ]
+    path = write_warehouse(warehouse_path, messages)
+    with duckdb.connect(str(path), read_only=True) as connection:
+        written = write_report(connection, "2026-01", tmp_path / "reports", generated_at=WRITTEN_AT)
+    assert written.cost == {"EUR": 28 * Decimal("999999999999.999999")}
+    assert "27,999,999,999,999.999972" in written.html.read_text(encoding="utf-8")
 
 
 def test_nothing_is_left_beside_the_two_files(report: ReportResult) -> None:

@@ -11,6 +11,11 @@ from socket import SO_LINGER, SOL_SOCKET
 from urllib.parse import parse_qsl, urlsplit
 
 
+def id_of(name: object) -> str:
+    """Return a request id as the provider gives them: 32 letters and digits, beginning with a name."""
+    return str(name).ljust(32, "0")
+
+
 @dataclass(frozen=True)
 class Reply:
     """What is answered to one request."""

@@ -30,7 +30,9 @@ def test_what_is_no_row_is_refused_and_told_apart_from_none(row: bytes) -> None:
         read_sms(row, HIDDEN)
     with pytest.raises(BadRowError):
         read_bulk(row, HIDDEN)
-    assert describe_bad_row(row, "why", HIDDEN) == BadRow("why", None, None, None)
+    bad = describe_bad_row(row, "why", HIDDEN)
+    assert bad == BadRow("why", None, None, bad.raw)
+    assert json.loads(bad.raw or "").keys() == {"type", "length"}
     assert describe_bad_row(row, "why", KEPT).raw == row.decode(errors="replace")
 
 
@@ -40,9 +42,46 @@ def test_of_a_bad_row_uuid_and_price_are_kept_and_the_rest_without_number_and_te
     assert (bad.reason, bad.uuid, bad.price) == ("why", UUID, "-12.50")
     assert bad.raw is not None
     kept = json.loads(bad.raw)
-    assert (kept["phone"], kept["text"]) == ("[redacted]", "[redacted]")
-    unchanged = kept.keys() - {"phone", "text", "price"}
+    assert kept["phone"] == {"type": "string", "length": len(PHONE)}
+    assert kept["text"] == {"type": "string", "length": len(TEXT)}
+    assert kept["price"] == -12.5
+    personal = {"phone", "text", "ip", "sender_id", "requests", "clicks"}
+    unchanged = kept.keys() - personal - {"price"}
     assert {name: kept[name] for name in unchanged} == {name: ROW[name] for name in unchanged}
+    assert all(isinstance(kept[name], dict) for name in personal)
+
+
+PERSONAL = (
+    "+4917612345678",
+    "4917612345678",
+    "Erika Mustermann",
+    "erika@example.org",
+    "203.0.113.77",
+    "830417",
+)
+
+
+@pytest.mark.parametrize("value", PERSONAL)
+@pytest.mark.parametrize("name", [*ROW, "Phone", "to", "message", "new_field"])
+def test_of_a_bad_row_no_field_keeps_what_may_be_personal(name: str, value: str) -> None:
+    row = raw(ROW, **({"created_at": '"then"'} | {name: json.dumps(value)}))
+    bad = describe_bad_row(row, "why", HIDDEN)
+    assert value not in str(bad)
+
+
+@pytest.mark.parametrize("value", PERSONAL)
+def test_nor_do_nested_fields_and_the_names_of_fields(value: str) -> None:
+    nested = json.dumps({"to": [value], value: 1})
+    bad = describe_bad_row(raw(ROW, price='"?"', text=nested, **{value: "1"}), "why", HIDDEN)
+    assert value not in str(bad)
+    assert json.loads(bad.raw or "")["[withheld]"] == {"type": "names", "length": 1}
+
+
+@pytest.mark.parametrize("literal", ["4917612345678", '"491761234567"', "49176123456789012345"])
+def test_a_number_in_the_place_of_a_price_is_not_kept_for_one(literal: str) -> None:
+    bad = describe_bad_row(raw(ROW, price=literal), "why", HIDDEN)
+    assert bad.price is None
+    assert "491761" not in (bad.raw or "")
 
 
 def test_of_a_bad_bulk_its_cost_is_kept_but_neither_text_nor_numbers() -> None:
@@ -66,8 +105,10 @@ def test_under_keep_a_bad_row_is_kept_whole() -> None:
     assert json.loads(bad.raw) == json.loads(row)
 
 
-@pytest.mark.parametrize("pii", [HIDDEN, KEPT], ids=["pseudonymise", "keep"])
-@pytest.mark.parametrize("name", ["text", "sender_id", "new_field"])
+@pytest.mark.parametrize(
+    ("pii", "name"),
+    [(HIDDEN, "text"), (HIDDEN, "sender_id"), (KEPT, "text"), (KEPT, "sender_id"), (KEPT, "new_field")],
+)
 def test_a_row_that_is_not_utf8_can_still_be_described(pii: Pii, name: str) -> None:
     row = raw(ROW, **{name: '"PLACE"'}).replace(b"PLACE", b"\xff")
     with pytest.raises(BadRowError):
@@ -88,7 +129,9 @@ def test_of_a_row_without_uuid_and_price_neither_is_made_up(literal: str | None)
 
 
 def test_a_uuid_that_is_none_is_kept_only_so_long() -> None:
-    assert describe_bad_row(raw(ROW, uuid=f'"{"x" * 500}"'), "why", HIDDEN).uuid == "x" * 64
+    row = raw(ROW, uuid=f'"{"x" * 500}"')
+    assert describe_bad_row(row, "why", KEPT).uuid == "x" * 64
+    assert describe_bad_row(row, "why", HIDDEN).uuid is None
 
 
 @pytest.mark.parametrize("name", ["uuid", "price"])

@@ -14,6 +14,7 @@ from sms_etl.errors import (
     BadRequest,
     NoFunds,
     NotFound,
+    ProviderDiffers,
     ProviderError,
     Throttled,
     Unauthorised,
@@ -23,7 +24,7 @@ from sms_etl.errors import (
 from sms_etl.providers.lox24 import client as client_module
 from sms_etl.providers.lox24.client import Account, Answer, Lox24Client, RequestRecord
 from sms_etl_tests.providers.conftest import NOW, TOKEN, Connect
-from sms_etl_tests.providers.server import Provider, Reply
+from sms_etl_tests.providers.server import Provider, Reply, id_of
 
 WINDOW = UUID("7d7a1f6e-0f5b-11f0-9cd2-0242ac120002")
 SINGLED_OUT = {401: Unauthorised, 402: NoFunds, 403: AccountNotActive, 404: NotFound, 429: Throttled}
@@ -54,11 +55,11 @@ async def test_every_status_from_300_to_599_has_its_class(connect: Connect, prov
     client = await connect(attempts=1)
     found = {}
     for status in range(300, 600):
-        provider.replies.append(Reply(status, b"", headers={"X-LOX24-REQUEST-ID": f"id-{status}"}))
+        provider.replies.append(Reply(status, b"", headers={"X-LOX24-REQUEST-ID": id_of(status)}))
         error = await refusal(await connect(attempts=1) if status in STOPPING else client)
-        assert (error.status, error.request_id) == (status, f"id-{status}")
+        assert (error.status, error.request_id) == (status, id_of(status))
         assert str(status) in error.message
-        assert f"request id id-{status}" in error.message
+        assert f"request id {id_of(status)}" in error.message
         assert error.hint
         found[status] = type(error)
     assert found == {status: expected_class(status) for status in range(300, 600)}
@@ -153,9 +154,9 @@ async def test_a_query_arrives_as_it_was_given_in_its_order(connect: Connect, pr
 async def test_an_answer_gives_its_body_its_headers_and_its_request_id(
     connect: Connect, provider: Provider
 ) -> None:
-    provider.otherwise = Reply(body=b'{"a": 1}', headers={"X-LOX24-REQUEST-ID": "abc", "X-Other": "b"})
+    provider.otherwise = Reply(body=b'{"a": 1}', headers={"X-LOX24-REQUEST-ID": id_of("abc"), "X-Other": "b"})
     answer = await ask(await connect())
-    assert (answer.body, answer.request_id, answer.headers["x-other"]) == (b'{"a": 1}', "abc", "b")
+    assert (answer.body, answer.request_id, answer.headers["x-other"]) == (b'{"a": 1}', id_of("abc"), "b")
 
 
 async def test_a_compressed_answer_is_unpacked(connect: Connect, provider: Provider) -> None:
@@ -166,10 +167,10 @@ async def test_a_compressed_answer_is_unpacked(connect: Connect, provider: Provi
 async def test_an_answer_that_is_not_compressed_as_it_says_is_a_bad_answer(
     connect: Connect, provider: Provider
 ) -> None:
-    provider.otherwise = Reply(headers={"Content-Encoding": "gzip", "X-LOX24-REQUEST-ID": "abc"})
+    provider.otherwise = Reply(headers={"Content-Encoding": "gzip", "X-LOX24-REQUEST-ID": id_of("abc")})
     error = await refusal(await connect(attempts=1))
     assert type(error) is BadAnswer
-    assert (error.status, error.request_id) == (200, "abc")
+    assert (error.status, error.request_id) == (200, id_of("abc"))
 
 
 @pytest.mark.parametrize("encoding", ["identity", "gzip"])
@@ -203,12 +204,12 @@ async def test_no_more_requests_are_in_flight_than_allowed(connect: Connect, pro
 async def test_the_ledger_has_one_entry_a_request_without_its_query(
     connect: Connect, provider: Provider
 ) -> None:
-    provider.replies.extend([Reply(503, headers={"X-LOX24-REQUEST-ID": "first"}), Reply(seconds=0.03)])
+    provider.replies.extend([Reply(503, headers={"X-LOX24-REQUEST-ID": id_of("first")}), Reply(seconds=0.03)])
     client = await connect()
     await client.get("/sms", [("phone", "4917612345678"), ("page", "7")], whole, window_id=WINDOW, page=7)
     naive_now = NOW.replace(tzinfo=None)
     first, second = client.ledger
-    assert first == RequestRecord(naive_now, "GET", "/sms", WINDOW, 7, 503, 0, first.ms, "first")
+    assert first == RequestRecord(naive_now, "GET", "/sms", WINDOW, 7, 503, 0, first.ms, id_of("first"))
     assert second == RequestRecord(naive_now, "GET", "/sms", WINDOW, 7, 200, 1, second.ms, None)
     assert 30 <= second.ms < 5000
     assert "4917612345678" not in repr(client.ledger)
@@ -224,11 +225,37 @@ async def test_me_says_whose_token_it_is(connect: Connect, provider: Provider) -
 async def test_an_account_that_cannot_be_read_is_a_bad_answer(
     connect: Connect, provider: Provider, body: bytes
 ) -> None:
-    provider.otherwise = Reply(body=body, headers={"X-LOX24-REQUEST-ID": "abc"})
+    provider.otherwise = Reply(body=body, headers={"X-LOX24-REQUEST-ID": id_of("abc")})
     with pytest.raises(BadAnswer, match="abc"):
         await (await connect(attempts=1)).account()
+
+
+@pytest.mark.parametrize("currency", ["EUR/CHF", "eur", "XY", "", "E" * 40, "EUR\\n", "\\u20ac", "[red]"])
+async def test_a_currency_that_is_no_iso_code_is_refused_and_not_quoted(
+    connect: Connect, provider: Provider, currency: str
+) -> None:
+    provider.otherwise = Reply(body=b'{"id": 1, "currency": "%b"}' % currency.encode())
+    with pytest.raises(ProviderDiffers, match="currency") as refused:
+        await (await connect(attempts=1)).account()
+    assert not currency or currency not in str(refused.value)
 
 
 async def test_a_path_below_the_base_address_is_kept(connect: Connect, provider: Provider) -> None:
     await ask(await connect(url=f"{provider.url}/behind/a/proxy"), "/me")
     assert provider.requests[0].target == "/behind/a/proxy/me"
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["+4917612345678", "x" * 31, "x" * 33, "ab cd".ljust(32, "0"), "\x1b[31m".ljust(32, "0"), "", "é" * 32],
+)
+async def test_a_request_id_that_is_none_is_stored_as_null_and_told_as_unreadable(
+    connect: Connect, provider: Provider, caplog: pytest.LogCaptureFixture, given: str
+) -> None:
+    caplog.set_level("DEBUG")
+    provider.otherwise = Reply(404, headers={"X-LOX24-REQUEST-ID": given})
+    client = await connect()
+    error = await refusal(client)
+    assert "(request id unreadable)" in str(error)
+    assert [entry.request_id for entry in client.ledger] == [None]
+    assert not given or given not in f"{error} {error.request_id} {caplog.text}"

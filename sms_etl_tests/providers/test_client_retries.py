@@ -13,7 +13,7 @@ from sms_etl.providers.lox24 import client as client_module
 from sms_etl.providers.lox24.client import Answer, Lox24Client
 from sms_etl.providers.lox24.paging import read_page
 from sms_etl_tests.providers.conftest import Connect
-from sms_etl_tests.providers.server import Provider, Reply
+from sms_etl_tests.providers.server import Provider, Reply, id_of
 
 LISTING = b'{"hydra:member": [], "hydra:totalItems": 0}'
 
@@ -91,12 +91,12 @@ async def test_what_will_not_pass_is_tried_once(
 async def test_an_outage_that_lasts_is_raised_with_the_request_id_of_the_last_try(
     connect: Connect, provider: Provider
 ) -> None:
-    provider.replies.extend(Reply(503, headers={"X-LOX24-REQUEST-ID": f"try-{n}"}) for n in range(1, 7))
+    provider.replies.extend(Reply(503, headers={"X-LOX24-REQUEST-ID": id_of(f"try{n}")}) for n in range(1, 7))
     client = await connect()
-    with pytest.raises(Unavailable, match="request id try-6"):
+    with pytest.raises(Unavailable, match=f"request id {id_of('try6')}"):
         await ask(client)
     assert (client.requests, client.retries) == (6, 5)
-    assert [entry.request_id for entry in client.ledger] == [f"try-{n}" for n in range(1, 7)]
+    assert [entry.request_id for entry in client.ledger] == [id_of(f"try{n}") for n in range(1, 7)]
 
 
 async def test_a_client_works_on_after_an_outage(connect: Connect, provider: Provider) -> None:
@@ -166,7 +166,6 @@ async def test_jitter_spreads_the_waits_over_their_upper_half(
         b"\xff\xfe",
         b'{"hydra:totalItems": 0}',
         b'{"hydra:member": {}, "hydra:totalItems": 0}',
-        b'{"hydra:member": [], "hydra:totalItems": "0"}',
         b'{"hydra:member": [{"price": NaN}, "hydra:totalItems": 1}',
     ],
 )
@@ -176,10 +175,10 @@ async def test_a_page_that_cannot_be_read_is_asked_for_again_and_then_a_bad_answ
     client = await connect(attempts=2)
     provider.replies.extend([Reply(body=body), Reply(body=LISTING)])
     assert (await client.get("/sms", (), read_page)).total == 0
-    provider.otherwise = Reply(body=body, headers={"X-LOX24-REQUEST-ID": "abc"})
+    provider.otherwise = Reply(body=body, headers={"X-LOX24-REQUEST-ID": id_of("abc")})
     with pytest.raises(BadAnswer, match="hydra:member") as caught:
         await client.get("/sms", (), read_page)
-    assert (caught.value.status, caught.value.request_id) == (200, "abc")
+    assert (caught.value.status, caught.value.request_id) == (200, id_of("abc"))
     assert (client.requests, client.retries) == (4, 2)
 
 
@@ -238,15 +237,20 @@ async def test_a_connection_that_breaks_off_says_how(
 
 
 @pytest.mark.parametrize(
-    ("scheme", "said"),
-    [("http", "no answer within 0.05 seconds"), ("https", "no connection within 0.04 seconds")],
+    ("scheme", "timeout", "said"),
+    [("http", 0.05, "no answer within 0.05 seconds"), ("https", 5, "no connection within 0.04 seconds")],
 )
 async def test_silence_is_waited_for_only_so_long(
-    connect: Connect, provider: Provider, monkeypatch: pytest.MonkeyPatch, scheme: str, said: str
+    connect: Connect,
+    provider: Provider,
+    monkeypatch: pytest.MonkeyPatch,
+    scheme: str,
+    timeout: float,
+    said: str,
 ) -> None:
     monkeypatch.setattr(client_module, "_CONNECT_SECONDS", 0.04)
     provider.otherwise = Reply(is_silent=True)
-    client = await connect(url=provider.url.replace("http", scheme), attempts=1, timeout=0.05)
+    client = await connect(url=provider.url.replace("http", scheme), attempts=1, timeout=timeout)
     assert said in await unreachable(client)
 
 

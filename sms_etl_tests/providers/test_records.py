@@ -3,13 +3,17 @@
 import json
 from datetime import datetime
 from decimal import Decimal, localcontext
+from typing import Any
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sms_etl.pii import Pii
 from sms_etl.providers.lox24.records import (
+    LEFT_OUT,
+    MOST_EXTRA_BYTES,
     BadRowError,
     BulkRow,
     Fields,
@@ -27,9 +31,9 @@ def read(**literals: str) -> Fields:
     return read_sms(raw(ROW, **literals), HIDDEN)
 
 
-def reason(row: bytes) -> str:
+def reason(row: bytes, pii: Pii = HIDDEN) -> str:
     with pytest.raises(BadRowError) as caught:
-        read_sms(row, HIDDEN)
+        read_sms(row, pii)
     return str(caught.value)
 
 
@@ -39,33 +43,36 @@ def test_the_example_of_the_reference_is_read_field_by_field() -> None:
         **HIDDEN.text_fields(TEXT, is_unicode=False, is_deleted=False),
         **HIDDEN.phone_fields(PHONE),
     }
-    assert fields == {
-        **derived,
-        "uuid": UUID,
-        "created_at": datetime(2025, 8, 22, 13, 13, 36),  # noqa: DTZ001 - as stored: UTC without a zone
-        "delivery_at": None,
-        "gateway_sent_at": None,
-        "status_code": 0,
-        "dlr_code": 0,
-        "is_sent": False,
-        "is_text_deleted": False,
-        "is_unicode": False,
-        "iso2": "US",
-        "parts_count": 1,
-        "chars_count": 28,
-        "price": Decimal("0.056"),
-        "is_rounded": False,
-        "service_code": "direct",
-        "voice_lang": None,
-        "sender_id": "+19388888025",
-        "callback_data": None,
-        "bulk_id": None,
-        "key_id": 8291,
-        "source": 0,
-        "ip": "139.59.136.251",
-        "attempts_count_max": None,
-        "extra": None,
-    }
+    assert (
+        fields
+        == {
+            **derived,
+            "uuid": UUID,
+            "created_at": datetime(2025, 8, 22, 13, 13, 36),  # noqa: DTZ001 - as stored: UTC without a zone
+            "delivery_at": None,
+            "gateway_sent_at": None,
+            "status_code": 0,
+            "dlr_code": 0,
+            "is_sent": False,
+            "is_text_deleted": False,
+            "is_unicode": False,
+            "iso2": "US",
+            "parts_count": 1,
+            "chars_count": 28,
+            "price": Decimal("0.056"),
+            "is_rounded": False,
+            "service_code": "direct",
+            "voice_lang": None,
+            "sender_id": f"+19*******25~{HIDDEN.hash_of('+19388888025')[:8]}",
+            "callback_data": None,
+            "bulk_id": None,
+            "key_id": 8291,
+            "source": 0,
+            "ip": "139.59.136.0/24",
+            "attempts_count_max": None,
+            "extra": None,
+        }
+    )
 
 
 def test_a_bulk_is_read_field_by_field_and_its_texts_and_numbers_are_left_out() -> None:
@@ -82,7 +89,7 @@ def test_a_bulk_is_read_field_by_field_and_its_texts_and_numbers_are_left_out() 
         "voice_lang": None,
         "key_id": 8291,
         "source": 0,
-        "ip": "139.59.136.251",
+        "ip": "139.59.136.0/24",
         "is_unicode": None,
         "is_dryrun": False,
         "is_text_deleted": False,
@@ -118,7 +125,7 @@ def test_a_field_of_a_bulk_that_is_missing_or_null_becomes_null(name: str) -> No
         ("service_code", '"brand-new"', "brand-new"),
         ("attempts_count_max", "3", 3),
         ("key_id", "9223372036854775807", 2**63 - 1),
-        ("sender_id", '"\\u00e9\\ud83d\\ude00"', "é😀"),
+        ("sender_id", '"Caf\\u00e4 4U"', "Cafä 4U"),
         ("price", "0", Decimal(0)),
         ("price", "0.056", Decimal("0.056")),
         ("price", "5.6e-2", Decimal("0.056")),
@@ -220,11 +227,17 @@ def test_an_amount_further_off_than_noise_is_not_rounded(literal: str) -> None:
         ("phone", "4917612345678", "$.phone"),
         ("text", "[]", "$.text"),
         ("sender_id", '"\\ud800"', ""),
-        ("new_field", "[" * 100_000 + "]" * 100_000, "recursion"),
+        ("new_field", "[" * 100_000 + "]" * 100_000, "Nested deeper than 100 levels"),
     ],
 )
 def test_a_wrong_value_is_a_reason_that_names_the_field(name: str, literal: str, said: str) -> None:
     assert said in reason(raw(ROW, **{name: literal}))
+
+
+def test_an_unknown_field_that_nests_too_deep_is_refused_where_it_would_be_kept() -> None:
+    deep = {"new_field": "[" * 100 + "]" * 100}
+    assert reason(raw(ROW, **deep), KEPT) == "Nested deeper than 100 levels"
+    assert read_sms(raw(ROW, **deep), HIDDEN)["extra"] == '{"new_field":{"type":"array","length":200}}'
 
 
 @pytest.mark.parametrize("name", ["uuid", "created_at"])
@@ -240,9 +253,42 @@ def test_no_reason_quotes_a_value(name: str) -> None:
 
 
 def test_fields_that_are_not_known_here_are_kept_as_they_came() -> None:
-    extra = read(operator='{"mcc": 262,  "rate": 1.10}', roaming="true")["extra"]
+    row = raw(ROW, operator='{"mcc": 262,  "rate": 1.10}', roaming="true")
+    extra = '{"operator":{"mcc": 262,  "rate": 1.10},"roaming":true}'
+    assert read_sms(row, KEPT)["extra"] == extra
+
+
+def test_of_fields_that_are_not_known_here_only_types_and_lengths_are_kept_unless_all_is() -> None:
+    extra = read(to='"+4917612345678"', mcc="262", tags='["Ann"]', roaming="true", none="null")["extra"]
     assert isinstance(extra, str)
-    assert extra == '{"operator":{"mcc": 262,  "rate": 1.10},"roaming":true}'
+    assert json.loads(extra) == {
+        "to": {"type": "string", "length": 14},
+        "mcc": {"type": "number", "length": 3},
+        "tags": {"type": "array", "length": 7},
+        "roaming": {"type": "boolean", "length": 4},
+        "none": {"type": "null", "length": 4},
+    }
+
+
+def test_a_field_whose_name_may_be_personal_is_counted_and_not_named() -> None:
+    names = {"+4917612345678": "1", "erika@example.org": "1", "Erika Mustermann": "1", "code_830417": "1"}
+    extra = read(mcc="262", **names)["extra"]
+    assert isinstance(extra, str)
+    assert json.loads(extra) == {
+        "mcc": {"type": "number", "length": 3},
+        "[withheld]": {"type": "names", "length": 4},
+    }
+
+
+def test_of_too_many_unknown_fields_the_rest_is_counted() -> None:
+    extra = read(**{f"field_{'a' * (number + 1)}"[:30]: "1" for number in range(24)})["extra"]
+    assert isinstance(extra, str)
+    assert len(json.loads(extra)) == 24
+
+
+@pytest.mark.parametrize("phone", ["anonymous", "n/a", "+", "Erika"])
+def test_what_is_no_number_is_a_bad_row(phone: str) -> None:
+    assert reason(raw(ROW, phone=json.dumps(phone))) == "Not a phone number - at `$.phone`"
 
 
 def test_links_are_not_unknown_fields() -> None:
@@ -252,7 +298,9 @@ def test_links_are_not_unknown_fields() -> None:
 
 
 def test_unknown_fields_of_a_bulk_are_kept_but_not_its_numbers() -> None:
-    assert read_bulk(raw(BULK, colour='"red"'), HIDDEN)["extra"] == '{"colour":"red"}'
+    assert read_bulk(raw(BULK, colour='"red"'), KEPT)["extra"] == '{"colour":"red"}'
+    shape = '{"colour":{"type":"string","length":3}}'
+    assert read_bulk(raw(BULK, colour='"red"'), HIDDEN)["extra"] == shape
 
 
 def test_a_deleted_text_leaves_no_features() -> None:
@@ -352,5 +400,34 @@ def test_the_keys_of_any_row_are_read_each_for_itself(row: bytes, keys: Keys) ->
 @pytest.mark.parametrize("name", ["uuid", "price", "bulk_id", "iso2"])
 def test_what_is_decoded_as_it_came_is_checked_when_it_is_read(name: str) -> None:
     row = raw(ROW, **{name: '"??"'})
-    assert decode_sms(row)[1] is None
+    assert decode_sms(row, HIDDEN)[1] is None
     assert f"$.{name}" in reason(row)
+
+
+# --- what is kept of unknown fields ---
+
+
+def _extra(**fields: str) -> dict[str, Any]:
+    kept = read_sms(raw(ROW, **fields), KEPT)["extra"]
+    assert isinstance(kept, str)
+    assert len(kept) < MOST_EXTRA_BYTES + 10_000
+    read: dict[str, Any] = json.loads(kept)
+    return read
+
+
+def test_unknown_fields_are_kept_while_there_is_room_and_a_mark_says_how_much_was_cut() -> None:
+    kept = _extra(small="1", large='"' + "x" * 20_000 + '"', last='{"a": [1, null]}')
+    assert kept == {"small": 1, "large": {"cut_bytes": 20_002}, "last": {"a": [1, None]}}
+
+
+def test_fields_without_room_for_a_name_are_counted() -> None:
+    kept = _extra(**{f"field_{number}": "1" for number in range(5_000)}, **{"n" * 300: "17"})
+    left_out = kept.pop(LEFT_OUT)
+    assert len(kept) + left_out["cut_fields"] == 5_001
+    assert kept["field_0"] == 1
+    assert left_out["cut_bytes"] > 300
+
+
+@pytest.mark.parametrize("literal", ['"\\ud800"', '"\\x"', "[1,,2]", "01", '{"a": [[[tru]]]}'])
+def test_an_unknown_field_that_is_no_json_to_its_depths_makes_a_bad_row(literal: str) -> None:
+    assert reason(raw(ROW, colour=literal))

@@ -62,8 +62,8 @@ def test_an_older_duckdb_reads_every_table_every_decimal_and_every_comment(
 
 
 def test_what_they_were_compared_with_is_not_empty(ours: dict[str, Any]) -> None:
-    assert ours["counts"]["raw.sms"] >= 500
+    assert ours["counts"]["marts.fct_sms"] >= 500
     assert ours["counts"]["marts.data_status"] == 1
-    assert ours["sums"]["raw.sms.price"] == ours["sums"]["marts.cost_daily.cost"] != "0"
+    assert ours["sums"]["marts.fct_sms.price"] == ours["sums"]["marts.cost_daily.cost"] != "0"
     assert ["JSON"] in ours["types"]
     assert [found for found in ours["comments"] if not found[3]] == []

@@ -117,5 +117,33 @@ def test_switches_can_be_asked_for(sandbox: SandboxHandle) -> None:
 async def test_control_calls_are_answered_on_the_loopback_address_only(client: str, status: int) -> None:
     app = create_app(open_state(account=EMPTY_ACCOUNT))
     transport = httpx.ASGITransport(app, client=(client, 1))
-    async with httpx.AsyncClient(transport=transport, base_url="http://sandbox") as http:
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as http:
         assert (await http.get("/_sandbox/clock")).status_code == status
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Content-Type": "text/plain"}, 415),
+        ({"Content-Type": "application/x-www-form-urlencoded"}, 415),
+        ({"Content-Type": "application/json", "Origin": "https://evil.example"}, 403),
+        ({"Content-Type": "application/json", "Origin": "null"}, 403),
+        ({"Content-Type": "application/json", "Host": "evil.example"}, 403),
+    ],
+)
+def test_no_web_page_makes_a_control_call(
+    sandbox: SandboxHandle, headers: dict[str, str], status: int
+) -> None:
+    moment = sandbox.now()
+    answer = httpx.post(
+        f"{sandbox.url}/_sandbox/clock", content='{"advance_seconds": 60}', headers=headers, trust_env=False
+    )
+    assert answer.status_code == status
+    assert sandbox.now() == moment
+
+
+def test_no_page_whose_name_was_pointed_here_reads_the_truth(sandbox: SandboxHandle) -> None:
+    answer = httpx.get(
+        f"{sandbox.url}/_sandbox/truth", headers={"Host": "evil.example:8024"}, trust_env=False
+    )
+    assert (answer.status_code, "messages" in answer.text) == (403, False)

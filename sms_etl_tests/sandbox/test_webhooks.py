@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from sms_etl.errors import SettingsError
 from sms_etl.sandbox.account import AccountParameters
 from sms_etl.sandbox.server import SandboxHandle, running_sandbox
 
@@ -122,6 +123,17 @@ def test_nothing_is_sent_without_an_address(sandbox: SandboxHandle) -> None:
     assert sandbox.deliver_webhooks() == {"attempts": 0, "delivered": 0, "given_up": 0, "waiting": 0}
     with pytest.raises(ValueError, match="http"):
         sandbox.send_webhooks_to("ftp://nowhere")
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://192.0.2.1/hook", "http://127.0.0.1.evil.example/", "http://127.0.0.1@evil.example/", "http://["],
+)
+def test_events_go_to_this_machine_only(sandbox: SandboxHandle, url: str) -> None:
+    with pytest.raises(ValueError, match="this machine"):
+        sandbox.send_webhooks_to(url)
+    with pytest.raises(SettingsError, match="this machine"), running_sandbox(webhook_url=url):
+        pass
 
 
 def test_events_that_wait_survive_a_restart(tmp_path: Path, receiver: Receiver) -> None:

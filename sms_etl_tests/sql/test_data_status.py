@@ -21,7 +21,12 @@ def quarantined(rows: Rows, **fields: object) -> None:
 
 
 def published(rows: Rows, at: str, reason: str | None = None) -> None:
-    fields = {"published_at": at, "is_forced": reason is not None, "forced_reason": reason}
+    fields = {
+        "published_at": at,
+        "contents": "marts",
+        "is_forced": reason is not None,
+        "forced_reason": reason,
+    }
     rows._insert("ops.publication", {**fields, "failed_tests": "[]"})
 
 

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from sms_etl.clock import Clock, system_clock
 from sms_etl.errors import NotFound
-from sms_etl.providers.lox24.client import Answer, Lox24Client, Query
+from sms_etl.providers.lox24.client import Answer, Lox24Client, Piecewise, Query
 
 Row = Mapping[str, Any]
 Read = TypeVar("Read")
@@ -78,6 +78,7 @@ class ModelProvider(Lox24Client):
         *,
         window_id: UUID | None = None,
         page: int | None = None,
+        piecewise: Callable[[], Piecewise] | None = None,
     ) -> Read:
         """Answer as the provider would."""
         for _ in range(1 + self._turns()):  # what is asked at once is all under way before the first answer

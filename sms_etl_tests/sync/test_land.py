@@ -11,7 +11,7 @@ import pytest
 
 from sms_etl.errors import DataDirError
 from sms_etl.sync.land import SEEN_AT, landing_schema, write_aside
-from sms_etl.sync.landed import Landed, WindowFacts, landed_files, new_window_id
+from sms_etl.sync.landed import Landed, WindowFacts, find_landed, name_of, new_window_id
 from sms_etl.sync.streams import BULKS, SMS, Stream
 from sms_etl_tests.providers.rows import BULK, BULK_UUID, HIDDEN, PHONE, ROW, TEXT, UUID, raw
 
@@ -20,8 +20,8 @@ FACTS = WindowFacts(
     run_id=new_window_id(),
     stream=SMS.name,
     observed_by="poll",
-    since=1,
-    until=2,
+    since=0,
+    until=1_800_000_000,
     advances_watermark=True,
     currency="EUR",
     fetched_at=datetime(2026, 1, 31, tzinfo=UTC),
@@ -49,8 +49,8 @@ def test_good_gone_and_bad_rows_lie_in_one_file_and_are_counted(tmp_path: Path) 
 
 def test_the_file_alone_tells_the_facts_of_its_window(tmp_path: Path) -> None:
     file = landed(tmp_path, raw(ROW))
-    assert landed_files(tmp_path, SMS, but_not=set()) == [file]
-    assert landed_files(tmp_path, SMS, but_not={file.path.name}) == []
+    assert find_landed(tmp_path, SMS, but_not=set()).whole == [file]
+    assert find_landed(tmp_path, SMS, but_not={file.path.name}).whole == []
 
 
 @pytest.mark.parametrize(("stream", "row"), [(SMS, ROW), (BULKS, BULK)], ids=["sms", "bulks"])
@@ -85,7 +85,7 @@ def test_under_pseudonymise_the_file_holds_neither_number_nor_text(tmp_path: Pat
 
 def test_a_folder_that_cannot_be_written_is_an_error_that_says_so_and_leaves_nothing(tmp_path: Path) -> None:
     (tmp_path / SMS.name).mkdir()
-    blocked = tmp_path / SMS.name / f"{FACTS.fetched_at:%Y%m%dT%H%M%S%f}-{FACTS.window_id}.parquet"
+    blocked = tmp_path / SMS.name / name_of(FACTS)
     blocked.mkdir()
     with pytest.raises(DataDirError, match="cannot be written"):
         landed(tmp_path, raw(ROW))

@@ -108,8 +108,8 @@ def test_each_bad_row_knows_its_time_and_its_own_window(
     assert ask(settings, "select count(*) from ops.fetch_window where stream = 'sms'")[0][0] > 1
     rows = ask(
         settings,
-        "select created_at, created_at between since_at and until_at from ops.quarantine "
-        "join ops.fetch_window using (window_id) order by created_at nulls last",
+        "select created_at, created_at between read.since_at and read.until_at from ops.quarantine "
+        "join ops.fetch_window as read using (window_id) order by created_at nulls last",
     )
     assert rows == [(from_unix(times[0]), True), (from_unix(times[1]), True), (None, None)]
 

@@ -274,17 +274,24 @@ def test_a_bad_row_is_quarantined_once_however_often_it_is_seen(
     assert run_sync(settings).rows_quarantined == 0
 
 
-def test_fields_that_are_not_known_are_kept_as_they_are(
-    empty_provider: SandboxHandle, settings_at: SettingsAt
+def _shape(kind: str, length: int) -> str:
+    return f'{{"type":"{kind}","length":{length}}}'
+
+
+@pytest.mark.parametrize(
+    ("policy", "mcc", "route"),
+    [("keep", "262", '{"name":"x"}'), ("pseudonymise", _shape("number", 3), _shape("object", 12))],
+)
+def test_of_fields_that_are_not_known_the_policy_tells_what_is_kept(
+    policy: str, mcc: str, route: str, empty_provider: SandboxHandle, settings_at: SettingsAt
 ) -> None:
     [uuid] = empty_provider.insert(
         {"created_at": to_unix(empty_provider.now()), "extra": {"mcc": 262, "route": {"name": "x"}}}
     )
-    settings = settings_at(empty_provider)
+    settings = settings_at(empty_provider).model_copy(update={"pii": PiiPolicy(policy)})
     run_sync(settings)
-    assert ask(
-        settings, f"select extra->>'mcc', extra->'route'->>'name' from raw.sms where uuid = '{uuid}'"
-    ) == [("262", "x")]
+    found = ask(settings, f"select extra->>'mcc', extra->>'route' from raw.sms where uuid = '{uuid}'")
+    assert found == [(mcc, route)]
 
 
 def test_unknown_codes_load(empty_provider: SandboxHandle, settings_at: SettingsAt) -> None:
@@ -401,7 +408,7 @@ def test_another_accounts_messages_never_come_into_the_same_warehouse(
 
 def test_two_syncs_never_work_on_one_data_directory(provider: SandboxHandle, settings_at: SettingsAt) -> None:
     settings = settings_at(provider)
-    with engine._only_one(settings), pytest.raises(AlreadyRunning, match="Another sync"):
+    with engine.only_one(settings), pytest.raises(AlreadyRunning, match="Another sync"):
         run_sync(settings)
 
 

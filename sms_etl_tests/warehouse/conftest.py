@@ -41,7 +41,8 @@ Hold = Callable[..., AbstractContextManager[subprocess.Popen[str]]]
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return load_settings(data_dir=tmp_path / "data", now=NOW)
+    """Publish everything: what these tests look at are the provider's rows, without any model."""
+    return load_settings(data_dir=tmp_path / "data", now=NOW, publish="all")
 
 
 @pytest.fixture

@@ -130,6 +130,30 @@ def test_sources_of_version_1_stay_and_larger_ones_fit_beside_them(warehouse: Wa
             assert sources == [(2**31 - 1,), (2**63 - 1,), (None,)]
 
 
+def test_what_version_1_stored_at_two_times_becomes_one_row_as_it_was_seen_last(warehouse: Warehouse) -> None:
+    make_version_1(warehouse.path)
+    columns = "(uuid, created_at, currency, first_seen_at, last_seen_at, changed_at)"
+    twice, once = (f"00000000-0000-4000-8000-00000000000{number}" for number in (1, 2))
+    with duckdb.connect(str(warehouse.path)) as connection:
+        for table in ("raw.sms", "raw.bulk"):
+            connection.execute(
+                f"""
+                insert into {table} {columns} select uuid, day, 'EUR', seen, seen, seen from (values
+                    ('{twice}'::uuid, timestamp '2026-01-05', timestamp '2026-01-09'),
+                    ('{twice}'::uuid, timestamp '2026-01-01', timestamp '2026-01-03'),
+                    ('{once}'::uuid, timestamp '2026-01-02', timestamp '2026-01-03')
+                ) as rows (uuid, day, seen)
+                """
+            )
+    with warehouse.begin() as transaction:
+        for table in ("raw.sms", "raw.bulk"):
+            rows = transaction.native.execute(
+                f"select cast(uuid as varchar), day(created_at), day(first_seen_at), day(last_seen_at) "
+                f"from {table} order by uuid"
+            ).fetchall()
+            assert rows == [(twice, 5, 3, 9), (once, 2, 3, 3)]
+
+
 def test_rows_in_quarantine_of_version_1_get_their_time_where_it_is_readable(warehouse: Warehouse) -> None:
     make_version_1(warehouse.path)
     raws = {

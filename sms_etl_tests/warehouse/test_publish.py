@@ -56,16 +56,6 @@ def test_the_copy_can_be_read_only_and_nothing_lies_beside_it(
     assert list(settings.published_path.parent.iterdir()) == [settings.published_path]
 
 
-def test_the_copy_is_readable_only_to_whom_the_umask_lets(settings: Settings, warehouse: Warehouse) -> None:
-    add(warehouse, 1)
-    before = os.umask(0o027)
-    try:
-        publish(settings)
-    finally:
-        os.umask(before)
-    assert stat.S_IMODE(settings.published_path.stat().st_mode) == 0o440
-
-
 def test_a_reader_of_the_old_copy_keeps_it_while_others_get_the_new(
     settings: Settings, warehouse: Warehouse
 ) -> None:
@@ -111,7 +101,7 @@ import duckdb
 from sms_etl.errors import DataDirError
 from sms_etl.settings import load_settings
 from sms_etl.warehouse.publish import publish
-settings = load_settings(data_dir=Path(sys.argv[1]))
+settings = load_settings(data_dir=Path(sys.argv[1]), publish="all")
 said = []
 for rows in (10, 1_000_000):
     with duckdb.connect(str(settings.data_dir / "warehouse.duckdb")) as warehouse:
@@ -149,7 +139,7 @@ def test_on_a_full_disk_the_old_copy_stays_and_nothing_is_left_behind(
     if ran.returncode in {77, 127} or "unshare" in ran.stderr:
         pytest.skip("this machine lets nobody mount a small disk")
     assert ran.stderr == ""
-    (said,), rows, publications, left = json.loads(ran.stdout)
+    (said,), rows, publications, left = json.loads(ran.stdout.splitlines()[-1])  # a slow insert shows a bar
     assert "cannot be written: No space left on device" in said
     assert "Free disk space" in said
     assert rows == [[10]], "the old copy is still there"

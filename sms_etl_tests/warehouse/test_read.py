@@ -25,7 +25,7 @@ SUM = sum(map(Decimal, PRICES), Decimal(0))
 @pytest.fixture(scope="module")
 def shown(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """Give the settings of a published warehouse with three messages, only to be read."""
-    settings = load_settings(data_dir=tmp_path_factory.mktemp("shown"), now=NOW)
+    settings = load_settings(data_dir=tmp_path_factory.mktemp("shown"), now=NOW, publish="all")
     with Warehouse.of(settings).begin() as transaction:
         for number, price in enumerate(PRICES):
             add_message(transaction, number, price)

@@ -2,7 +2,7 @@
 select
     coverage.covered_from_at,
     coverage.covered_until_at
-from intermediate.int_coverage as coverage
+from marts.coverage_spans as coverage
 inner join marts.coverage_monthly as months
     on
         months.business_month = getvariable('report_month')

@@ -1,5 +1,6 @@
 -- One row a message or bulk of the month that could not be loaded, nor was later: its open row or last one.
--- Without a readable time of its own it counts in the month it was quarantined in.
+-- A landed file counts as one, however many it holds. Without a readable time it counts in the month it was
+-- quarantined in.
 with rows_left_out as (
     select
         quarantine.quarantine_id,
@@ -11,13 +12,14 @@ with rows_left_out as (
         quarantine.currency,
         quarantine.accepted_at,
         quarantine.accepted_reason,
-        quarantine.created_at is not null as is_dated,
+        coalesce(quarantine.created_at, quarantine.until_at) is not null as is_dated,
         timezone(
-            context.timezone, timezone('UTC', coalesce(quarantine.created_at, quarantine.quarantined_at))
+            context.timezone,
+            timezone('UTC', coalesce(quarantine.created_at, quarantine.until_at, quarantine.quarantined_at))
         ) as local_time
-    from ops.quarantine as quarantine
+    from marts.quarantined_rows as quarantine
     cross join ops.build_context as context
-    where quarantine.replayed_at is null
+    where quarantine.replayed_at is null and quarantine.kind = 'row'
 ),
 
 each_once as (
@@ -27,7 +29,7 @@ each_once as (
     qualify row_number() over (
         partition by
             rows_left_out.stream = 'sms',
-            coalesce(lower(rows_left_out.uuid), cast(rows_left_out.quarantine_id as varchar))
+            coalesce(rows_left_out.uuid, cast(rows_left_out.quarantine_id as varchar))
         order by rows_left_out.accepted_at is not null, rows_left_out.quarantined_at desc
     ) = 1
 )
@@ -43,5 +45,5 @@ select
     sms.uuid is not null as is_known
 from each_once
 left join marts.fct_sms as sms
-    on each_once.stream = 'sms' and lower(each_once.uuid) = cast(sms.uuid as varchar)
+    on each_once.stream = 'sms' and each_once.uuid = cast(sms.uuid as varchar)
 order by each_once.quarantined_at, each_once.quarantine_id

@@ -9,13 +9,12 @@ import logging
 import random
 import time
 import zlib
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import datetime
-from ipaddress import ip_address
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Protocol, Self, TypeVar
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -29,13 +28,16 @@ from sms_etl.errors import (
     AccountNotActive,
     AuthBlocked,
     BadAnswer,
+    ProviderDiffers,
     ProviderError,
     Throttled,
     Unauthorised,
     Unavailable,
     Unreachable,
 )
-from sms_etl.providers.lox24.failures import REQUEST_ID_HEADER, error_for, unreachable
+from sms_etl.loopback import is_loopback
+from sms_etl.providers.lox24.codes import is_currency
+from sms_etl.providers.lox24.failures import UNREADABLE_ID, error_for, request_id_of, unreachable
 from sms_etl.providers.lox24.pace import Pace
 from sms_etl.providers.lox24.transport import AiohttpTransport
 
@@ -51,6 +53,8 @@ SANDBOX_HEADER = "X-SMS-ETL-SANDBOX"
 MAX_BODY_BYTES = 16 * 1024 * 1024
 """A page is some hundred kilobytes; what is larger than this is not a page, and eight may come at once."""
 _ACCEPTED_ENCODING = "gzip"
+_UNPACKED_BYTES = 1024 * 1024
+_PIECE_BYTES = 64 * 1024
 _GZIP = zlib.MAX_WBITS | 16
 _CONNECT_SECONDS = 10.0
 _WHOLE_ANSWER = 3
@@ -105,6 +109,16 @@ class Answer:
     body: bytes
     request_id: str | None
     headers: Mapping[str, str]
+
+
+class Piecewise(Protocol):
+    """Reads an answer that is too large to be held, and makes a smaller one of it."""
+
+    def feed(self, piece: bytes) -> None:
+        """Take the next piece; raise ValueError if this cannot be read so."""
+
+    def result(self) -> bytes:
+        """Return the smaller answer; raise ValueError if it broke off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +227,7 @@ class Lox24Client:
         *,
         window_id: UUID | None = None,
         page: int | None = None,
+        piecewise: Callable[[], Piecewise] | None = None,
     ) -> Read:
         """Get a path and read its answer, trying again where that can help.
 
@@ -223,6 +238,7 @@ class Lox24Client:
                 is tried again like an outage.
             window_id: For the ledger.
             page: For the ledger.
+            piecewise: Makes what reads an answer that is too large, as it comes; None: it is a bad answer.
 
         Raises:
             ProviderError: The last try's error; see its subclasses.
@@ -239,10 +255,12 @@ class Lox24Client:
             with attempt:
                 retry = attempt.retry_state.attempt_number - 1
                 async with self._pace.place():
-                    return read(await self._once(query, replace(ledger_entry, retry=retry)))
+                    return read(await self._once(query, replace(ledger_entry, retry=retry), piecewise))
         raise AssertionError("the last try either returned or raised")  # pragma: no cover
 
-    async def _once(self, query: Query, entry: RequestRecord) -> Answer:
+    async def _once(
+        self, query: Query, entry: RequestRecord, piecewise: Callable[[], Piecewise] | None
+    ) -> Answer:
         if self._refused:
             raise self._refused  # another worker was refused: not one more request
         started, deadline = time.perf_counter(), self._limits.timeout * _WHOLE_ANSWER
@@ -254,8 +272,9 @@ class Lox24Client:
                 asyncio.timeout(deadline),
                 aclosing(await self._http.handle_async_request(self._request(query, entry))) as response,
             ):
-                status, request_id = response.status_code, response.headers.get(REQUEST_ID_HEADER)
-                body = await _bounded_body(response, entry.path)
+                status, request_id = response.status_code, request_id_of(response.headers)
+                is_read = status == httpx.codes.OK
+                body = await _bounded_body(response, entry.path, piecewise if is_read else None)
         except TimeoutError as exc:
             raise Unreachable(
                 f"The answer to {entry.path} was not whole within {deadline:.0f} s.",
@@ -272,7 +291,7 @@ class Lox24Client:
                     requested_at=as_utc(self._clock()),
                     status=status,
                     ms=round((time.perf_counter() - started) * 1000),
-                    request_id=request_id,
+                    request_id=None if request_id == UNREADABLE_ID else request_id,
                 )
             )
             _log.debug(
@@ -329,38 +348,67 @@ def _may_be_retried(error: BaseException) -> bool:
     return isinstance(error, (Throttled, Unavailable, Unreachable, BadAnswer))
 
 
-async def _bounded_body(response: httpx.Response, path: str) -> bytes:
-    """Take an answer's body, unpacked, and never more of it than a page can be long."""
+async def _bounded_body(
+    response: httpx.Response, path: str, piecewise: Callable[[], Piecewise] | None
+) -> bytes:
+    """Take an answer's body, unpacked, and never hold more of it than a page can be long.
+
+    Args:
+        response: The answer.
+        path: For the error.
+        piecewise: Makes what reads an answer that is too large; None: it is refused.
+    """
     body = bytearray()
-    unpack = _unpacking(response, path)
+    reading = None
     announced = response.headers.get("Content-Length", "")
-    is_too_large = announced.isdecimal() and int(announced) > MAX_BODY_BYTES
-    if not is_too_large:
-        async for chunk in response.stream:  # type: ignore[union-attr]  # of an asynchronous transport
-            body += unpack(chunk, MAX_BODY_BYTES + 1 - len(body))
-            if is_too_large := len(body) > MAX_BODY_BYTES:
-                break
-    if is_too_large:
-        raise _bad_body(response, f"The answer to {path} is larger than {MAX_BODY_BYTES // 1024**2} MiB.")
-    return bytes(body)
+    try:
+        if announced.isdecimal() and int(announced) > MAX_BODY_BYTES:
+            reading = _begun(piecewise)
+        async for piece in _unpacked(response, path):
+            if reading is None:
+                body += piece
+                if len(body) <= MAX_BODY_BYTES:
+                    continue
+                reading, piece = _begun(piecewise), bytes(body)  # noqa: PLW2901 - what came so far
+                body.clear()
+            for start in range(0, len(piece), _PIECE_BYTES):
+                reading.feed(piece[start : start + _PIECE_BYTES])
+                await asyncio.sleep(0)  # for the other requests, and the deadline
+        return bytes(body) if reading is None else reading.result()
+    except ValueError as exc:
+        raise _bad_body(
+            response, f"The answer to {path} is larger than {MAX_BODY_BYTES // 1024**2} MiB."
+        ) from exc
 
 
-def _unpacking(response: httpx.Response, path: str) -> Callable[[bytes, int], bytes]:
-    """Give what unpacks bytes of a body into so many at most: a small packed body can be a huge one."""
+def _begun(piecewise: Callable[[], Piecewise] | None) -> Piecewise:
+    if piecewise is None:
+        raise ValueError("too large")
+    return piecewise()
+
+
+async def _unpacked(response: httpx.Response, path: str) -> AsyncIterator[bytes]:
+    """Yield a body as it comes, unpacked a piece at a time: a small packed body can be a huge one."""
     encoding = response.headers.get("Content-Encoding", "identity")
+    chunks: AsyncIterable[bytes] = response.stream  # type: ignore[assignment]  # of an asynchronous transport
     if encoding == "identity":
-        return lambda chunk, _most: chunk
+        async for chunk in chunks:
+            yield chunk
+        return
     if encoding != _ACCEPTED_ENCODING:
         raise _bad_body(response, f"The answer to {path} is compressed in a way that was not asked for.")
     unpacker = zlib.decompressobj(_GZIP)
-
-    def unpack(chunk: bytes, most: int) -> bytes:
-        try:
-            return unpacker.decompress(chunk, most)
-        except zlib.error as exc:
-            raise _bad_body(response, f"The answer to {path} is not compressed as it says.") from exc
-
-    return unpack
+    async for chunk in chunks:
+        packed = chunk
+        while True:
+            try:
+                piece = unpacker.decompress(packed, _UNPACKED_BYTES)
+            except zlib.error as exc:
+                raise _bad_body(response, f"The answer to {path} is not compressed as it says.") from exc
+            yield piece
+            packed = unpacker.unconsumed_tail
+            if not packed and len(piece) < _UNPACKED_BYTES:
+                break
 
 
 def _bad_body(response: httpx.Response, message: str) -> BadAnswer:
@@ -368,7 +416,7 @@ def _bad_body(response: httpx.Response, message: str) -> BadAnswer:
         message,
         hint="Something on the way may change answers: check proxies and SMS_ETL_LOX24_BASE_URL.",
         status=response.status_code,
-        request_id=response.headers.get(REQUEST_ID_HEADER),
+        request_id=request_id_of(response.headers),
     )
 
 
@@ -377,6 +425,7 @@ def read_account(answer: Answer) -> Account:
 
     Raises:
         BadAnswer: It is something else.
+        ProviderDiffers: Its amounts are in no currency: they could be added to nothing and shown nowhere.
     """
     try:
         me = msgspec.json.decode(answer.body, type=_Me)
@@ -386,13 +435,10 @@ def read_account(answer: Answer) -> Account:
             hint="Check SMS_ETL_LOX24_BASE_URL.",
             request_id=answer.request_id,
         ) from exc
+    if not is_currency(me.currency):
+        raise ProviderDiffers(
+            "LOX24 names as the account's currency what is no ISO 4217 code such as EUR.",
+            hint="Nothing was read. Ask the provider's support about `currency` in the answer to GET /me.",
+            request_id=answer.request_id,
+        )
     return Account(me.id, me.currency, is_sandbox=answer.headers.get(SANDBOX_HEADER) == "1")
-
-
-def is_loopback(base_url: str) -> bool:
-    """Return whether an address is of this machine and no other."""
-    host = httpx.URL(base_url).host
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -4,6 +4,7 @@ No message holds a header, a query or a body: only the path, the status and the 
 """
 
 import os
+import re
 import ssl
 from collections.abc import Mapping
 
@@ -27,6 +28,23 @@ from sms_etl.errors import (
 REQUEST_ID_HEADER = "X-LOX24-REQUEST-ID"
 
 
+UNREADABLE_ID = "unreadable"
+"""What is told in place of a request id that is none; it is stored as null."""
+_REQUEST_ID = re.compile(r"[0-9A-Za-z]{32}|[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
+
+
+def request_id_of(headers: Mapping[str, str]) -> str | None:
+    """Return the provider's id of a request, which is 32 letters and digits, or a UUID.
+
+    None if the answer has none. What is something else is never passed on, for it may hold anything:
+    `UNREADABLE_ID` then.
+    """
+    given = headers.get(REQUEST_ID_HEADER)
+    if given is None or _REQUEST_ID.fullmatch(given):
+        return given
+    return UNREADABLE_ID
+
+
 def error_for(status: int, path: str, headers: Mapping[str, str], *, refused: bool) -> ProviderError:
     """Give the error a status stands for.
 
@@ -36,7 +54,7 @@ def error_for(status: int, path: str, headers: Mapping[str, str], *, refused: bo
         headers: For request id and Retry-After.
         refused: Whether a wrong token was refused shortly before, which tells an auth block from load.
     """
-    request_id = headers.get(REQUEST_ID_HEADER)
+    request_id = request_id_of(headers)
     error, hint = _meaning(status, refused=refused)
     return error(
         f"LOX24 answered {status} to {path}.",

@@ -1,10 +1,9 @@
 """Reads hydra pages (`application/ld+json`) and writes the queries that ask for them. Pure.
 
 A row stays the bytes the provider sent until `records.py` reads it, so that a bad row cannot spoil its
-page and a price never passes through a float.
+page and a price never passes through a float. A page that is no JSON is read row by row; see `salvage.py`.
 """
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +12,8 @@ import msgspec
 
 from sms_etl.errors import BadAnswer
 from sms_etl.providers.lox24.client import Answer, Query
-from sms_etl.providers.lox24.records import UNREADABLE, Keys, keys_of
+from sms_etl.providers.lox24.records import UNREADABLE, Keys, LargeCount, keys_of
+from sms_etl.providers.lox24.salvage import IS_CUT, NotAListingError, Salvage, with_whole_characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,8 @@ class Page:
     """Whether it links to a next page; many providers link to none, so False says nothing."""
     has_prefix: bool = True
     """Whether its keys begin with `hydra:`; newer versions of the server's framework leave that out."""
+    is_cut: bool = False
+    """Whether it was too large: for some of its rows stand others that say so; they may fit a smaller one."""
 
 
 class _Keys(msgspec.Struct):
@@ -39,23 +41,19 @@ class _Keys(msgspec.Struct):
 class _Listing(msgspec.Struct):
     member: list[msgspec.Raw] | None = msgspec.field(name="hydra:member", default=None)
     plain_member: list[msgspec.Raw] | None = msgspec.field(name="member", default=None)
-    total: int | None = msgspec.field(name="hydra:totalItems", default=None)
-    plain_total: int | None = msgspec.field(name="totalItems", default=None)
+    total: msgspec.Raw = msgspec.field(name="hydra:totalItems", default=msgspec.Raw(b"null"))
+    plain_total: msgspec.Raw = msgspec.field(name="totalItems", default=msgspec.Raw(b"null"))
     view: msgspec.Raw = msgspec.field(name="hydra:view", default=msgspec.Raw(b"null"))
     plain_view: msgspec.Raw = msgspec.field(name="view", default=msgspec.Raw(b"null"))
+    is_cut: bool = msgspec.field(name=IS_CUT, default=False)
 
 
-_NO_NUMBERS = (b"NaN", b"Infinity")
-_ESCAPE = re.compile(
-    rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
-    rb"|(?P<half>\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\.",
-    re.DOTALL,
-)
-_REPLACEMENT = rb"\ufffd"
 _NEXT = re.compile(rb'"(?:hydra:)?next"\s*:\s*"')
 
 _decode = msgspec.json.Decoder(_Listing).decode
 _decode_keys = msgspec.json.Decoder(_Keys).decode
+_decode_anything = msgspec.json.Decoder(msgspec.Raw).decode
+_decode_total = msgspec.json.Decoder(LargeCount | None).decode
 
 
 def read_page(answer: Answer) -> Page:
@@ -72,13 +70,53 @@ def read_page(answer: Answer) -> Page:
     rows = listing.member if has_prefix else listing.plain_member
     if rows is None:
         raise _no_listing(answer)
+    total = _total(listing.total)
     return Page(
         rows,
-        listing.total if listing.total is not None else listing.plain_total,
+        _total(listing.plain_total) if total is None else total,
         _keys_of_all(body, rows, has_prefix=has_prefix),
         _links_to_next(listing.view) or _links_to_next(listing.plain_view),
         has_prefix,
+        listing.is_cut,
     )
+
+
+def read_row(answer: Answer) -> msgspec.Raw:
+    """Read an answer that is one row.
+
+    Raises:
+        BadAnswer: It has no uuid.
+    """
+    body = answer.body
+    try:
+        _decode_anything(body)
+    except UNREADABLE:
+        body = _salvaged(lone_row(), body) or body
+    if keys_of(body).uuid is None:
+        raise BadAnswer("An answer of LOX24 is not a message.", request_id=answer.request_id)
+    return msgspec.Raw(body)
+
+
+def lone_row() -> Salvage:
+    """Return what reads an answer that is one row."""
+    return Salvage(is_listing=False)
+
+
+def _salvaged(salvage: Salvage, body: bytes) -> bytes | None:
+    try:
+        salvage.feed(body)
+        return salvage.result()
+    except NotAListingError:
+        return None
+
+
+def _total(written: msgspec.Raw) -> int | None:
+    """Read a total; one that is no number of rows is none, and the rows are counted instead."""
+    try:
+        total: int | None = _decode_total(written)
+    except UNREADABLE:
+        return None
+    return total
 
 
 def _no_listing(answer: Answer) -> BadAnswer:
@@ -104,32 +142,19 @@ def _links_to_next(view: msgspec.Raw) -> bool:
 
 
 def _read(body: bytes) -> tuple[bytes, _Listing]:
-    """Give a listing and the text it was read from, which may have had to be mended."""
-    try:
-        return body, _decode(body)
-    except msgspec.DecodeError:
-        mended = _with_whole_characters(body)
-    if any(constant in mended for constant in _NO_NUMBERS):
-        mended = _with_constants_as_text(mended)
-    return mended, _decode(mended)
+    """Give a listing and the text it was read from, which may have had to be mended or read row by row."""
+    for mend in (_as_it_is, with_whole_characters):
+        try:
+            mended = mend(body)
+            return mended, _decode(mended)
+        except UNREADABLE:
+            continue
+    salvaged = _salvaged(Salvage(), body) or body
+    return salvaged, _decode(salvaged)
 
 
-def _with_whole_characters(body: bytes) -> bytes:
-    """Replace halves of characters, as of a text cut within an emoji: JSON has no place for them."""
-    return _ESCAPE.sub(lambda escape: _REPLACEMENT if escape["half"] else escape[0], body)
-
-
-def _with_constants_as_text(body: bytes) -> bytes:
-    """Write NaN and Infinity, which some programs send as numbers, as text: only their row is bad then."""
-    try:
-        read = json.loads(body, parse_constant=str, parse_int=_as_sent, parse_float=_as_sent)
-    except ValueError as exc:
-        raise msgspec.DecodeError("no JSON, nor with numbers that are none") from exc
-    return msgspec.json.encode(read)
-
-
-def _as_sent(number: str) -> msgspec.Raw:
-    return msgspec.Raw(number.encode())
+def _as_it_is(body: bytes) -> bytes:
+    return body
 
 
 def window_query(

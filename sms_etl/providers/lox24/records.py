@@ -4,22 +4,27 @@ Rows are lenient in what may be missing (only `uuid` and `created_at` must be th
 stops sending becomes null) and strict in what is there: a wrong type is a reason, never a guess.
 """
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
-from typing import Annotated, NamedTuple, TypeVar
+from enum import StrEnum
+from typing import Annotated, Any, NamedTuple, TypeVar, get_type_hints
 
 import msgspec
 
 from sms_etl.clock import as_utc, from_unix
-from sms_etl.pii import Pii, PiiPolicy
+from sms_etl.phone_numbers import NotAPhoneNumberError
+from sms_etl.pii import CODE_COLUMNS, DEFAULT_TREATMENTS, Pii
+from sms_etl.redaction import WITHHELD, is_code, is_plain_name, is_shape, shape_of, shapes_of
 
 _LATEST_SECOND = 253_402_300_799  # the last second of the year 9999
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _COUNTRY = re.compile("[A-Za-z]{2}")
 _MONEY_DIGITS = Decimal(10) ** 12  # DECIMAL(18,6) holds twelve digits before the point
+_TEXT_AMOUNT = Decimal(10) ** 5
 _MICRO = Decimal("0.000001")
 _NOISE = Decimal("1e-9")
 """An amount so close to one with six decimals is that one, written by way of a binary float: 0.21 becomes
@@ -107,13 +112,19 @@ class BulkRow(msgspec.Struct):
     is_text_deleted: bool | None = None
 
 
+MOST_EXTRA_BYTES = 16 * 1024
+"""Most of a row's unknown fields that is kept: a field of a kilobyte is, one of megabytes is cut."""
+_LONGEST_NAME = 200
+LEFT_OUT = "..."
+"""What stands in `extra` for the fields that are not named there, for want of room."""
+
 _IGNORED = {"@id", "@type", "@context", "requests", "clicks"}
 """Links that follow from the uuid."""
 _IGNORED_IN_BULKS = _IGNORED | {"phones", "msg_groups", "sender_id", "text"}
 """Only on a single bulk; its messages have them."""
 
-_PERSONAL = {"phone", "text", "phones", "msg_groups"}
-_REDACTED = msgspec.Raw(b'"[redacted]"')
+_TREATED = (*CODE_COLUMNS, *DEFAULT_TREATMENTS)
+_TREATED_OF_BULKS = (*CODE_COLUMNS, "ip")
 
 _SMS_FIELDS = frozenset(SmsRow.__struct_fields__) | _IGNORED
 _BULK_FIELDS = frozenset(BulkRow.__struct_fields__) | _IGNORED_IN_BULKS
@@ -133,6 +144,22 @@ Value = str | int | bool | Decimal | datetime | None
 Fields = Mapping[str, Value]
 
 
+MOST_LEVELS = 100
+"""Of brackets within a row: not every program that reads the warehouse can read what is nested deeper."""
+_UNREAD = "sms_etl:unread"
+_BRACKETS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[\]{}]', re.DOTALL)
+_PLAIN_NAME = re.compile(rb'"[A-Za-z_]{1,40}[0-9]?"')
+"""What a field is called; anything else may be somebody's number or address."""
+
+
+class Unread(StrEnum):
+    """Why a row could not be read as it was sent."""
+
+    NOT_JSON = "not_json"
+    TOO_DEEP = "too_deep"
+    TOO_LARGE = "too_large"
+
+
 class BadRowError(ValueError):
     """Why a row cannot be loaded; the text never holds a value of the row."""
 
@@ -147,7 +174,7 @@ class BadRow:
     price: str | None
     """As the provider wrote it; None if it is nothing like an amount."""
     raw: str | None
-    """The row's JSON; None if it is no object and nothing tells what in it is personal."""
+    """The row's JSON; under `pseudonymise` with the type and length of what may be personal."""
     created_at: datetime | None = None
     """UTC without a zone; None if it is neither unix seconds nor an ISO text with its offset."""
 
@@ -167,6 +194,7 @@ def read_sms(raw: bytes | msgspec.Raw, pii: Pii) -> Fields:
         row = _decode_sms(raw)
         fields: dict[str, Value] = msgspec.structs.asdict(row)
         fields.update(pii.phone_fields(row.phone))
+        fields.update({name: pii.treated(name, getattr(row, name)) for name in _TREATED})
         fields.update(pii.text_fields(row.text, is_unicode=row.is_unicode, is_deleted=row.is_text_deleted))
         price = amount_of(row.price, "price")
         fields.update(
@@ -178,19 +206,22 @@ def read_sms(raw: bytes | msgspec.Raw, pii: Pii) -> Fields:
             price=price.value,
             is_rounded=price.is_rounded,
             bulk_id=uuid_of(row.bulk_id, "bulk_id") if row.bulk_id else None,
-            extra=_unknown_fields(raw, _SMS_FIELDS),
+            extra=_unknown_fields(raw, _SMS_FIELDS, pii),
         )
+    except NotAPhoneNumberError as exc:
+        raise BadRowError(f"{exc} - at `$.phone`") from exc
     except UNREADABLE as exc:
-        raise BadRowError(str(exc)) from exc
+        raise BadRowError(_reason(raw, exc)) from exc
     return fields
 
 
-def read_bulk(raw: bytes | msgspec.Raw, _pii: Pii) -> Fields:
+def read_bulk(raw: bytes | msgspec.Raw, pii: Pii) -> Fields:
     """Read a bulk, as `read_sms` reads a message; `msg_total_cost` is in the account's currency."""
     try:
         row = _decode_bulk(raw)
         cost = amount_of(row.msg_total_cost, "msg_total_cost")
         fields: dict[str, Value] = msgspec.structs.asdict(row)
+        fields.update({name: pii.treated(name, getattr(row, name)) for name in _TREATED_OF_BULKS})
         fields.update(
             uuid=uuid_of(row.uuid, "uuid"),
             created_at=from_unix(row.created_at),
@@ -198,11 +229,73 @@ def read_bulk(raw: bytes | msgspec.Raw, _pii: Pii) -> Fields:
             processed_at=_instant(row.processed_at),
             msg_total_cost=cost.value,
             is_rounded=cost.is_rounded,
-            extra=_unknown_fields(raw, _BULK_FIELDS),
+            extra=_unknown_fields(raw, _BULK_FIELDS, pii),
         )
     except UNREADABLE as exc:
-        raise BadRowError(str(exc)) from exc
+        raise BadRowError(_reason(raw, exc)) from exc
     return fields
+
+
+def unread_row(
+    read: Mapping[bytes, bytes], why: Unread, unread: Mapping[bytes, int | None], *, size: int
+) -> bytes:
+    """Return the stand-in for a row that cannot be read as it was sent: JSON, and always a bad row.
+
+    Args:
+        read: What could be read of its fields; names and values as JSON.
+        why: Why it could not be read.
+        unread: Bytes of the fields that could not be read, by name as JSON; None if they are too many.
+        size: Bytes of the row.
+    """
+    names = {
+        name.decode().strip('"'): length for name, length in unread.items() if _PLAIN_NAME.fullmatch(name)
+    }
+    mark = msgspec.json.encode({"why": why, "bytes": size, "fields": names})
+    fields = [*read.items(), (b'"%b"' % _UNREAD.encode(), mark)]
+    return b"{%b}" % b",".join(b"%b:%b" % field for field in fields)
+
+
+def is_unread(raw: bytes | msgspec.Raw) -> bool:
+    """Whether a row is a stand-in."""
+    return _UNREAD.encode() in bytes(raw)
+
+
+class _UnreadMark(msgspec.Struct):
+    why: Unread
+    fields: dict[str, int | None]
+
+
+def _reason(raw: bytes | msgspec.Raw, exc: Exception) -> str:
+    """Return why a row cannot be read, without a value of it."""
+    if is_unread(raw):
+        return _reason_unread(raw)
+    if isinstance(exc, UnicodeDecodeError):
+        return "Not UTF-8"
+    return f"Nested deeper than {MOST_LEVELS} levels" if isinstance(exc, RecursionError) else str(exc)
+
+
+def _reason_unread(raw: bytes | msgspec.Raw) -> str:
+    try:
+        mark = msgspec.json.decode(_decode_fields(raw).get(_UNREAD, b"null"), type=_UnreadMark)
+    except UNREADABLE:
+        return "Not JSON"
+    match mark.why:
+        case Unread.TOO_LARGE:
+            return "Too large for an answer of 16 MiB"
+        case Unread.TOO_DEEP:
+            return f"Nested deeper than {MOST_LEVELS} levels"
+    known = [name for name in mark.fields if name in _SMS_FIELDS | _BULK_FIELDS]
+    return f"Not JSON - at `$.{known[0]}`" if known else "Not JSON"
+
+
+def _unread_fields(mark: msgspec.Raw | None) -> dict[str, Any]:
+    """Return the shapes of the fields of a stand-in that could not be read."""
+    try:
+        read = msgspec.json.decode(mark or b"null", type=_UnreadMark)
+    except UNREADABLE:
+        return {}
+    names = read.fields.items()
+    return {name: {"type": "unread", "length": size} for name, size in names if is_plain_name(name)}
 
 
 def decode_documented(rows: bytes) -> list[DocumentedSms] | None:
@@ -217,8 +310,8 @@ def decode_documented(rows: bytes) -> list[DocumentedSms] | None:
         return None
 
 
-def decode_sms(raw: bytes | msgspec.Raw) -> tuple[SmsRow, str | None]:
-    """Decode a message and its unknown fields; `uuid`, `bulk_id`, `iso2` and `price` are not checked yet.
+def decode_sms(raw: bytes | msgspec.Raw, pii: Pii) -> tuple[SmsRow, str | None]:
+    """Decode a message and its unknown fields; uuids, `iso2`, `phone` and `price` are not checked yet.
 
     Returns:
         The row, and its unknown fields as JSON text, None if there are none.
@@ -230,9 +323,9 @@ def decode_sms(raw: bytes | msgspec.Raw) -> tuple[SmsRow, str | None]:
         return _decode_documented(raw), None
     except UNREADABLE:
         try:
-            return _decode_sms(raw), _unknown_fields(raw, _SMS_FIELDS)
+            return _decode_sms(raw), _unknown_fields(raw, _SMS_FIELDS, pii)
         except UNREADABLE as exc:
-            raise BadRowError(str(exc)) from exc
+            raise BadRowError(_reason(raw, exc)) from exc
 
 
 def keys_of(raw: bytes | msgspec.Raw) -> Keys:
@@ -255,17 +348,64 @@ def _read_or_none(raw: bytes | msgspec.Raw, name: str, kind: type[_T]) -> _T | N
 
 
 def describe_bad_row(raw: bytes | msgspec.Raw, reason: str, pii: Pii) -> BadRow:
-    """Read of a bad row what can be read; under `pseudonymise` its number and text are blanked."""
+    """Read of a bad row what can be read.
+
+    Under `pseudonymise` only known fields with a right value are kept, and of them those that are not
+    personal; of everything else the type and the length.
+    """
     try:
         fields = _decode_fields(raw)
     except UNREADABLE:
-        kept = bytes(raw).decode(errors="replace") if pii.policy is PiiPolicy.KEEP else None
+        kept = bytes(raw).decode(errors="replace") if pii.is_kept else json.dumps(shape_of(raw))
         return BadRow(reason, None, None, kept)
     uuid, price = fields.get("uuid"), fields.get("price", fields.get("msg_total_cost"))
-    created_at = _moment_of(fields.get("created_at"))
-    if pii.policy is PiiPolicy.PSEUDONYMISE:
-        fields.update(dict.fromkeys(_PERSONAL & fields.keys(), _REDACTED))
-    return BadRow(reason, _text_of(uuid), _amount_text_of(price), _json_of(fields), created_at)
+    created_at, amount = _moment_of(fields.get("created_at")), _amount_text_of(price)
+    if pii.is_kept:
+        return BadRow(reason, _text_of(uuid), amount, _json_of(fields), created_at)
+    unread = _unread_fields(fields.pop(_UNREAD, None))
+    harmless = {name: value for name, value in fields.items() if _is_harmless(name, value)}
+    shapes = {name: value for name, value in fields.items() if _is_redacted(name, value)}
+    others = {name: value for name, value in fields.items() if name not in harmless | shapes}
+    kept_uuid = _text_of(uuid) if "uuid" in harmless else None
+    return BadRow(
+        reason, kept_uuid, amount, _json_of(harmless | shapes | unread | shapes_of(others)), created_at
+    )
+
+
+def _is_redacted(name: str, value: msgspec.Raw) -> bool:
+    """Whether a field is what an earlier redaction left."""
+    return is_shape(value) and (is_plain_name(name) or name == WITHHELD)
+
+
+_HARMLESS_TYPES: Mapping[str, Any] = {
+    name: kind
+    for struct in (SmsRow, BulkRow)
+    for name, kind in get_type_hints(struct, include_extras=True).items()
+    if name not in {"text", "phone", *DEFAULT_TREATMENTS}
+}
+
+
+def _is_harmless(name: str, value: msgspec.Raw) -> bool:
+    """Whether a value may be kept as it is: of a known field that is not personal, and right."""
+    if name not in _HARMLESS_TYPES or bytes(value) == b"null":
+        return name in _SMS_FIELDS | _BULK_FIELDS and bytes(value) == b"null"
+    if name in {"price", "msg_total_cost"}:
+        return _amount_text_of(value) is not None
+    try:
+        read = msgspec.json.decode(value, type=_HARMLESS_TYPES[name])
+        return not isinstance(read, str) or _is_harmless_text(name, read)
+    except (*UNREADABLE, BadRowError):
+        return False
+
+
+def _is_harmless_text(name: str, text: str) -> bool:
+    match name:
+        case "uuid" | "bulk_id":
+            return uuid_of(text, name) != ""
+        case "iso2":
+            return country_of(text) != ""
+        case _:
+            return is_code(text)
 
 
 def _text_of(value: msgspec.Raw | None) -> str | None:
@@ -276,8 +416,12 @@ def _text_of(value: msgspec.Raw | None) -> str | None:
 
 
 def _amount_text_of(value: msgspec.Raw | None) -> str | None:
+    """Read what may be an amount; in a text only a small one, since more digits may be a phone's."""
     text = _text_of(value)
-    return text if text is not None and _AMOUNT.fullmatch(text) else None
+    if text is None or not _AMOUNT.fullmatch(text):
+        return None
+    most = _TEXT_AMOUNT if bytes(value or b"")[:1] == b'"' else _MONEY_DIGITS
+    return text if abs(Decimal(text)) < most else None
 
 
 def _moment_of(value: msgspec.Raw | None) -> datetime | None:
@@ -294,7 +438,7 @@ def _moment_of(value: msgspec.Raw | None) -> datetime | None:
         return None
 
 
-def _json_of(fields: Mapping[str, msgspec.Raw]) -> str:
+def _json_of(fields: Mapping[str, Any]) -> str:
     return msgspec.json.encode(fields).decode(errors="replace")
 
 
@@ -352,10 +496,56 @@ def amount_of(raw: bytes | msgspec.Raw, field: str) -> Amount:
     return Amount(abs(exact), is_rounded=exact != amount)  # JSON knows -0
 
 
-def _unknown_fields(raw: bytes | msgspec.Raw, known: frozenset[str]) -> str | None:
-    """Give the fields that are not known here, as JSON text."""
+def _unknown_fields(raw: bytes | msgspec.Raw, known: frozenset[str], pii: Pii) -> str | None:
+    """Give the fields that are not known here, as JSON text of at most about `MOST_EXTRA_BYTES`.
+
+    Under `pseudonymise` their types and lengths.
+    """
     fields = _decode_fields(raw)
     if fields.keys() <= known:
         return None
     unknown = {name: value for name, value in fields.items() if name not in known}
-    return msgspec.json.encode(unknown).decode()
+    if _UNREAD in unknown:
+        raise BadRowError(_reason_unread(raw))
+    if not pii.is_kept:
+        return msgspec.json.encode(shapes_of(unknown)).decode()
+    if any(_levels(bytes(value)) >= MOST_LEVELS for value in unknown.values()):
+        raise BadRowError(f"Nested deeper than {MOST_LEVELS} levels")
+    return msgspec.json.encode(_bounded(unknown)).decode()
+
+
+def _levels(value: bytes) -> int:
+    """Return how deep a value is nested."""
+    if value.count(b"[") + value.count(b"{") < MOST_LEVELS:
+        return 0
+    deepest = depth = 0
+    for mark in _BRACKETS.finditer(value):
+        depth += (mark[0] in b"[{") - (mark[0] in b"]}")
+        deepest = max(deepest, depth)
+    return deepest
+
+
+def _bounded(fields: Mapping[str, msgspec.Raw]) -> Mapping[str, msgspec.Raw]:
+    """Cut what is too long, so that no field of the provider's makes a row too large to be loaded.
+
+    Fields stay in their order while there is room. A value for which there is none is replaced by a mark that
+    says how many bytes of JSON it had; fields for whose marks there is no room are counted in one last mark.
+
+    Raises:
+        DecodeError: A value is no JSON to its depths, see `UNREADABLE`: the warehouse would refuse it.
+    """
+    kept: dict[str, msgspec.Raw] = {}
+    room, left_fields, left_bytes = MOST_EXTRA_BYTES, 0, 0
+    for name, value in fields.items():
+        size, name_size = len(bytes(value)), len(name.encode(errors="replace"))
+        mark = msgspec.Raw(b'{"cut_bytes":%d}' % size)
+        msgspec.json.decode(value)
+        is_whole = name_size + size <= room
+        if not is_whole and (name_size > _LONGEST_NAME or name_size + len(bytes(mark)) > room):
+            left_fields, left_bytes = left_fields + 1, left_bytes + name_size + size
+            continue
+        kept[name] = value if is_whole else mark
+        room -= name_size + len(bytes(kept[name]))
+    if left_fields:
+        kept[LEFT_OUT] = msgspec.Raw(b'{"cut_fields":%d,"cut_bytes":%d}' % (left_fields, left_bytes))
+    return kept

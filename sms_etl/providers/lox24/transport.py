@@ -13,6 +13,8 @@ import httpx
 from aiohttp import ClientResponse, ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
 from yarl import URL
 
+from sms_etl.loopback import is_loopback
+
 _BUFFER_BYTES = 1024**2
 """A page fits in: reading is not paused in its middle."""
 
@@ -124,7 +126,7 @@ def _proxy_for(url: httpx.URL) -> str | None:
     Raises:
         httpx.UnsupportedProtocol: It names a proxy of another kind; its address may hold a password.
     """
-    if proxy_bypass(url.host):
+    if is_loopback(str(url)) or proxy_bypass(url.host):
         return None
     proxies = getproxies()
     proxy = proxies.get(url.scheme) or proxies.get("all")
