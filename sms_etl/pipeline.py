@@ -14,7 +14,7 @@ from sms_etl.sync.engine import Progress, SyncResult, Task, run_sync
 from sms_etl.sync.plan import Purpose
 
 if TYPE_CHECKING:
-    from sms_etl.building import CheckedBuild
+    from sms_etl.build import CheckedBuild
     from sms_etl.settings import Settings
     from sms_etl.warehouse.publish import PublishResult
 
@@ -44,7 +44,7 @@ class PipelineResult:
         )
 
     def as_json(self) -> dict[str, Any]:
-        """Give it as plain JSON values, the sync's at the top."""
+        """Return it as plain JSON values, the sync's at the top."""
         return {
             **self.sync.as_json(),
             "build": self.build.as_json() if self.build else None,
@@ -79,7 +79,7 @@ def sync_build_publish(
     # A backfill changes what is covered, a reconciliation what is proven, though no row may have changed.
     if (task or Task()).purpose is Purpose.FORWARD and is_up_to_date(settings):
         return PipelineResult(sync, None, published_copy(settings), is_up_to_date=True)
-    from sms_etl.building import build_and_check  # noqa: PLC0415 - see above
+    from sms_etl.build import build_and_check  # noqa: PLC0415 - see above
 
     tell = progress or _nobody
     tell(BUILDING, 0, None)

@@ -10,7 +10,7 @@ from typing import Any
 import hypothesis
 import pytest
 
-from sms_etl.demo import with_sandbox
+from sms_etl.cli.demo import with_sandbox
 from sms_etl.sandbox.account import AccountParameters
 from sms_etl.sandbox.server import SandboxHandle, running_sandbox
 from sms_etl.sandbox.switches import SandboxSwitches

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import duckdb
 import pytest
 
+from sms_etl.build import build_and_check
 from sms_etl.build_state import is_up_to_date
-from sms_etl.building import build_and_check
 from sms_etl.models import files
 from sms_etl.pipeline import sync_build_publish
 from sms_etl.sandbox.server import SandboxHandle

@@ -30,7 +30,7 @@ sms_reconcile = dg.define_asset_job(
 
 
 def hourly() -> dg.ScheduleDefinition:
-    """Give the schedule of the pipeline, in the time zone of the business days."""
+    """Return the schedule of the pipeline, in the time zone of the business days."""
     return dg.ScheduleDefinition(
         name="sms_pipeline_hourly",
         job=sms_pipeline,
@@ -42,7 +42,7 @@ def hourly() -> dg.ScheduleDefinition:
 
 
 def nightly() -> dg.ScheduleDefinition:
-    """Give the schedule of the reconciliation, in the time zone of the business days.
+    """Return the schedule of the reconciliation, in the time zone of the business days.
 
     At half past: the hourly run has ended by then, or this one waits for it.
     """
@@ -57,7 +57,7 @@ def nightly() -> dg.ScheduleDefinition:
 
 
 def _timezone() -> str:
-    """Give the time zone; the default one if a setting is wrong, which the first step then says."""
+    """Return the time zone; the default one if a setting is wrong, which the first step then says."""
     try:
         return load_settings().timezone
     except SettingsError:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import dagster as dg
 from pydantic import Field
 
-from sms_etl.defs.failures import told_plainly
+from sms_etl.defs.failures import sanitised_failures
 from sms_etl.defs.relations import BULKS, SMS, columns_of
 from sms_etl.defs.resources import WRITER_POOL, SettingsParam
 from sms_etl.models.runner import count_rows
@@ -107,7 +107,7 @@ def lox24_sync(
     # They log addresses with their filters, and headers; none of it may reach Dagster's log.
     for name in ("httpx", "httpcore"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    with told_plainly():
+    with sanitised_failures():
         loaded = settings.load()
         task = Task(reconcile_days=config.reconcile_days)
         result = run_sync(loaded, task, progress=_ProgressLog(context))

@@ -67,24 +67,24 @@ class Change(NamedTuple):
 
 
 def count(number: int) -> str:
-    """Give `12,345`."""
+    """Return `12,345`."""
     return f"{number:,}"
 
 
 def money(amount: Decimal | None, places: int = SMALLEST_PLACES) -> str:
-    """Give `1,234.56` with that many decimals, rounded half to even; the currency stands beside it."""
+    """Return `1,234.56` with that many decimals, rounded half to even; the currency stands beside it."""
     if amount is None:
         return NONE
     return f"{amount.quantize(Decimal(1).scaleb(-places), ROUND_HALF_EVEN):,f}"
 
 
 def exact(amount: Decimal) -> str:
-    """Give the whole amount, with as many decimals as it has but at least cents."""
+    """Return the whole amount, with as many decimals as it has but at least cents."""
     return money(amount, places_of(amount))
 
 
 def places_of(amount: Decimal) -> int:
-    """Give how many decimals the amount needs, from cents upwards."""
+    """Return how many decimals the amount needs, from cents upwards."""
     exponent = amount.normalize().as_tuple().exponent
     return min(MOST_PLACES, max(SMALLEST_PLACES, -exponent if isinstance(exponent, int) else 0))
 
@@ -101,7 +101,7 @@ def all_digits(amount: Decimal) -> str:
 
 
 def exact_places(section: CurrencyFigures) -> int:
-    """Give the decimals at which every amount of the section is exact.
+    """Return the decimals at which every amount of the section is exact.
 
     Tables are written with them, so that anybody who adds up a printed column gets the printed total.
     """
@@ -111,29 +111,29 @@ def exact_places(section: CurrencyFigures) -> int:
 
 
 def share(ratio: Decimal | None) -> str:
-    """Give `97.31 %`; rounded towards zero, so that 100 % means all."""
+    """Return `97.31 %`; rounded towards zero, so that 100 % means all."""
     if ratio is None:
         return NONE
     return f"{(ratio * 100).quantize(Decimal('0.01'), ROUND_FLOOR)} %"
 
 
 def share_of(cost: Cost, total: Cost) -> Decimal | None:
-    """Give the part of the total that is this line's, 0 to 1; None where nothing was charged."""
+    """Return the part of the total that is this line's, 0 to 1; None where nothing was charged."""
     return cost.cost / total.cost if total.cost else None
 
 
 def day(moment: date) -> str:
-    """Give `5 January 2026`."""
+    """Return `5 January 2026`."""
     return f"{moment.day} {moment:%B %Y}"
 
 
 def month_name(month: date) -> str:
-    """Give `January 2026`."""
+    """Return `January 2026`."""
     return f"{month:%B %Y}"
 
 
 def local_time(moment: datetime | None, timezone: str) -> str:
-    """Give a UTC moment on the clock of the report's time zone, as `5 January 2026, 14:05`."""
+    """Return a UTC moment on the clock of the report's time zone, as `5 January 2026, 14:05`."""
     if moment is None:
         return NONE
     aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import accumulate
 
-from sms_etl.sandbox.fates import DAY, HOUR, Order, make_message, new_uuid, price_of
-from sms_etl.sandbox.lives import (
+from sms_etl.sandbox.lifecycle import (
     BULK_CANCELLED,
     BULK_IN_PROGRESS,
     BULK_NEW,
@@ -19,6 +18,7 @@ from sms_etl.sandbox.lives import (
     Message,
     stop_message,
 )
+from sms_etl.sandbox.scenarios import DAY, HOUR, Order, make_message, new_uuid, price_of
 from sms_etl.sandbox.traffic import (
     ADDRESSES,
     CAMPAIGN_SENDER,
@@ -139,7 +139,7 @@ def _stopped(message: Message, at: int | None) -> Message:
 
 
 def _campaign_start(campaign: _Campaign, parameters: AccountParameters) -> int | None:
-    """Give when a campaign starts: at its hour on the working day nearest to its share of the period."""
+    """Return when a campaign starts: at its hour on the working day nearest to its share of the period."""
     day = parameters.end - timedelta(days=campaign.days_ago * parameters.days / 90)
     day -= timedelta(days=max(0, day.weekday() - 4))
     start = int(day.replace(hour=campaign.hour, minute=0, second=0, microsecond=0).timestamp())

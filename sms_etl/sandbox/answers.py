@@ -8,7 +8,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from sms_etl.sandbox.lives import Row
+from sms_etl.sandbox.lifecycle import Row
 from sms_etl.sandbox.switches import SandboxSwitches
 
 LD_JSON, JSON, PROBLEM, ND_JSON = (
@@ -36,12 +36,12 @@ _TITLES = {
 
 
 def json_bytes(value: object) -> bytes:
-    """Give a value as JSON; a Decimal keeps its digits."""
+    """Return a value as JSON; a Decimal keeps its digits."""
     return _encoder.encode(value)
 
 
 def json_lines(values: Sequence[object]) -> bytes:
-    """Give values as JSON, one a line."""
+    """Return values as JSON, one a line."""
     return _encoder.encode_lines(values)
 
 
@@ -142,6 +142,6 @@ def collection(
 
 
 def exact_number(amount: Decimal) -> Decimal:
-    """Give an amount as it is to stand in JSON: no trailing zeros, an integer where it is whole."""
+    """Return an amount as it is to stand in JSON: no trailing zeros, an integer where it is whole."""
     text = format(amount, "f")
     return Decimal(text.rstrip("0").rstrip(".") if "." in text else text)

@@ -12,9 +12,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from sms_etl.sandbox.answers import collection, one, problem
-from sms_etl.sandbox.fates import Order, country_of, make_message, measured, new_uuid, price_of
 from sms_etl.sandbox.filters import BULKS, read_query
-from sms_etl.sandbox.lives import (
+from sms_etl.sandbox.lifecycle import (
     BULK_CANCELLED,
     BULK_IN_PROGRESS,
     BULK_NEW,
@@ -31,6 +30,7 @@ from sms_etl.sandbox.lives import (
     stop_message,
 )
 from sms_etl.sandbox.recipients import is_e164, recipients, to_e164
+from sms_etl.sandbox.scenarios import Order, country_of, make_message, measured, new_uuid, price_of
 from sms_etl.sandbox.state import SandboxState
 from sms_etl.sandbox.traffic import SERVICES, VOICE_LANGS, VOICE_SERVICES
 
@@ -49,7 +49,7 @@ class BulksApi:
         self._state = state
 
     def routes(self) -> list[Route]:
-        """Give the routes."""
+        """Return the routes."""
         return [
             Route("/bulks", self._list, methods=["GET"]),
             Route("/bulks", self._create, methods=["POST"]),
@@ -61,7 +61,7 @@ class BulksApi:
         ]
 
     def row(self, bulk: Bulk) -> Row:
-        """Give a bulk as it is now, in full."""
+        """Return a bulk as it is now, in full."""
         now = self._state.now()
         return bulk_row(bulk, now, self._state.store.bulk_cost(bulk, now))
 
@@ -224,7 +224,7 @@ def _with_e164(asked: Any, country: str) -> Any:  # noqa: ANN401 - JSON that nob
 
 
 def violations_of(asked: object) -> dict[str, str]:
-    """Give what is wrong with a body that asks for a bulk, by property."""
+    """Return what is wrong with a body that asks for a bulk, by property."""
     if not isinstance(asked, dict):
         return {"": "This value should be an object."}
     found = {name: _violation(name, asked.get(name)) for name in _EXPECTED}

@@ -22,7 +22,7 @@ class SandboxClock:
         self.is_live = live
 
     def now(self) -> int:
-        """Give the present moment in unix seconds."""
+        """Return the present moment in unix seconds."""
         return self._base + (int(self._monotonic() - self._started) if self.is_live else 0)
 
     def move_to(self, moment: int) -> None:

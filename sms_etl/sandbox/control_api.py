@@ -14,15 +14,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from sms_etl.loopback import is_loopback, is_loopback_host
 from sms_etl.sandbox.answers import ND_JSON, answer, json_lines, problem
 from sms_etl.sandbox.bulks_api import BulksApi
 from sms_etl.sandbox.filters import Query
 from sms_etl.sandbox.guard import CONTROL_PATH
 from sms_etl.sandbox.insertion import message_from
-from sms_etl.sandbox.lives import Message, Row, message_row, price_at
+from sms_etl.sandbox.lifecycle import Message, Row, message_row, price_at
 from sms_etl.sandbox.state import ACCOUNT_ID, SandboxState
 from sms_etl.sandbox.switches import switches_from
+from sms_etl.web.loopback import is_loopback, is_loopback_host
 
 _ALL_OLDEST_FIRST = Query((), (("created_at", False),), 1)
 Call = Callable[[Any], Awaitable[Any] | Any]
@@ -36,7 +36,7 @@ class ControlApi:
         self._bulks = bulks
 
     def routes(self) -> list[Route]:
-        """Give the routes; each answers JSON, and 422 with what is wrong."""
+        """Return the routes; each answers JSON, and 422 with what is wrong."""
         calls: Mapping[tuple[str, str], Call] = {
             ("GET", "clock"): lambda _: {"now": self._state.now()},
             ("POST", "clock"): self._move_clock,

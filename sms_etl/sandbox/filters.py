@@ -15,7 +15,7 @@ from operator import ge, gt, le, lt
 from typing import Any
 from urllib.parse import parse_qsl
 
-from sms_etl.sandbox.lives import Bulk, Message
+from sms_etl.sandbox.lifecycle import Bulk, Message
 from sms_etl.sandbox.switches import SandboxSwitches
 
 _NAME = re.compile(r"(\w+)(?:\[(-?\w*)\])?", re.ASCII)

@@ -11,8 +11,8 @@ from starlette.datastructures import MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from sms_etl.same_origin import SameOrigin
 from sms_etl.sandbox.answers import problem
+from sms_etl.web.same_origin import SameOrigin
 
 if TYPE_CHECKING:
     from sms_etl.sandbox.state import SandboxState
@@ -103,7 +103,7 @@ class GuardMiddleware:
         await (refusal or self._app)(scope, receive, send_and_log)
 
     def _refusal(self, scope: Scope) -> Response | None:
-        """Give the answer to a request that does not get through."""
+        """Return the answer to a request that does not get through."""
         state, switches = self._state, self._state.switches
         if len(scope["raw_path"]) + 1 + len(scope["query_string"]) > switches.longest_url:
             return problem(HTTPStatus.REQUEST_URI_TOO_LONG, "The address is too long.")

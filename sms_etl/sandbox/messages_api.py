@@ -8,7 +8,7 @@ from starlette.routing import Route
 
 from sms_etl.sandbox.answers import answer, collection, exact_number, one, problem
 from sms_etl.sandbox.filters import SMS, Query, read_query
-from sms_etl.sandbox.lives import NEW, Message, stop_message
+from sms_etl.sandbox.lifecycle import NEW, Message, stop_message
 from sms_etl.sandbox.recipients import GROUPS
 from sms_etl.sandbox.row_format import written
 from sms_etl.sandbox.state import ACCOUNT_ID, SandboxState
@@ -25,7 +25,7 @@ class MessagesApi:
         self._state = state
 
     def routes(self) -> list[Route]:
-        """Give the routes; the batch calls come first, as their path looks like that of a message."""
+        """Return the routes; the batch calls come first, as their path looks like that of a message."""
         return [
             Route("/me", self._me, methods=["GET"]),
             Route("/sms", self._list, methods=["GET"]),

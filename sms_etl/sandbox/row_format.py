@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import msgspec
 
-from sms_etl.sandbox.lives import Message, Row, message_row
+from sms_etl.sandbox.lifecycle import Message, Row, message_row
 from sms_etl.sandbox.switches import SandboxSwitches
 
 _TIMES = ("created_at", "delivery_at", "gateway_sent_at")

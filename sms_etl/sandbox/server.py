@@ -54,7 +54,7 @@ class SandboxHandle:
         return answered
 
     def now(self) -> datetime:
-        """Give the sandbox's moment, in UTC."""
+        """Return the sandbox's moment, in UTC."""
         return datetime.fromtimestamp(self.control("GET", "clock")["now"], tz=UTC)
 
     def advance(self, by: timedelta) -> datetime:
@@ -63,22 +63,22 @@ class SandboxHandle:
         return self.now()
 
     def truth(self) -> dict[str, Any]:
-        """Give now, account_id, currency, messages, price_sum (exact decimal text) and bulks."""
+        """Return now, account_id, currency, messages, price_sum (exact decimal text) and bulks."""
         answered: dict[str, Any] = self.control("GET", "truth")
         return answered
 
     def truth_sms(self) -> list[dict[str, Any]]:
-        """Give every message as it is now, oldest first; prices are int or Decimal."""
+        """Return every message as it is now, oldest first; prices are int or Decimal."""
         answered: list[dict[str, Any]] = self.control("GET", "truth/sms")
         return answered
 
     def truth_bulks(self) -> list[dict[str, Any]]:
-        """Give every bulk as it is now, in full, oldest first."""
+        """Return every bulk as it is now, in full, oldest first."""
         answered: list[dict[str, Any]] = self.control("GET", "truth/bulks")
         return answered
 
     def requests(self) -> list[dict[str, Any]]:
-        """Give the requests to the providers' endpoints: method, path, query, status, request_id."""
+        """Return the requests to the providers' endpoints: method, path, query, status, request_id."""
         answered: list[dict[str, Any]] = self.control("GET", "requests")
         return answered
 

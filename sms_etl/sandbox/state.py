@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from sms_etl.errors import SettingsError
-from sms_etl.loopback import is_loopback
 from sms_etl.sandbox.account import AccountParameters, make_account
 from sms_etl.sandbox.clock import SandboxClock
 from sms_etl.sandbox.guard import Guard, LoggedRequest
@@ -18,6 +17,7 @@ from sms_etl.sandbox.store import Store
 from sms_etl.sandbox.switches import SandboxSwitches
 from sms_etl.sandbox.twosms_store import TwoSmsStore
 from sms_etl.sandbox.webhooks import Webhooks
+from sms_etl.web.loopback import is_loopback
 
 SANDBOX_TOKEN = "sandbox:sandbox-key"  # noqa: S105 - a public constant that opens nothing but a sandbox
 ACCOUNT_ID = 4711
@@ -41,7 +41,7 @@ class SandboxState:
     requests: deque[LoggedRequest] = field(default_factory=lambda: deque(maxlen=_REQUESTS_KEPT))
 
     def now(self) -> int:
-        """Give the sandbox's moment in unix seconds."""
+        """Return the sandbox's moment in unix seconds."""
         return self.clock.now()
 
     def move_clock(self, moment: int) -> None:

@@ -12,7 +12,7 @@ import msgspec
 
 from sms_etl.errors import SettingsError
 from sms_etl.files import private
-from sms_etl.sandbox.lives import Bulk, Message
+from sms_etl.sandbox.lifecycle import Bulk, Message
 
 _APPLICATION_ID, _VERSION = 0x534D5342, 1
 _SCHEMA = f"""
@@ -71,7 +71,7 @@ class StateFile:
         return is_new
 
     def setting(self, name: str) -> str | None:
-        """Give a value kept under a name, or None."""
+        """Return a value kept under a name, or None."""
         row = self._sqlite.execute("select value from setting where name = ?", (name,)).fetchone()
         return row[0] if row else None
 
@@ -81,11 +81,11 @@ class StateFile:
             self._sqlite.execute("insert or replace into setting values (?, ?)", (name, value))
 
     def messages(self, *, is_deleted: bool) -> list[Message]:
-        """Give the messages that are, or are not, deleted."""
+        """Return the messages that are, or are not, deleted."""
         return [_decode_message(life) for (life,) in self._lives("message", is_deleted)]
 
     def bulks(self, *, is_deleted: bool) -> list[Bulk]:
-        """Give the bulks that are, or are not, deleted."""
+        """Return the bulks that are, or are not, deleted."""
         return [_decode_bulk(life) for (life,) in self._lives("bulk", is_deleted)]
 
     def _lives(self, table: str, is_deleted: bool) -> Iterable[tuple[bytes]]:

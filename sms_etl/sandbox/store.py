@@ -16,7 +16,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from sms_etl.sandbox.filters import BULKS, SMS, Field, Filter, Listing, Query
-from sms_etl.sandbox.lives import Bulk, Message
+from sms_etl.sandbox.lifecycle import Bulk, Message
 from sms_etl.sandbox.statefile import StateFile
 from sms_etl.sandbox.switches import SandboxSwitches
 
@@ -75,34 +75,34 @@ class Store:
         self._last_number = max((life.number for life in lives), default=0)
 
     def next_number(self) -> int:
-        """Give a hidden number that was never given."""
+        """Return a hidden number that was never given."""
         self._last_number += 1
         return self._last_number
 
     # Reading
 
     def all_messages(self) -> Sequence[Message]:
-        """Give every message that is not deleted, future ones too, in order of `created_at`."""
+        """Return every message that is not deleted, future ones too, in order of `created_at`."""
         return self._messages
 
     def message(self, uuid: str, now: int, switches: SandboxSwitches) -> Message | None:
-        """Give a message if it is visible."""
+        """Return a message if it is visible."""
         message = self._by_uuid.get(uuid)
         return message if message and _is_visible(message, now, switches) else None
 
     def bulk(self, uuid: str, now: int) -> Bulk | None:
-        """Give a bulk if it was created by now."""
+        """Return a bulk if it was created by now."""
         bulk = self._bulks.get(uuid)
         return bulk if bulk and bulk.created_at <= now else None
 
     def matching_messages(self, query: Query, now: int, switches: SandboxSwitches) -> Sequence[Message]:
-        """Give every visible message that meets the filters, in the query's order."""
+        """Return every visible message that meets the filters, in the query's order."""
         orders = query.orders or (("created_at", switches.default_order == "desc"),)
         key = ("sms", query.filters, orders, now, switches)
         return self._kept(key, lambda: self._search_messages(query.filters, orders, now, switches))
 
     def message_page(self, query: Query, now: int, switches: SandboxSwitches) -> Page[Message]:
-        """Give one page of messages."""
+        """Return one page of messages."""
         matches = self.matching_messages(query, now, switches)
         page = _page(matches, query.page, switches.page_size)
         if not switches.shuffle_ties or not page.lives:
@@ -118,13 +118,13 @@ class Store:
         return Page(shuffled, page.total, page.last)
 
     def matching_bulks(self, query: Query, now: int, switches: SandboxSwitches) -> Sequence[Bulk]:
-        """Give every bulk created by now that meets the filters, in the query's order."""
+        """Return every bulk created by now that meets the filters, in the query's order."""
         orders = query.orders or (("created_at", switches.default_order == "desc"),)
         created = [bulk for bulk in self._bulks.values() if bulk.created_at <= now]
         return _in_order(_meeting(created, query.filters, BULKS, now), orders, BULKS, now)
 
     def bulk_page(self, query: Query, now: int, switches: SandboxSwitches) -> Page[Bulk]:
-        """Give one page of bulks."""
+        """Return one page of bulks."""
         return _page(self.matching_bulks(query, now, switches), query.page, switches.page_size)
 
     def _kept(self, key: Hashable, search: Callable[[], Sequence[Life]]) -> Sequence[Life]:
@@ -151,7 +151,7 @@ class Store:
         return found if orders == (("created_at", False),) else _in_order(found, orders, SMS, now)
 
     def _candidates(self, filters: tuple[Filter, ...], now: int) -> Sequence[Message]:
-        """Give what was created by now and meets the filters on `created_at`, oldest first."""
+        """Return what was created by now and meets the filters on `created_at`, oldest first."""
         uuids = next((c.values for c in filters if c.field == "uuid"), None)
         times = [condition for condition in filters if condition.field == "created_at"]
         if uuids is not None:
@@ -184,15 +184,15 @@ class Store:
     # Money
 
     def spent(self, now: int) -> Decimal:
-        """Give what all messages sent by now cost, deleted ones too."""
+        """Return what all messages sent by now cost, deleted ones too."""
         return self._charged_to(None, now)
 
     def bulk_cost(self, bulk: Bulk, now: int) -> Decimal:
-        """Give what a bulk's messages sent by now cost."""
+        """Return what a bulk's messages sent by now cost."""
         return self._charged_to(bulk.uuid, now)
 
     def last_charge_at(self, now: int) -> int:
-        """Give when the balance last changed; 0 if it never did."""
+        """Return when the balance last changed; 0 if it never did."""
         times = self._all_charges()[None].times
         position = bisect_right(times, now)
         return times[position - 1] if position else 0
@@ -307,7 +307,7 @@ def _with_shuffled_ties(
     *,
     seed: str,
 ) -> Sequence[Message]:
-    """Give the page as it is when rows of one second come in another order for each page."""
+    """Return the page as it is when rows of one second come in another order for each page."""
     start, end = (page - 1) * switches.page_size, min(page * switches.page_size, len(matches))
     low, high = start, end
     while low and moment(matches[low - 1]) == moment(matches[start]):

@@ -151,7 +151,7 @@ def switches_from_words(words: Iterable[str]) -> SandboxSwitches:
 
 
 def switches_from(values: dict[str, Any], *, base: SandboxSwitches | None = None) -> SandboxSwitches:
-    """Give `base` with some switches set.
+    """Return `base` with some switches set.
 
     Args:
         values: JSON values by the switch's name.

@@ -58,7 +58,7 @@ class TwoSmsApi:
         self._tokens: dict[str, int] = {}
 
     def routes(self) -> list[Route]:
-        """Give the routes."""
+        """Return the routes."""
         return [
             Route("/Token", self._token, methods=["POST"]),
             Route("/api/v1/sms/messages", self._remove, methods=["DELETE"]),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from sms_etl.sandbox.fates import DAY
+from sms_etl.sandbox.scenarios import DAY
 
 _MADE = 60
 
@@ -60,11 +60,11 @@ class TwoSmsStore:
         return cls(msgspec.json.decode(text, type=list[TwoSmsMessage]))
 
     def as_text(self) -> str:
-        """Give all messages as JSON."""
+        """Return all messages as JSON."""
         return msgspec.json.encode(self._messages).decode()
 
     def messages(self) -> list[TwoSmsMessage]:
-        """Give all messages, deleted ones too."""
+        """Return all messages, deleted ones too."""
         return self._messages
 
     def remove(self, chosen: Iterable[TwoSmsMessage], *, with_contents: bool) -> Removal:

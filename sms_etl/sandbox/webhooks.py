@@ -14,7 +14,7 @@ import httpx
 import msgspec
 
 from sms_etl.sandbox.answers import json_bytes
-from sms_etl.sandbox.lives import Message
+from sms_etl.sandbox.lifecycle import Message
 from sms_etl.sandbox.switches import SandboxSwitches
 
 ATTEMPTS = 4
@@ -72,7 +72,7 @@ class Webhooks:
         return cls(url, kept.looked_until, kept.pending)
 
     def as_text(self) -> str:
-        """Give all that is to be kept over a restart."""
+        """Return all that is to be kept over a restart."""
         return msgspec.json.encode(_Kept(self._looked_until, self._pending)).decode()
 
     def send_to(self, url: str | None, now: int) -> None:

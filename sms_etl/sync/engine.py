@@ -40,35 +40,25 @@ from sms_etl.errors import (
     WrongAccount,
 )
 from sms_etl.files import PRIVATE_FILE, keep_private, make_directory, unusable
-from sms_etl.pii_state import hold
+from sms_etl.pii.state import hold
 from sms_etl.providers.lox24.client import Account, Limits, Lox24Client
 from sms_etl.settings import Settings, no_token
 from sms_etl.sync import fetch
-from sms_etl.sync.ahead import ahead, each_made, each_of
 from sms_etl.sync.bulks import count_differing
 from sms_etl.sync.fetch import FetchedWindow
-from sms_etl.sync.format_watch import FormatWatch
-from sms_etl.sync.landed import (
-    Aside,
+from sms_etl.sync.landing.files import (
     Landed,
+    StagedFile,
     UnreadableFileError,
-    WindowFacts,
+    WindowManifest,
     read_landed,
     remove_unfinished,
 )
-from sms_etl.sync.lander import Lander
-from sms_etl.sync.load import MEMORY_OF_AN_INSERT, LoadCounts, Missing, batches, load
-from sms_etl.sync.notes import (
-    HeldAccount,
-    Memory,
-    held_account,
-    hold_account,
-    note_end,
-    note_sandbox,
-    note_start,
-    recall,
-    write_requests,
-)
+from sms_etl.sync.landing.format_watch import FormatWatch
+from sms_etl.sync.landing.worker import Lander
+from sms_etl.sync.loading.merge import MEMORY_OF_AN_INSERT, LoadCounts, Missing, batches, load
+from sms_etl.sync.loading.quarantine import spans_to_replay, uuids_to_replay
+from sms_etl.sync.loading.unloadable import QuarantinedFile, close_file, quarantine_file, quarantined_files
 from sms_etl.sync.plan import Purpose, Span, resume_at, span_to_read
 from sms_etl.sync.probe import probe, probe_bulks
 from sms_etl.sync.provider_facts import (
@@ -81,8 +71,6 @@ from sms_etl.sync.provider_facts import (
     recall_facts,
     write_facts,
 )
-from sms_etl.sync.put_aside import FileAside, close_file, files_aside, put_aside
-from sms_etl.sync.quarantine import spans_to_replay, uuids_to_replay
 from sms_etl.sync.reconcile import differences
 from sms_etl.sync.settle import (
     UUIDS_PER_WINDOW,
@@ -91,6 +79,18 @@ from sms_etl.sync.settle import (
     open_messages,
     plan_settlement,
 )
+from sms_etl.sync.state import (
+    BoundAccount,
+    SyncState,
+    bind_account,
+    bound_account,
+    read_state,
+    record_end,
+    record_sandbox,
+    record_start,
+    write_requests,
+)
+from sms_etl.sync.streaming import ahead, map_ordered, stream_of
 from sms_etl.sync.streams import BULKS, BULKS_CHANGED, SMS, STREAMS, Stream
 from sms_etl.warehouse.quarantine import count_open, count_open_files
 from sms_etl.warehouse.store import Transaction, Warehouse
@@ -148,7 +148,7 @@ class SyncResult(LoadCounts):
     seconds: float
 
     def as_json(self) -> dict[str, Any]:
-        """Give it as plain JSON values; times are ISO 8601 with their offset."""
+        """Return it as plain JSON values; times are ISO 8601 with their offset."""
         values = asdict(self) | {"purpose": self.purpose.value}
         for name in ("watermark_before", "watermark_after"):
             moment = values[name]
@@ -277,9 +277,9 @@ class _Run:
     def __post_init__(self) -> None:
         self.clock = self.settings.clock
         self.warehouse = Warehouse.of(self.settings)
-        self.memory = Memory()
+        self.memory = SyncState()
         self.watches = {stream.table.name: FormatWatch(stream.path) for stream in STREAMS}
-        self.account: HeldAccount | None = None
+        self.account: BoundAccount | None = None
         self.known_facts = KnownFacts()
         self.facts = AS_DOCUMENTED
         self.are_facts_written = True
@@ -290,10 +290,10 @@ class _Run:
         """Do all steps."""
         remove_unfinished(self.settings.landing_dir)
         with self.warehouse.begin() as transaction:
-            self.memory = recall(transaction, self.settings.landing_dir, self.clock())
+            self.memory = read_state(transaction, self.settings.landing_dir, self.clock())
             self.known_facts = recall_facts(transaction)
             self.lander = Lander(self.settings.landing_dir, hold(transaction, self.settings))
-            note_start(transaction, self.run_id, self.task.purpose, self.clock())
+            record_start(transaction, self.run_id, self.task.purpose, self.clock())
         before = self.memory.watermarks[SMS.name]
         _log.info(
             "Sync %s (%s) begins; the watermark is %s.", self.run_id, self.task.purpose, before or "not set"
@@ -306,18 +306,18 @@ class _Run:
                     await self._steps()
         except BaseException as exc:
             self._doubt_facts(exc)
-            self._note_end(before, type(exc).__name__, exc.message if isinstance(exc, SmsEtlError) else "")
+            self._record_end(before, type(exc).__name__, exc.message if isinstance(exc, SmsEtlError) else "")
             raise
-        return self._note_end(before, DONE, None)
+        return self._record_end(before, DONE, None)
 
     async def _steps(self) -> None:
-        self._hold_account(await self.client.account())
+        self._bind_account(await self.client.account())
         await self._learn_facts()
         for stream, unreadable in self.memory.unreadable:
             self._put_aside(stream, unreadable.path, unreadable.reason)
         for stream, landed in self.memory.not_loaded:
             _log.info("%d files of %s were landed by a run that ended early.", len(landed), stream.name)
-            missing = await self._load_all(stream, each_of(landed))
+            missing = await self._load_all(stream, stream_of(landed))
             if stream is SMS:
                 await self._confirm(stream, missing, Purpose.SETTLE)
         if self.task.is_replaying_quarantine:
@@ -373,7 +373,7 @@ class _Run:
                     return
 
     def _plan(self, stream: Stream) -> tuple[Span | None, bool]:
-        """Give the span to read and whether reading it may move the watermark."""
+        """Return the span to read and whether reading it may move the watermark."""
         watermark = _second(self.memory.watermarks[stream.name])
         now, start = to_unix(self.clock()), _second(self.settings.start)
         if self.task.is_backfill:
@@ -426,7 +426,7 @@ class _Run:
                 to_ask += uuids
                 continue
             _log.info("The provider has none of %d stored rows of %s any more.", len(uuids), stream.name)
-            await self._take_in(stream, each_of([pruned]), purpose, advances=False)
+            await self._take_in(stream, stream_of([pruned]), purpose, advances=False)
         await self._ask_by_uuid(stream, to_ask, purpose)
 
     async def _settle(self, just_read: Span | None) -> None:
@@ -515,9 +515,9 @@ class _Run:
         What this run put aside stays open: it was read anew by this run, but somebody should know of it.
         """
         with self.warehouse.begin() as transaction:
-            files = files_aside(transaction)
+            files = quarantined_files(transaction)
 
-        async def take_up(file: FileAside) -> None:
+        async def take_up(file: QuarantinedFile) -> None:
             path = self.settings.landing_dir / file.stream.name / file.name
             is_of_this_run = file.run_id == self.run_id
             if is_of_this_run and file.name not in self.found_unloadable:
@@ -580,13 +580,13 @@ class _Run:
         """Land and load each window while the next ones are fetched; give what was missing from them."""
 
         async def landed() -> AsyncIterator[Landed]:
-            asides = each_made(ahead(fetched, _WINDOWS_AHEAD), write, _WINDOWS_AT_ONCE)
+            asides = map_ordered(ahead(fetched, _WINDOWS_AHEAD), write, _WINDOWS_AT_ONCE)
             # What is replayed is known to be bad: it says nothing of the format.
             watched = asides if purpose is Purpose.REPLAY else watch.passed(asides)
             async for aside in watched:
-                yield aside.put_in_place()
+                yield aside.commit()
 
-        def write(window: FetchedWindow) -> Coroutine[Any, Any, Aside]:
+        def write(window: FetchedWindow) -> Coroutine[Any, Any, StagedFile]:
             return self._write(stream, window, purpose, advances)
 
         watch = self.watches[stream.table.name]
@@ -601,8 +601,8 @@ class _Run:
 
     def _write(
         self, stream: Stream, window: FetchedWindow, purpose: Purpose, advances: bool
-    ) -> Coroutine[Any, Any, Aside]:
-        facts = WindowFacts(
+    ) -> Coroutine[Any, Any, StagedFile]:
+        facts = WindowManifest(
             window_id=window.window_id,
             run_id=self.run_id,
             stream=stream.name,
@@ -665,12 +665,14 @@ class _Run:
                 memory=memory,
                 is_late=is_late,
             )
-            self._write_notes(transaction)
-            self.memory.remember(transaction, stream)
+            self._write_state(transaction)
+            self.memory.refresh_watermark(transaction, stream)
         self.counts += counts
         return missing
 
-    def _put_aside(self, stream: Stream, path: Path, reason: str, facts: WindowFacts | None = None) -> None:
+    def _put_aside(
+        self, stream: Stream, path: Path, reason: str, facts: WindowManifest | None = None
+    ) -> None:
         """Put a landed file into quarantine as a whole."""
         _log.info("%s of %s is put aside: %s.", path.name, stream.name, reason)
         if facts is None or facts.run_id != self.run_id:
@@ -679,25 +681,27 @@ class _Run:
         if facts is not None and facts.since is not None and facts.until is not None:
             span = Span(facts.since, facts.until)
         with self.warehouse.begin() as transaction:
-            put_aside(transaction, stream, path, reason, span=span, run_id=self.run_id, now=self.clock())
+            quarantine_file(
+                transaction, stream, path, reason, span=span, run_id=self.run_id, now=self.clock()
+            )
         self.counts += LoadCounts(files_quarantined=1)
 
-    def _write_notes(self, transaction: Transaction) -> None:
+    def _write_state(self, transaction: Transaction) -> None:
         """Write the requests made since the last time, what they told, and whose messages these are."""
         write_requests(transaction, self.run_id, self.client.take_ledger())
         self._write_facts(transaction)
         if self.account is None:
             return
-        held = held_account(transaction)
+        held = bound_account(transaction)
         if held is None:
-            hold_account(transaction, self.account, self.clock())
+            bind_account(transaction, self.account, self.clock())
         elif held.is_sandbox is None:
-            note_sandbox(transaction, is_sandbox=bool(self.account.is_sandbox))
+            record_sandbox(transaction, is_sandbox=bool(self.account.is_sandbox))
 
-    def _hold_account(self, account: Account) -> None:
+    def _bind_account(self, account: Account) -> None:
         """Keep a warehouse to one account: two accounts' figures in one table help nobody."""
         held = self.memory.account
-        asked = HeldAccount(
+        asked = BoundAccount(
             str(account.id), account.currency, self.settings.lox24_base_url, account.is_sandbox
         )
         if held is not None and not held.is_of(asked):
@@ -747,11 +751,11 @@ class _Run:
         if self.on_progress:
             self.on_progress(step, done, self.expected[step])
 
-    def _note_end(self, before: datetime | None, stopped_reason: str, error: str | None) -> SyncResult:
+    def _record_end(self, before: datetime | None, stopped_reason: str, error: str | None) -> SyncResult:
         with self.warehouse.begin() as transaction:
-            self._write_notes(transaction)
+            self._write_state(transaction)
             result = self._result(before, stopped_reason, transaction)
-            note_end(transaction, asdict(result), error=error, finished_at=self.clock())
+            record_end(transaction, asdict(result), error=error, finished_at=self.clock())
         _log.info(
             "Sync %s ended (%s): %d rows, %d new, %d changed, in %d requests and %.1f s.",
             self.run_id,
@@ -813,7 +817,7 @@ def _told(span: Span | None) -> str:
     return f"{from_unix(span.since)} to {from_unix(span.until)}"
 
 
-def _how_to_part(held: HeldAccount, asked: HeldAccount) -> str:
+def _how_to_part(held: BoundAccount, asked: BoundAccount) -> str:
     """Say what to do about a warehouse of another account."""
     if held.is_sandbox and not asked.is_sandbox:
         return (

@@ -82,7 +82,7 @@ class Span:
 
 
 def span_to_read(*, watermark: int | None, overlap: timedelta, start: int | None, now: int) -> Span | None:
-    """Give the span of the next sync: from the watermark, less the overlap, to now.
+    """Return the span of the next sync: from the watermark, less the overlap, to now.
 
     Args:
         watermark: Unix second up to which all was read; None before the first sync.
@@ -101,7 +101,7 @@ def span_to_read(*, watermark: int | None, overlap: timedelta, start: int | None
 
 
 def resume_at(watermark: int, read_at: int, overlap: timedelta) -> int:
-    """Give where to go on after a run that was killed: nothing that was read late enough is read again.
+    """Return where to go on after a run that was killed: nothing that was read late enough is read again.
 
     Args:
         watermark: Unix second up to which all was read.

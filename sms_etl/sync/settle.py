@@ -101,7 +101,7 @@ def _extend(spans: list[Span], span: Span) -> None:
 def open_messages(
     transaction: Transaction, *, now: datetime, settle_days: int, just_read: Span | None
 ) -> list[OpenMessage]:
-    """Give the messages that may still change and are due to be asked for, oldest first.
+    """Return the messages that may still change and are due to be asked for, oldest first.
 
     Args:
         transaction: To read in.
@@ -153,7 +153,7 @@ def open_messages(
 
 
 def open_bulks(transaction: Transaction) -> list[str]:
-    """Give the uuids of the bulks that are new or in progress, oldest first."""
+    """Return the uuids of the bulks that are new or in progress, oldest first."""
     query = (
         select(bulk.c.uuid)
         .where(bulk.c.gone_at.is_(None), bulk.c.status_code.in_(OPEN_BULK_CODES))

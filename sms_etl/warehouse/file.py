@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from sms_etl.errors import DataDirError, NotAWarehouse, SettingsError, WarehouseError, WarehouseLocked
-from sms_etl.tabular import printable
+from sms_etl.plain_text import printable
 
 _SCHEME = "duckdb"
 _SIGNS_OF_ANOTHER_FILE = (

@@ -143,7 +143,7 @@ def migrate(
 
 
 def _found_version(connection: Connection) -> int | None:
-    """Give the file's version, or None if it is empty."""
+    """Return the file's version, or None if it is empty."""
     inspector = inspect(connection)
     if inspector.has_table("schema_version", schema="ops"):
         if not inspector.has_table("sms", schema="raw"):

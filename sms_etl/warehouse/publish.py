@@ -17,7 +17,7 @@ import duckdb
 from sms_etl.clock import as_utc, system_clock
 from sms_etl.errors import ChecksFailed, NoWarehouse, PolicyNotApplied, SmsEtlError
 from sms_etl.files import keep_private, make_directory, published_file_mode, unusable
-from sms_etl.pii_state import require_applied
+from sms_etl.pii.state import require_applied
 from sms_etl.settings import Publish, Settings
 from sms_etl.warehouse.copying import copy_for_analysts, copy_whole, forget, make_durable
 from sms_etl.warehouse.publication import objections, record_publication, withdraw_publication

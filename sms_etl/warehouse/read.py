@@ -24,9 +24,9 @@ from sms_etl.errors import (
     WarehouseError,
     WarehouseLocked,
 )
+from sms_etl.plain_text import printable
 from sms_etl.settings import Settings, load_settings
 from sms_etl.stopping import interrupting
-from sms_etl.tabular import printable
 from sms_etl.warehouse.file import damaged, is_damage, path_of, why_not_opened
 from sms_etl.warehouse.version import VERSION
 

@@ -14,7 +14,7 @@ import duckdb
 import pytest
 from click.testing import CliRunner, Result
 
-from sms_etl.cli import cli
+from sms_etl.cli.commands import cli
 from sms_etl.providers.lox24.client import Lox24Client, RetryPolicy
 from sms_etl.sync import engine
 from sms_etl_tests.attacks.good_rows import NOW

@@ -46,7 +46,7 @@ class Rehearsal:
     """What `command` runs."""
 
     def settings(self) -> Settings:
-        """Give the settings at the provider's moment."""
+        """Return the settings at the provider's moment."""
         return self.base.model_copy(update={"lox24_base_url": self.proxy.url, "now": self.provider.now()})
 
     def sync(
@@ -133,7 +133,7 @@ class Rehearsal:
 
 
 def environment(settings: Settings) -> dict[str, str]:
-    """Give the environment of somebody who has these settings."""
+    """Return the environment of somebody who has these settings."""
     assert settings.lox24_token is not None
     assert settings.now is not None
     return {
@@ -174,5 +174,5 @@ class Patience:
 
 
 def at(rehearsal: Rehearsal, moment: datetime) -> Settings:
-    """Give the settings of a machine whose clock shows another moment."""
+    """Return the settings of a machine whose clock shows another moment."""
     return rehearsal.settings().model_copy(update={"now": moment})

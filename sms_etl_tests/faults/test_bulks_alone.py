@@ -11,9 +11,9 @@ import duckdb
 import httpx
 import pytest
 
+from sms_etl.cli.status import read_status
 from sms_etl.errors import Unauthorised
 from sms_etl.pipeline import sync_build_publish
-from sms_etl.status import read_status
 from sms_etl.sync.engine import SyncResult, Task, run_sync
 from sms_etl_tests.faults.conftest import RehearsalOf
 from sms_etl_tests.faults.proxy import Act, Asked, Exchange, Fault, Plan

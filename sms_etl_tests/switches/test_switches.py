@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
+from sms_etl.cli.demo import with_sandbox
 from sms_etl.clock import to_unix
-from sms_etl.demo import with_sandbox
 from sms_etl.errors import AccountNotActive, ProviderDiffers, SmsEtlError, WindowUnstable
 from sms_etl.sandbox.account import AccountParameters
 from sms_etl.sandbox.server import SandboxHandle, running_sandbox

@@ -12,14 +12,14 @@ from unittest.mock import patch
 
 import pytest
 
-from sms_etl import doctor
+from sms_etl.cli import doctor
 from sms_etl.errors import BadRequest, ProviderDiffers
 from sms_etl.providers.lox24.client import Answer, Lox24Client, read_account
 from sms_etl.settings import Settings, load_settings
 from sms_etl.sync import engine
 from sms_etl.sync.engine import SyncResult, Task, run_sync
 from sms_etl_tests.provider_truth import ask, assert_messages_equal, warehouse_of
-from sms_etl_tests.providers.rows import ROW
+from sms_etl_tests.providers.lox24.rows import ROW
 from sms_etl_tests.sync.provider_model import ACCOUNT, Asked, ModelProvider, Row
 
 BEGINNING = 1_767_225_600

@@ -27,7 +27,7 @@ from sms_etl.sync.engine import run_sync
 from sms_etl.sync.settle import LONGEST_PAUSE, SILENCE_SHARE, open_messages
 from sms_etl.warehouse.store import Transaction, Warehouse
 from sms_etl_tests.provider_truth import assert_messages_equal, rows_of, warehouse_of
-from sms_etl_tests.providers.rows import ROW
+from sms_etl_tests.providers.lox24.rows import ROW
 from sms_etl_tests.sync.provider_model import ModelProvider, Row
 
 BEGINNING = 1_767_225_600
@@ -69,7 +69,7 @@ def _store_silent_messages(transaction: Transaction) -> None:
 
 
 def most_asks(shortest_gap: int, open_for: int) -> int:
-    """Give the bound that follows from the back-off: asks grow apart by half until they are a pause apart.
+    """Return the bound that follows from the back-off: asks grow apart by half until they are a pause apart.
 
     Args:
         shortest_gap: Between two syncs, seconds.
@@ -149,7 +149,7 @@ class Life:
         return age >= 0 and (self.deleted_at is None or age < self.deleted_at)
 
     def row(self, now: int) -> dict[str, Any]:
-        """Give it as the provider shows it at a moment."""
+        """Return it as the provider shows it at a moment."""
         age = now - self.created_at
         codes = next(codes for at, codes in reversed(self.steps) if at <= age)
         return dict(

@@ -16,7 +16,7 @@ from sms_etl.errors import (
     Unreachable,
     WrongAccount,
 )
-from sms_etl.pii import PiiPolicy
+from sms_etl.pii.policy import PiiPolicy
 from sms_etl.providers.lox24.client import Lox24Client
 from sms_etl.sandbox.server import SandboxHandle
 from sms_etl.sync import engine
@@ -30,7 +30,7 @@ def message_paths(provider: SandboxHandle) -> list[str]:
 
 
 def before_the_overlap(provider: SandboxHandle) -> int:
-    """Give a second that the next sync does not read again, since a newer message moves the watermark on."""
+    """Return a second that the next sync does not read again: a newer message moves the watermark on."""
     now = to_unix(provider.now())
     provider.insert({"created_at": now, "status_code": 100, "dlr_code": 1, "is_sent": True})
     return now - 7200
@@ -366,7 +366,7 @@ def test_loading_fails_without_a_trace_and_the_watermark_stays(
         raise RuntimeError("disk full")
 
     with monkeypatch.context() as patched:
-        patched.setattr("sms_etl.sync.load._advance_watermark", disk_full)
+        patched.setattr("sms_etl.sync.loading.merge._advance_watermark", disk_full)
         with pytest.raises(RuntimeError, match="disk full"):
             run_sync(settings)
     assert ask(settings, "select count(*) from raw.sms") == [(0,)]

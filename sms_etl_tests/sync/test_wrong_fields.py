@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from sms_etl.cli import cli
+from sms_etl.cli.commands import cli
 from sms_etl.clock import to_unix
 from sms_etl.sandbox.server import SandboxHandle
 from sms_etl.settings import Settings
