@@ -1,8 +1,8 @@
 """Runs a program that must not outlive this one, however this one ends, SIGKILL included.
 
 `supervised` starts a small process between the two (`python -m sms_etl.cli.supervisor`). It holds the reading
-end of a pipe: when that closes, the caller has ended, and the supervisor ends the program with all it started.
-On Linux the orphans of its program become its own children, so that none escapes by a group of its own.
+end of a pipe: when that closes, the caller has ended, and the supervisor ends the program with all it
+started. On Linux the orphans of its program become its own children, so that none escapes by a group of its own.
 """
 
 import ctypes
