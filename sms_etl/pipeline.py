@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sms_etl.build_state import is_up_to_date
-from sms_etl.sync.engine import Progress, SyncResult, Task, run_sync
+from sms_etl.sync.engine import run_sync
 from sms_etl.sync.plan import Purpose
+from sms_etl.sync.task import Progress, SyncResult, Task
 
 if TYPE_CHECKING:
     from sms_etl.build import CheckedBuild

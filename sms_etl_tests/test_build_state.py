@@ -11,7 +11,7 @@ from sms_etl.models import files
 from sms_etl.pipeline import sync_build_publish
 from sms_etl.sandbox.server import SandboxHandle
 from sms_etl.settings import Settings
-from sms_etl.sync.engine import Task
+from sms_etl.sync.task import Task
 from sms_etl.warehouse.publish import publish
 from sms_etl.warehouse.store import Warehouse
 from sms_etl_tests.conftest import SettingsAt

@@ -28,7 +28,7 @@ from sms_etl.skipped_imports import leave_out
 
 if TYPE_CHECKING:
     from sms_etl.settings import Settings
-    from sms_etl.sync.engine import Progress
+    from sms_etl.sync.task import Progress
 
 NEEDS_A_PERSON = 3
 _DAY = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"])
@@ -218,7 +218,7 @@ def sync(
         raise click.UsageError("--reconcile goes without --since and --until.")
     with _progress() as progress:
         from sms_etl.pipeline import sync_build_publish
-        from sms_etl.sync.engine import RECONCILED_DAYS, Task
+        from sms_etl.sync.task import RECONCILED_DAYS, Task
 
         task = Task(
             since=_utc(since),

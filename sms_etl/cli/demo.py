@@ -28,7 +28,7 @@ from sms_etl.sandbox.server import SandboxHandle, running_sandbox
 from sms_etl.sandbox.statefile import StateFile
 from sms_etl.sandbox.switches import SandboxSwitches
 from sms_etl.settings import PREFIX, Settings
-from sms_etl.sync.engine import Progress
+from sms_etl.sync.task import Progress
 from sms_etl.warehouse import tables
 from sms_etl.warehouse.file import why_not_opened
 from sms_etl.warehouse.read import published

@@ -34,9 +34,9 @@ from sms_etl.places import env_file_candidates
 from sms_etl.providers.lox24.client import Account, Answer, Lox24Client, RetryPolicy, read_account
 from sms_etl.providers.lox24.records import BadRowError, read_sms
 from sms_etl.settings import Settings, env_file, no_token, redirection
+from sms_etl.sync.account import bound_account
 from sms_etl.sync.probe import probe, probe_bulks
 from sms_etl.sync.provider_facts import Fact, write_facts
-from sms_etl.sync.state import bound_account
 from sms_etl.warehouse.read import newest
 from sms_etl.warehouse.store import Transaction, Warehouse
 

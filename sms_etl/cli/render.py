@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from sms_etl.cli.status import Status
     from sms_etl.pii.apply import AppliedPolicy
     from sms_etl.pipeline import PipelineResult
-    from sms_etl.sync.engine import Progress as ShowProgress
+    from sms_etl.sync.task import Progress as ShowProgress
     from sms_etl.warehouse.publish import PublishResult
     from sms_etl.warehouse.quarantine import QuarantinedRow
 

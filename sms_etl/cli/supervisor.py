@@ -2,7 +2,7 @@
 
 `supervised` starts a small process between the two (`python -m sms_etl.cli.supervisor`). It holds the reading
 end of a pipe: when that closes, the caller has ended, and the supervisor ends the program with all it
-started. On Linux the orphans of its program become its own children, so that none escapes by a group of its own.
+started. On Linux the orphans of its program become its own children: none escapes by a group of its own.
 """
 
 import ctypes

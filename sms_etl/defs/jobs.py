@@ -5,7 +5,7 @@ import dagster as dg
 from sms_etl.defs.sync import SyncConfig, lox24_sync
 from sms_etl.errors import SettingsError
 from sms_etl.settings import Settings, load_settings
-from sms_etl.sync.engine import RECONCILED_DAYS
+from sms_etl.sync.task import RECONCILED_DAYS
 
 EXECUTOR = dg.in_process_executor
 """A process a step would cost three seconds each, and DuckDB lets one process write."""

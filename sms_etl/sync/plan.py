@@ -12,8 +12,6 @@ PAGES_PER_WINDOW = 30
 """Some tens of pages: few enough to read again when it moved, many enough to keep the connections busy."""
 MOST_PAGES = 45
 """A window of so many pages is not cut: halves would be too small to keep the connections busy."""
-
-
 MOST_PARTS = 4096
 """A span is cut into so many at once, whatever its total says; each part is looked at before it is read."""
 
@@ -109,6 +107,69 @@ def resume_at(watermark: int, read_at: int, overlap: timedelta) -> int:
         overlap: How late a row may become visible.
     """
     return min(watermark, max(watermark, read_at) - int(overlap.total_seconds()))
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """How far earlier runs read a stream."""
+
+    watermark: int | None
+    """Unix second up to which all was read; None before the first sync."""
+    read_at: int | None
+    """When the provider was asked for the watermark's row."""
+    is_resuming: bool
+    """Whether the last run was killed or failed: this one goes on where it was."""
+    learnt_overlap: timedelta
+    """What would have covered twice the lateness seen of late."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedSpan:
+    """A span to read, and whether reading it may move the watermark."""
+
+    span: Span
+    advances: bool
+
+
+def plan_reading(
+    reached: Reached,
+    *,
+    now: int,
+    start: int | None,
+    overlap: timedelta,
+    backfill: tuple[int | None, int | None] | None,
+) -> PlannedSpan | None:
+    """Plan what a run reads of a stream.
+
+    Args:
+        reached: How far it was read.
+        now: The last second to read.
+        start: Nothing before it is read, unless a backfill asks for it.
+        overlap: What is read again, for rows that became visible late.
+        backfill: First and last second that somebody asked for; None: read on from the watermark.
+
+    Returns:
+        None if there is nothing to read yet.
+    """
+    watermark = reached.watermark
+    if backfill is not None:
+        since, until = backfill
+        span = Span(start or 0 if since is None else since, until or now)
+        # A backfill that begins after the watermark would leave a gap behind it.
+        return PlannedSpan(span, watermark is not None and span.since <= watermark)
+    if reached.is_resuming and watermark is not None:
+        resumed = resume_at(watermark, min(reached.read_at or watermark, now), overlap)
+        since = max(resumed, start or 0)
+        return PlannedSpan(Span(since, max(now, since)), advances=True)
+    longest = max(overlap, reached.learnt_overlap)
+    planned = span_to_read(watermark=watermark, overlap=longest, start=start, now=now)
+    return None if planned is None else PlannedSpan(planned, advances=True)
+
+
+def span_to_reconcile(*, days: int, now: int, start: int | None) -> Span:
+    """Return the last days, without what lies before `start`."""
+    since = now - int(timedelta(days=days).total_seconds()) + 1
+    return Span(since if start is None else max(since, min(start, now)), now)
 
 
 def windows_of(span: Span, *, total: int, page_size: int, first_second: int | None) -> tuple[Span, ...]:

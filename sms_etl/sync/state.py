@@ -12,71 +12,19 @@ from sqlalchemy import Integer, func, insert, select, text, update
 from sms_etl import __version__
 from sms_etl.clock import as_utc
 from sms_etl.providers.lox24.client import RequestRecord
+from sms_etl.sync.account import BoundAccount, bound_account
 from sms_etl.sync.landing.files import Landed, Unreadable, find_landed
 from sms_etl.sync.loading.unloadable import names_of_quarantined_files
 from sms_etl.sync.plan import TEACHING_LATENESS, Purpose
 from sms_etl.sync.streams import SMS, STREAMS, Stream
 from sms_etl.warehouse import tables
 from sms_etl.warehouse.store import Transaction
-from sms_etl.web.loopback import is_loopback
 
 _AUTH_BLOCK = timedelta(minutes=10)
 _REMEMBERED_FOR = timedelta(days=30)
 _LONGEST_OVERLAP = timedelta(days=1)
 _REFUSED = ("Unauthorised", "AuthBlocked")
 _NOT_FORWARD = (Purpose.BACKFILL.value, Purpose.REPLAY.value)
-
-
-@dataclass(frozen=True, slots=True)
-class BoundAccount:
-    """The one account whose messages a warehouse holds."""
-
-    account_id: str
-    currency: str
-    base_url: str
-    is_sandbox: bool | None = None
-    """Whether a sandbox serves it; None where a version that did not look wrote it."""
-
-    @property
-    def told(self) -> str:
-        """Its name, for a message."""
-        kind = "the sandbox's account" if self.is_sandbox else "account"
-        return f"{kind} {self.account_id} of {self.base_url}"
-
-    def is_of(self, other: "BoundAccount") -> bool:
-        """Whether both are the same account; a sandbox's is never a real one, whatever their numbers."""
-        if self.account_id != other.account_id:
-            return False
-        if self.is_sandbox is None:  # a sandbox is only ever served on this machine
-            return not other.is_sandbox or is_loopback(self.base_url)
-        return self.is_sandbox == other.is_sandbox
-
-
-def bound_account(transaction: Transaction) -> BoundAccount | None:
-    """Return the account the warehouse holds; None before the first sync."""
-    table = tables.account.c
-    row = transaction.sql.execute(
-        select(table.account_id, table.currency, table.base_url, table.is_sandbox)
-    ).first()
-    return None if row is None else BoundAccount(*row)
-
-
-def bind_account(transaction: Transaction, account: BoundAccount, now: datetime) -> None:
-    """Write whose messages the warehouse holds from now on."""
-    transaction.sql.execute(
-        insert(tables.account).values(
-            account_id=account.account_id,
-            currency=account.currency,
-            base_url=account.base_url,
-            first_seen_at=as_utc(now),
-            is_sandbox=account.is_sandbox,
-        )
-    )
-
-
-def record_sandbox(transaction: Transaction, *, is_sandbox: bool) -> None:
-    """Write whether a sandbox serves the account that the warehouse holds."""
-    transaction.sql.execute(update(tables.account).values(is_sandbox=is_sandbox))
 
 
 @dataclass

@@ -20,7 +20,8 @@ from sms_etl.defs.resources import SettingsSource
 from sms_etl.defs.sync import SyncConfig, lox24_sync
 from sms_etl.sandbox.server import SandboxHandle, running_sandbox
 from sms_etl.settings import load_settings
-from sms_etl.sync.engine import RECONCILED_DAYS, SyncResult, run_sync
+from sms_etl.sync.engine import run_sync
+from sms_etl.sync.task import RECONCILED_DAYS, SyncResult
 from sms_etl_tests.defs.instance import SMALL, Run, environment, packaged_instance
 
 DAY = 86400

@@ -17,8 +17,9 @@ from sms_etl.errors import ProviderError, SmsEtlError, SyncError
 from sms_etl.providers.lox24.client import Lox24Client, RetryPolicy
 from sms_etl.sandbox.server import SandboxHandle
 from sms_etl.settings import Settings
-from sms_etl.sync import engine
-from sms_etl.sync.engine import SyncResult, run_sync
+from sms_etl.sync import parts
+from sms_etl.sync.engine import run_sync
+from sms_etl.sync.task import SyncResult
 from sms_etl_tests.faults import evidence
 from sms_etl_tests.faults.proxy import FaultyProxy, Plan, nothing
 from sms_etl_tests.faults.tally import Tally
@@ -166,7 +167,7 @@ class Patience:
                 *arguments, **{**options, "retry": policy, "sleep": self._sleep, "limits": limits}
             )
 
-        self.monkeypatch.setattr(engine, "Lox24Client", client)
+        self.monkeypatch.setattr(parts, "Lox24Client", client)
 
     async def _sleep(self, seconds: float) -> None:
         self.waits.append(seconds)

@@ -14,7 +14,8 @@ import pytest
 from sms_etl.cli.status import read_status
 from sms_etl.errors import Unauthorised
 from sms_etl.pipeline import sync_build_publish
-from sms_etl.sync.engine import SyncResult, Task, run_sync
+from sms_etl.sync.engine import run_sync
+from sms_etl.sync.task import SyncResult, Task
 from sms_etl_tests.faults.conftest import RehearsalOf
 from sms_etl_tests.faults.proxy import Act, Asked, Exchange, Fault, Plan
 from sms_etl_tests.faults.rehearsal import Patience, Rehearsal, environment

@@ -24,8 +24,9 @@ from sms_etl.pipeline import sync_build_publish
 from sms_etl.sandbox.account import AccountParameters
 from sms_etl.sandbox.server import SandboxHandle, running_sandbox
 from sms_etl.settings import Settings, load_settings
-from sms_etl.sync.engine import only_one, run_sync
+from sms_etl.sync.engine import run_sync
 from sms_etl.sync.landing.files import find_landed
+from sms_etl.sync.lock import only_one
 from sms_etl.sync.streams import SMS
 from sms_etl.warehouse.backup import back_up
 from sms_etl.warehouse.publish import publish

@@ -13,10 +13,11 @@ from sms_etl.cli.status import read_status
 from sms_etl.clock import to_unix
 from sms_etl.sandbox.account import AccountParameters
 from sms_etl.sandbox.server import SandboxHandle, running_sandbox
-from sms_etl.sync.engine import SyncResult, Task, run_sync
-from sms_etl.sync.loading.merge import LoadCounts
+from sms_etl.sync.engine import run_sync
+from sms_etl.sync.loading.counts import LoadCounts
 from sms_etl.sync.plan import Purpose
 from sms_etl.sync.state import record_end, record_start
+from sms_etl.sync.task import SyncResult, Task
 from sms_etl.warehouse import tables
 from sms_etl.warehouse.store import Transaction, Warehouse
 from sms_etl_tests.conftest import SettingsAt

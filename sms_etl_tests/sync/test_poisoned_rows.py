@@ -17,11 +17,12 @@ from sms_etl.errors import ProviderDiffers, WindowUnstable
 from sms_etl.providers.lox24.client import MAX_BODY_BYTES, Lox24Client
 from sms_etl.settings import Settings, load_settings
 from sms_etl.sync import fetch
-from sms_etl.sync.engine import SyncResult, Task, run_sync
+from sms_etl.sync.engine import run_sync
 from sms_etl.sync.landing.files import WindowManifest, new_window_id
 from sms_etl.sync.landing.writer import write_staged
 from sms_etl.sync.plan import Span
 from sms_etl.sync.streams import SMS
+from sms_etl.sync.task import SyncResult, Task
 from sms_etl_tests.provider_truth import ask
 from sms_etl_tests.providers.lox24.rows import HIDDEN
 from sms_etl_tests.sync.raw_provider import (

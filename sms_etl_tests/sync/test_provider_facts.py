@@ -16,8 +16,9 @@ from sms_etl.cli import doctor
 from sms_etl.errors import BadRequest, ProviderDiffers
 from sms_etl.providers.lox24.client import Answer, Lox24Client, read_account
 from sms_etl.settings import Settings, load_settings
-from sms_etl.sync import engine
-from sms_etl.sync.engine import SyncResult, Task, run_sync
+from sms_etl.sync import parts
+from sms_etl.sync.engine import run_sync
+from sms_etl.sync.task import SyncResult, Task
 from sms_etl_tests.provider_truth import ask, assert_messages_equal, warehouse_of
 from sms_etl_tests.providers.lox24.rows import ROW
 from sms_etl_tests.sync.provider_model import ACCOUNT, Asked, ModelProvider, Row
@@ -133,7 +134,7 @@ class Rehearsal:
             return self.provider
 
         self.provider.asked.clear()
-        with patch.object(engine, "Lox24Client", client), patch.object(doctor, "Lox24Client", client):
+        with patch.object(parts, "Lox24Client", client), patch.object(doctor, "Lox24Client", client):
             yield
 
     def sync(self, task: Task | None = None) -> SyncResult:

@@ -11,10 +11,12 @@ from sms_etl.clock import to_unix
 from sms_etl.sandbox.server import SandboxHandle
 from sms_etl.settings import Settings
 from sms_etl.sync import engine
-from sms_etl.sync.engine import Task, run_sync
+from sms_etl.sync.engine import run_sync
 from sms_etl.sync.landing.files import WindowManifest, new_window_id
 from sms_etl.sync.plan import Purpose
+from sms_etl.sync.task import Task
 from sms_etl_tests.conftest import SettingsAt
+from sms_etl_tests.exchanged import power_cut, sync_loading_by
 from sms_etl_tests.provider_truth import ask, assert_messages_equal, warehouse_of
 
 HOUR, DAY = 3600, 86400
@@ -51,19 +53,14 @@ def test_a_backfill_teaches_no_lateness_and_no_overlap(
 
 
 def test_a_backfill_that_a_killed_run_landed_is_still_one_when_the_next_run_loads_it(
-    empty_provider: SandboxHandle, settings_at: SettingsAt, monkeypatch: pytest.MonkeyPatch
+    empty_provider: SandboxHandle, settings_at: SettingsAt
 ) -> None:
     start, count = two_days_of_the_past(empty_provider)
     run_sync(settings_at(empty_provider, start=start))
     settings = settings_at(empty_provider)
 
-    def power_cut(*_: object, **__: object) -> None:
-        raise RuntimeError("power cut")
-
-    with monkeypatch.context() as patched:
-        patched.setattr(engine, "load", power_cut)
-        with pytest.raises(RuntimeError, match="power cut"):
-            run_sync(settings, Task(since=start - timedelta(days=3), until=start))
+    with pytest.raises(RuntimeError, match="power cut"):
+        sync_loading_by(power_cut, settings, Task(since=start - timedelta(days=3), until=start))
     result = run_sync(settings)
     assert (result.rows_new, result.rows_late, result.purpose) == (count, 0, "forward")
     assert read_status(settings).lateness is None

@@ -1,4 +1,4 @@
-"""Landed files: one a window, immutable, each with a manifest. writer.py writes, loading/merge.py loads them.
+"""Landed files: one a window, immutable, each with a manifest. writer.py writes, loading/load.py loads them.
 
 What is landed is never asked for again; after a kill the next run loads it before it plans anything. A file
 that cannot be read is told apart here (`find_landed`): loading/unloadable.py quarantines it.

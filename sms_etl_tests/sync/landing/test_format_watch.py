@@ -11,11 +11,12 @@ from sms_etl.clock import to_unix
 from sms_etl.errors import FormatChanged, Unavailable
 from sms_etl.sandbox.server import SandboxHandle
 from sms_etl.settings import Settings
-from sms_etl.sync.engine import Task, run_sync
+from sms_etl.sync.engine import run_sync
 from sms_etl.sync.landing.files import StagedFile, WindowManifest, new_window_id
 from sms_etl.sync.landing.format_watch import MOST_BAD_ROWS, FormatWatch
 from sms_etl.sync.landing.writer import write_staged
 from sms_etl.sync.streams import SMS
+from sms_etl.sync.task import Task
 from sms_etl_tests.conftest import SettingsAt
 from sms_etl_tests.provider_truth import ask, assert_messages_equal, warehouse_of
 from sms_etl_tests.providers.lox24.rows import HIDDEN, ROW, raw

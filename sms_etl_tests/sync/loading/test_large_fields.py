@@ -10,9 +10,10 @@ import pytest
 
 from sms_etl.errors import OutOfMemory
 from sms_etl.settings import Settings, load_settings
-from sms_etl.sync import engine
-from sms_etl.sync.engine import SyncResult, run_sync
+from sms_etl.sync import intake
+from sms_etl.sync.task import SyncResult
 from sms_etl.warehouse.store import Transaction
+from sms_etl_tests.exchanged import sync_with
 from sms_etl_tests.provider_truth import ask, rows_of, warehouse_of
 from sms_etl_tests.providers.lox24.rows import ROW
 from sms_etl_tests.sync.provider_model import ModelProvider
@@ -33,9 +34,7 @@ def settings_in(folder: Path) -> Settings:
 
 def sync(folder: Path, rows: Sequence[dict[str, Any]]) -> SyncResult:
     client = ModelProvider(lambda: rows, lambda: 2000)
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(engine, "Lox24Client", lambda *_arguments, **_options: client)
-        return run_sync(settings_in(folder))
+    return sync_with(settings_in(folder), client)
 
 
 def messages(count: int, **fields: object) -> list[dict[str, Any]]:
@@ -68,7 +67,7 @@ def test_an_insert_that_needs_more_memory_than_usual_is_tried_without_a_limit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
-    monkeypatch.setattr(engine, "MEMORY_OF_AN_INSERT", "2MB")
+    monkeypatch.setattr(intake, "MEMORY_OF_AN_INSERT", "2MB")
     rows = messages(2_000, colour="x" * 3_000)
     assert sync(tmp_path, rows).rows_new == 2_000
     assert "need more memory than usual" in caplog.text
@@ -85,7 +84,7 @@ def test_a_machine_without_memory_is_no_file_s_fault(tmp_path: Path, monkeypatch
 
     rows = messages(2_000, colour="x" * 3_000)
     with monkeypatch.context() as patched:
-        patched.setattr(engine, "MEMORY_OF_AN_INSERT", "1MB")
+        patched.setattr(intake, "MEMORY_OF_AN_INSERT", "1MB")
         patched.setattr(Transaction, "use_threads", small)
         with pytest.raises(OutOfMemory):
             sync(tmp_path, rows)

@@ -1,9 +1,8 @@
 """Holds that a message is stored once, whatever becomes of its `created_at`: the uuid is the key."""
 
 import itertools
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,9 +13,11 @@ from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
 from sms_etl.settings import Settings, load_settings
-from sms_etl.sync import engine
-from sms_etl.sync.engine import SyncResult, Task, run_sync
+from sms_etl.sync.engine import run_sync
+from sms_etl.sync.parts import Parts
+from sms_etl.sync.task import SyncResult, Task
 from sms_etl.warehouse.store import Warehouse
+from sms_etl_tests.exchanged import power_cut, sync_with
 from sms_etl_tests.provider_truth import ask, assert_messages_equal, rows_of, warehouse_of
 from sms_etl_tests.providers.lox24.rows import ROW
 from sms_etl_tests.sync.provider_model import ModelProvider
@@ -69,11 +70,15 @@ class MovingProvider:
 
     def sync(self, task: Task | None = None) -> SyncResult:
         self.client.asked.clear()
-        with pytest.MonkeyPatch.context() as patched:
-            patched.setattr(engine, "Lox24Client", lambda *_arguments, **_options: self.client)
-            result = run_sync(self.settings, task)
+        result = sync_with(self.settings, self.client, task)
         self.assert_each_is_there_once()
         return result
+
+    def land_only(self) -> None:
+        """Let a sync land files and be killed before it loads the first."""
+        parts = replace(Parts.of(self.settings), client=self.client, load=power_cut)
+        with pytest.raises(RuntimeError, match="power cut"):
+            run_sync(self.settings, parts=parts)
 
     def assert_each_is_there_once(self) -> None:
         rows_of(warehouse_of(self.settings), "raw.sms")
@@ -157,17 +162,15 @@ def test_one_that_moves_while_its_pages_are_read_is_stored_once(
 
 
 def test_one_that_two_landed_files_hold_at_two_times_is_as_the_later_one_has_it(
-    provider: MovingProvider, monkeypatch: pytest.MonkeyPatch
+    provider: MovingProvider,
 ) -> None:
     moving, *_ = provider.send(NOW - 3 * DAY, NOW - DAY)
-    with _failing_loads(monkeypatch), pytest.raises(RuntimeError, match="power cut"):
-        provider.sync()
+    provider.land_only()
     landed = sorted((provider.data_dir / "landing" / "sms").glob("*.parquet"))
     hidden = [file.rename(file.with_suffix(".hidden")) for file in landed]
     provider.now += 1
     provider.times[moving] = NOW - 5
-    with _failing_loads(monkeypatch), pytest.raises(RuntimeError, match="power cut"):
-        provider.sync()
+    provider.land_only()
     for file in hidden:
         file.rename(file.with_suffix(".parquet"))
     provider.sync()
@@ -256,13 +259,3 @@ def test_however_messages_move_each_is_stored_once_and_equals_the_provider_when_
 
 def _moving(provider: MovingProvider, uuid: str, seconds: int) -> Callable[[], None]:
     return lambda: provider.move(uuid, seconds)
-
-
-@contextmanager
-def _failing_loads(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    def power_cut(*_: object, **__: object) -> None:
-        raise RuntimeError("power cut")
-
-    with monkeypatch.context() as patched:
-        patched.setattr("sms_etl.sync.engine.load", power_cut)
-        yield

@@ -12,10 +12,12 @@ import pytest
 from sms_etl.clock import from_unix, to_unix
 from sms_etl.sandbox.server import SandboxHandle
 from sms_etl.settings import Settings
-from sms_etl.sync.engine import SyncResult, Task, run_sync
+from sms_etl.sync.engine import run_sync
+from sms_etl.sync.task import SyncResult, Task
 from sms_etl.warehouse.quarantine import accept, quarantined_rows
 from sms_etl.warehouse.store import Warehouse
 from sms_etl_tests.conftest import SettingsAt
+from sms_etl_tests.exchanged import power_cut, sync_loading_by
 from sms_etl_tests.provider_truth import ask, assert_messages_equal, warehouse_of
 from sms_etl_tests.sync.reformatting import reformatting
 
@@ -238,10 +240,10 @@ def test_an_accepted_row_that_is_right_later_is_marked_replayed(
 
 
 def test_landed_files_without_the_time_of_bad_rows_still_load(
-    empty_provider: SandboxHandle, settings: Settings, now: int, sync: Sync, monkeypatch: pytest.MonkeyPatch
+    empty_provider: SandboxHandle, settings: Settings, now: int, sync: Sync
 ) -> None:
     empty_provider.insert({"created_at": now, "extra": {"price": "free"}}, {"created_at": now})
-    _fail_to_load(monkeypatch, sync)
+    _fail_to_load(settings)
     [file] = (settings.landing_dir / "sms").glob("*.parquet")
     _as_of_version_1(file)
     empty_provider.insert({"created_at": now, "extra": {"price": "free"}})
@@ -250,30 +252,25 @@ def test_landed_files_without_the_time_of_bad_rows_still_load(
 
 
 def test_a_row_that_one_landed_file_holds_bad_and_a_later_one_right_does_not_wait(
-    empty_provider: SandboxHandle, settings_at: SettingsAt, now: int, monkeypatch: pytest.MonkeyPatch
+    empty_provider: SandboxHandle, settings_at: SettingsAt, now: int
 ) -> None:
     [uuid] = empty_provider.insert({"created_at": now, "extra": {"price": "free"}})
     settings = settings_at(empty_provider)
-    _fail_to_load(monkeypatch, lambda: run_sync(settings))
+    _fail_to_load(settings)
     [first] = (settings.landing_dir / "sms").glob("*.parquet")
     hidden = first.rename(settings.data_dir / first.name)
     replace(empty_provider, uuid, {"created_at": now})
     empty_provider.advance(timedelta(seconds=1))
-    _fail_to_load(monkeypatch, lambda: run_sync(settings_at(empty_provider)))
+    _fail_to_load(settings_at(empty_provider))
     hidden.rename(first)
     empty_provider.delete(uuid)
     result = run_sync(settings)
     assert (result.rows_new, result.rows_quarantined, result.quarantine_open) == (1, 0, 0)
 
 
-def _fail_to_load(monkeypatch: pytest.MonkeyPatch, sync: Sync) -> None:
-    def power_cut(*_: object, **__: object) -> None:
-        raise RuntimeError("power cut")
-
-    with monkeypatch.context() as patched:
-        patched.setattr("sms_etl.sync.engine.load", power_cut)
-        with pytest.raises(RuntimeError, match="power cut"):
-            sync()
+def _fail_to_load(settings: Settings) -> None:
+    with pytest.raises(RuntimeError, match="power cut"):
+        sync_loading_by(power_cut, settings)
 
 
 def _as_of_version_1(file: Path) -> None:

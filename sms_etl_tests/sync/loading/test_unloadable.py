@@ -17,10 +17,12 @@ from sms_etl.clock import to_unix
 from sms_etl.errors import DataDirError
 from sms_etl.sandbox.server import SandboxHandle
 from sms_etl.settings import Settings
-from sms_etl.sync.engine import Task, run_sync
+from sms_etl.sync.engine import run_sync
+from sms_etl.sync.task import Task
 from sms_etl.warehouse.quarantine import accept
 from sms_etl.warehouse.store import Warehouse
 from sms_etl_tests.conftest import SettingsAt
+from sms_etl_tests.exchanged import power_cut, sync_loading_by
 from sms_etl_tests.provider_truth import ask, assert_messages_equal, warehouse_of
 
 REPLAY = Task(is_replaying_quarantine=True)
@@ -32,16 +34,11 @@ def settings(provider: SandboxHandle, settings_at: SettingsAt) -> Settings:
     return settings_at(provider)
 
 
-def land(settings: Settings, monkeypatch: pytest.MonkeyPatch, task: Task | None = None) -> list[Path]:
+def land(settings: Settings, task: Task | None = None) -> list[Path]:
     """Let a sync land files and be killed before it loads the first; return them, oldest first."""
 
-    def power_cut(*_: object, **__: object) -> None:
-        raise RuntimeError("power cut")
-
-    with monkeypatch.context() as patched:
-        patched.setattr("sms_etl.sync.engine.load", power_cut)
-        with pytest.raises(RuntimeError, match="power cut"):
-            run_sync(settings, task)
+    with pytest.raises(RuntimeError, match="power cut"):
+        sync_loading_by(power_cut, settings, task)
     landed = sorted((settings.landing_dir / "sms").glob("*.parquet"))
     assert landed
     return landed
@@ -129,9 +126,9 @@ SPOILS: Mapping[str, Spoil] = {
 
 @pytest.mark.parametrize("spoil", SPOILS.values(), ids=SPOILS)
 def test_a_file_that_cannot_be_loaded_waits_and_its_span_is_read_anew(
-    provider: SandboxHandle, settings: Settings, monkeypatch: pytest.MonkeyPatch, spoil: Spoil
+    provider: SandboxHandle, settings: Settings, spoil: Spoil
 ) -> None:
-    file, *_ = land(settings, monkeypatch)
+    file, *_ = land(settings)
     spoil(file)
     result = run_sync(settings)
     assert (result.files_quarantined, result.quarantine_files, result.quarantine_open) == (1, 1, 1)
@@ -151,7 +148,7 @@ def test_one_of_many_landed_files_is_put_aside_and_those_behind_it_are_loaded(
 ) -> None:
     monkeypatch.setattr("sms_etl.sync.plan.MOST_PAGES", 4)
     monkeypatch.setattr("sms_etl.sync.plan.PAGES_PER_WINDOW", 3)
-    landed = _land_all(settings, monkeypatch)
+    landed = _land_all(settings)
     assert len(landed) > 4
     _truncate(landed[1])
     SPOILS["no uuids"](landed[3])
@@ -162,23 +159,21 @@ def test_one_of_many_landed_files_is_put_aside_and_those_behind_it_are_loaded(
     assert run_sync(settings, REPLAY).quarantine_open == 0
 
 
-def _land_all(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+def _land_all(settings: Settings) -> list[Path]:
     """Land every window; each load fails as if the disk were full, so that no file is at fault."""
 
-    def full(*_: object, **__: object) -> None:
+    def full(*_: object, **__: object) -> Any:
         raise duckdb.IOException("No space left on device")
 
-    with monkeypatch.context() as patched:
-        patched.setattr("sms_etl.sync.engine.load", full)
-        with pytest.raises(DataDirError, match="the disk is full"):
-            run_sync(settings)
+    with pytest.raises(DataDirError, match="the disk is full"):
+        sync_loading_by(full, settings)
     return sorted((settings.landing_dir / "sms").glob("*.parquet"))
 
 
 def test_the_watermark_does_not_pass_a_file_whose_span_nothing_tells(
-    provider: SandboxHandle, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    provider: SandboxHandle, settings: Settings
 ) -> None:
-    landed = land(settings, monkeypatch)
+    landed = land(settings)
     old = landed[0].with_name(f"20200101T000000000000-{landed[0].stem[-36:]}.parquet")
     landed[0].rename(old)
     os.truncate(old, 10)
@@ -210,9 +205,9 @@ def test_a_foreign_file_that_was_accepted_is_not_looked_at_again(settings: Setti
 
 
 def test_a_file_that_comes_back_brings_what_was_deleted_and_takes_nothing_back(
-    provider: SandboxHandle, settings: Settings, settings_at: SettingsAt, monkeypatch: pytest.MonkeyPatch
+    provider: SandboxHandle, settings: Settings, settings_at: SettingsAt
 ) -> None:
-    file, *_ = land(settings, monkeypatch)
+    file, *_ = land(settings)
     content = file.read_bytes()
     file.write_bytes(b"")
     before = provider.truth_sms()
@@ -234,27 +229,23 @@ def test_a_file_that_comes_back_brings_what_was_deleted_and_takes_nothing_back(
 
 
 def test_a_file_whose_rows_the_warehouse_refuses_again_stays_one_open_file(
-    provider: SandboxHandle, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    provider: SandboxHandle, settings: Settings
 ) -> None:
-    def refusing(*_: object, **__: object) -> None:
+    def refusing(*_: object, **__: object) -> Any:
         raise duckdb.ConversionException("+4915112345678")
 
-    with monkeypatch.context() as patched:
-        patched.setattr("sms_etl.sync.engine.load", refusing)
-        for _ in range(3):
-            result = run_sync(settings)
-            assert result.stopped_reason == "done"
-            assert (result.quarantine_open, result.quarantine_files) == (2, 2), "messages and bulks"
+    for _ in range(3):
+        result = sync_loading_by(refusing, settings)
+        assert result.stopped_reason == "done"
+        assert (result.quarantine_open, result.quarantine_files) == (2, 2), "messages and bulks"
     assert "4915" not in str(ask(settings, "select * from ops.quarantine"))
     assert run_sync(settings).quarantine_open == 0
     assert_messages_equal(warehouse_of(settings), provider.truth_sms())
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_file_that_may_not_be_read_waits_until_it_may(
-    provider: SandboxHandle, settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    file, *_ = land(settings, monkeypatch)
+def test_a_file_that_may_not_be_read_waits_until_it_may(provider: SandboxHandle, settings: Settings) -> None:
+    file, *_ = land(settings)
     file.chmod(0)
     assert run_sync(settings).quarantine_open == 1
     assert waiting(settings)[0][1] == "A landed file may not be read: permission denied"
@@ -281,14 +272,14 @@ def moment(second: int) -> datetime:
 
 
 def test_a_backfill_whose_file_is_damaged_is_read_by_the_next_sync(
-    empty_provider: SandboxHandle, settings_at: SettingsAt, monkeypatch: pytest.MonkeyPatch
+    empty_provider: SandboxHandle, settings_at: SettingsAt
 ) -> None:
     now = to_unix(empty_provider.now())
     settings = settings_at(empty_provider, start=moment(now - 3600))
     empty_provider.insert({"created_at": now - 86400}, {"created_at": now})
     run_sync(settings)
     before = set((settings.landing_dir / "sms").glob("*.parquet"))
-    landed = land(settings, monkeypatch, Task(since=moment(now - 90000), until=moment(now - 80000)))
+    landed = land(settings, Task(since=moment(now - 90000), until=moment(now - 80000)))
     for file in {*landed} - before:
         _truncate(file)
     assert run_sync(settings).quarantine_open == 1
