@@ -23,7 +23,7 @@ from sms_etl.build import build_and_check
 from sms_etl.build_state import mark_stale
 from sms_etl.clock import as_utc
 from sms_etl.errors import WarehouseLocked
-from sms_etl.files import open_private, unusable
+from sms_etl.files import commit_file, open_private, unusable
 from sms_etl.pii.key import find_key, fingerprint
 from sms_etl.pii.policy import CODE_COLUMNS, DEFAULT_TREATMENTS, Pii, PiiPolicy
 from sms_etl.pii.redaction import is_shape, shapes_of
@@ -32,7 +32,7 @@ from sms_etl.providers.lox24.records import describe_bad_row
 from sms_etl.sync.landing.files import STAGED_SUFFIX, remove_unfinished
 from sms_etl.sync.lock import only_one
 from sms_etl.warehouse.backup import back_up
-from sms_etl.warehouse.copying import forget, make_durable, rewrite
+from sms_etl.warehouse.copying import forget, rewrite
 from sms_etl.warehouse.publish import publish
 from sms_etl.warehouse.store import Transaction, Warehouse, writable_warehouse
 
@@ -285,8 +285,7 @@ def _put_in_place(path: Path, table: pa.Table) -> None:
     try:
         with open_private(aside) as file:
             pq.write_table(table, file, compression="zstd")
-        make_durable(aside)
-        aside.replace(path)
+        commit_file(aside, path)
     except OSError as exc:
         with suppress(OSError):
             aside.unlink(missing_ok=True)
@@ -319,9 +318,7 @@ def _write_anew(native: duckdb.DuckDBPyConnection, path: Path, aside: Path) -> N
     try:
         forget(aside)
         rewrite(native, aside)
-        make_durable(aside)
-        aside.replace(path)
-        make_durable(path.parent)
+        commit_file(aside, path)
     except OSError as exc:
         raise unusable(path, exc) from exc
     finally:

@@ -162,7 +162,7 @@ class Intake:
                 reason = _fault_of(landed[0], stream, exc)
                 if reason is None:
                     raise
-                self.quarantine_file(stream, landed[0].path, reason, landed[0].facts)
+                self.quarantine_file(stream, landed[0].path, reason, landed[0].manifest)
                 return Missing()
         missing = Missing()
         for file in landed:

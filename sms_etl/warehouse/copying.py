@@ -5,7 +5,6 @@ tables dropped from a copy of the bytes would leave their rows in its free block
 """
 # ruff: noqa: S608 - names come from the catalogue and are quoted
 
-import os
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -131,15 +130,6 @@ def copy_for_analysts(native: duckdb.DuckDBPyConnection, aside: Path) -> None:
         others = (each for each in relations if each not in copied and not each.is_view)
         _read_whole(native, _database(native), others)
     _verify(native, aside, copied)
-
-
-def make_durable(path: Path) -> None:
-    """Have the system write a file, or the names in a folder, to the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def forget(aside: Path) -> None:

@@ -49,7 +49,7 @@ def landed_windows(settings: Settings) -> list[LandedWindow]:
     windows = []
     with duckdb.connect() as connection:
         for landed in find_landed(settings.landing_dir, SMS, but_not=set()).whole:
-            facts = landed.facts
+            facts = landed.manifest
             if facts.since is None or facts.until is None or not facts.advances_watermark:
                 continue
             newest = connection.execute(
@@ -162,7 +162,7 @@ def _replayed(settings: Settings) -> dict[str, list[State]]:
     states: dict[str, list[State]] = {}
     files = sorted(
         find_landed(settings.landing_dir, SMS, but_not=set()).whole,
-        key=lambda landed: landed.facts.fetched_at,
+        key=lambda landed: landed.manifest.fetched_at,
     )
     with duckdb.connect() as connection:
         for landed in files:

@@ -89,11 +89,11 @@ class Landed:
     """A landed file."""
 
     path: Path
-    facts: WindowManifest
+    manifest: WindowManifest
 
     def without_watermark(self) -> "Landed":
         """Return it as one whose rows do not move the watermark."""
-        return Landed(self.path, msgspec.structs.replace(self.facts, advances_watermark=False))
+        return Landed(self.path, msgspec.structs.replace(self.manifest, advances_watermark=False))
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,10 +130,10 @@ def new_window_id() -> UUID:
     return uuid4()
 
 
-def name_of(facts: WindowManifest) -> str:
+def name_of(manifest: WindowManifest) -> str:
     """Return a file's name: when and what was read, so that a file that cannot be read still tells that."""
-    what = "uuids" if facts.since is None else f"{facts.since:010d}_{facts.until:010d}"
-    return f"{facts.fetched_at:%Y%m%dT%H%M%S%f}-{what}-{facts.window_id}.parquet"
+    what = "uuids" if manifest.since is None else f"{manifest.since:010d}_{manifest.until:010d}"
+    return f"{manifest.fetched_at:%Y%m%dT%H%M%S%f}-{what}-{manifest.window_id}.parquet"
 
 
 def span_of(name: str) -> Span | None:
@@ -201,17 +201,17 @@ def read_landed(path: Path, stream: "Stream") -> Landed:
         raise UnreadableFileError("A file in the landing folder has no landed file's name")
     try:
         with path.open("rb") as file, pq.ParquetFile(file) as parquet:
-            facts = _facts_of(parquet.schema_arrow, stream)
+            manifest = _manifest_of(parquet.schema_arrow, stream)
             for _ in parquet.iter_batches():  # decompresses it all
                 pass
     except PermissionError as exc:
         raise UnreadableFileError("A landed file may not be read: permission denied") from exc
     except (OSError, pa.ArrowException) as exc:
         raise UnreadableFileError("A landed file is damaged, empty or no Parquet file") from exc
-    return Landed(path, facts)
+    return Landed(path, manifest)
 
 
-def _facts_of(schema: "pa.Schema", stream: "Stream") -> WindowManifest:
+def _manifest_of(schema: "pa.Schema", stream: "Stream") -> WindowManifest:
     from sms_etl.sync.landing.writer import OPTIONAL_COLUMNS, SEEN_AT, landing_schema  # noqa: PLC0415 - see read_landed
 
     for column in (*landing_schema(stream.layout), SEEN_AT):
@@ -221,16 +221,16 @@ def _facts_of(schema: "pa.Schema", stream: "Stream") -> WindowManifest:
         if place >= 0 and schema.field(place).type != column.type:
             raise UnreadableFileError(f"A landed file has another type in the column {column.name}")
     try:
-        facts = msgspec.json.decode((schema.metadata or {})[METADATA_KEY], type=WindowManifest)
+        manifest = msgspec.json.decode((schema.metadata or {})[METADATA_KEY], type=WindowManifest)
     except (KeyError, msgspec.DecodeError, UnicodeDecodeError) as exc:
         raise UnreadableFileError("A landed file does not say which window it holds") from exc
-    if facts.stream != stream.name:
+    if manifest.stream != stream.name:
         raise UnreadableFileError("A landed file lies in the folder of another stream")
-    if not is_currency(facts.currency):
+    if not is_currency(manifest.currency):
         raise UnreadableFileError("A landed file names no currency")
-    if not _is_span(facts.since, facts.until):
+    if not _is_span(manifest.since, manifest.until):
         raise UnreadableFileError("A landed file says a span of time that is none")
-    return facts
+    return manifest
 
 
 def _is_span(since: int | None, until: int | None) -> bool:

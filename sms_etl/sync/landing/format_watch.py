@@ -55,7 +55,7 @@ class FormatWatch:
 
     def _look_at(self, aside: StagedFile) -> None:
         self._reasons.update(aside.reasons)
-        self._is_as_documented = self._is_as_documented or aside.landed.facts.rows > 0
+        self._is_as_documented = self._is_as_documented or aside.landed.manifest.rows > 0
 
     def _changed(self) -> FormatChanged:
         [(reason, count)] = self._reasons.most_common(1)

@@ -32,12 +32,12 @@ class _Bounds:
     reason: str
 
     @classmethod
-    def of(cls, layout: Layout, facts: WindowManifest) -> "_Bounds":
-        if facts.since is None or facts.until is None:
-            latest = as_utc(facts.fetched_at) + _FAR
+    def of(cls, layout: Layout, manifest: WindowManifest) -> "_Bounds":
+        if manifest.since is None or manifest.until is None:
+            latest = as_utc(manifest.fetched_at) + _FAR
             return cls("created_at", None, latest, "In the far future - at `$.created_at`")
         reason = f"Outside the time that was asked for - at `$.{layout.cursor}`"
-        return cls(layout.cursor, from_unix(facts.since), from_unix(facts.until), reason)
+        return cls(layout.cursor, from_unix(manifest.since), from_unix(manifest.until), reason)
 
     def hold(self, moment: object) -> bool:
         if not isinstance(moment, datetime):
@@ -46,7 +46,7 @@ class _Bounds:
 
 
 def without_misplaced(
-    read: ReadRows, rows: bytes, layout: Layout, facts: WindowManifest, pii: Pii, schema: pa.Schema
+    read: ReadRows, rows: bytes, layout: Layout, manifest: WindowManifest, pii: Pii, schema: pa.Schema
 ) -> ReadRows:
     """Return what was read of a window, with strangers and copies among the bad rows.
 
@@ -54,11 +54,11 @@ def without_misplaced(
         read: All rows of the window.
         rows: The same as the provider sent them, a JSON array.
         layout: Of the stream's files.
-        facts: Of the window.
+        manifest: Of the window.
         pii: The policy the table is under.
         schema: Of the table.
     """
-    bounds = _Bounds.of(layout, facts)
+    bounds = _Bounds.of(layout, manifest)
     if _is_in_place(read.good, bounds):
         return read
     seen: set[object] = set()

@@ -59,7 +59,7 @@ class Lander:
         self._process.submit(os.getpid)
 
     async def write(
-        self, stream: "Stream", facts: WindowManifest, rows: Sequence[msgspec.Raw], gone: Sequence[str]
+        self, stream: "Stream", manifest: WindowManifest, rows: Sequence[msgspec.Raw], gone: Sequence[str]
     ) -> StagedFile:
         """Write a window's file aside.
 
@@ -72,7 +72,7 @@ class Lander:
         loop = asyncio.get_running_loop()
         try:
             return await loop.run_in_executor(
-                self._process, _write, self._folder, stream.layout, facts, text, gone, self._pii
+                self._process, _write, self._folder, stream.layout, manifest, text, gone, self._pii
             )
         except BrokenProcessPool as exc:
             raise LandingLost(
@@ -121,9 +121,9 @@ def _end_with_the_sync() -> None:
 
 
 def _write(
-    folder: Path, layout: Layout, facts: WindowManifest, rows: bytes, gone: Sequence[str], pii: Pii
+    folder: Path, layout: Layout, manifest: WindowManifest, rows: bytes, gone: Sequence[str], pii: Pii
 ) -> StagedFile:
     """Import Arrow where files are written: 50 MB that a sync with a process for them is spared."""
     from sms_etl.sync.landing.writer import write_staged  # noqa: PLC0415 - as said above
 
-    return write_staged(folder, layout, facts, rows, gone, pii)
+    return write_staged(folder, layout, manifest, rows, gone, pii)

@@ -35,7 +35,7 @@ from sms_etl.sync.landing.rows import ReadRows, read_messages, read_rows
 def write_staged(
     folder: Path,
     layout: Layout,
-    facts: WindowManifest,
+    manifest: WindowManifest,
     rows: bytes,
     gone: Sequence[str],
     pii: Pii,
@@ -45,7 +45,7 @@ def write_staged(
     Args:
         folder: The landing folder; the stream has one below it.
         layout: Of the stream's files.
-        facts: What is known of the window; the counts are filled in here.
+        manifest: What is known of the window; the counts are filled in here.
         rows: A JSON array of the rows as the provider sent them.
         gone: Uuids the provider says are deleted.
         pii: The policy the file is under.
@@ -54,18 +54,18 @@ def write_staged(
         DataDirError: The file cannot be written.
     """
     read = _read(layout, rows, pii)
-    read = without_misplaced(read, rows, layout, facts, pii, landing_schema(layout))
-    facts = msgspec.structs.replace(
-        facts, rows=read.good.num_rows, rows_bad=len(read.bad), prices_rounded=read.rounded
+    read = without_misplaced(read, rows, layout, manifest, pii, landing_schema(layout))
+    manifest = msgspec.structs.replace(
+        manifest, rows=read.good.num_rows, rows_bad=len(read.bad), prices_rounded=read.rounded
     )
     table = pa.concat_tables([read.good, _outcomes(read.bad, gone, read.good.schema)])
     table = table.append_column(
-        SEEN_AT, pa.repeat(pa.scalar(as_utc(facts.fetched_at), SEEN_AT.type), len(table))
+        SEEN_AT, pa.repeat(pa.scalar(as_utc(manifest.fetched_at), SEEN_AT.type), len(table))
     )
-    path = folder / layout.stream / name_of(facts)
-    metadata = {METADATA_KEY: msgspec.json.encode(facts)}
+    path = folder / layout.stream / name_of(manifest)
+    metadata = {METADATA_KEY: msgspec.json.encode(manifest)}
     aside = _staged(path, table.replace_schema_metadata(metadata))
-    return StagedFile(aside, Landed(path, facts), Counter(row.reason for row in read.bad))
+    return StagedFile(aside, Landed(path, manifest), Counter(row.reason for row in read.bad))
 
 
 def _read(layout: Layout, rows: bytes, pii: Pii) -> ReadRows:

@@ -34,9 +34,9 @@ class Batch:
     """Whether the files follow each other in time, as those of a span do."""
 
     @property
-    def facts(self) -> WindowManifest:
+    def manifest(self) -> WindowManifest:
         """What all of its files say alike: purpose, currency, whether they move the watermark."""
-        return self.files[0].facts
+        return self.files[0].manifest
 
     @property
     def table(self) -> str:
@@ -53,7 +53,7 @@ async def batches(landed: AsyncIterator[Landed], *, most_rows: int) -> AsyncIter
     error: Exception | None = None
     try:
         async for file in landed:
-            if batch and (_kind(file) != _kind(batch[0]) or _rows(batch) + file.facts.rows > most_rows):
+            if batch and (_kind(file) != _kind(batch[0]) or _rows(batch) + file.manifest.rows > most_rows):
                 yield batch
                 batch = []
             batch.append(file)
@@ -66,12 +66,12 @@ async def batches(landed: AsyncIterator[Landed], *, most_rows: int) -> AsyncIter
 
 
 def _rows(files: Sequence[Landed]) -> int:
-    return sum(file.facts.rows for file in files)
+    return sum(file.manifest.rows for file in files)
 
 
 def _kind(landed: Landed) -> tuple[Purpose, str, str, bool, bool]:
-    facts = landed.facts
-    return facts.why_read, facts.observed_by, facts.currency, facts.advances_watermark, facts.is_pruned
+    said = landed.manifest
+    return said.why_read, said.observed_by, said.currency, said.advances_watermark, said.is_pruned
 
 
 def show_batch(transaction: Transaction, stream: Stream, files: Sequence[Landed], *, is_late: bool) -> Batch:
@@ -104,7 +104,7 @@ def show_batch(transaction: Transaction, stream: Stream, files: Sequence[Landed]
             """
         )
         transaction.run(f"create or replace temp view {_VIEW} as select * from newest")
-    spans = [file.facts for file in files]
+    spans = [file.manifest for file in files]
     follows = (
         earlier.until is not None and later.since is not None and earlier.until < later.since
         for earlier, later in pairwise(spans)

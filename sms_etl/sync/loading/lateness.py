@@ -16,7 +16,7 @@ def note_late_rows(transaction: Transaction, batch: Batch, stored: Stored) -> in
         How many became visible late: a backfill and a replay bring rows that were never asked for, or came
         before and could not be loaded.
     """
-    purpose = batch.facts.why_read
+    purpose = batch.manifest.why_read
     watermark = watermark_of(transaction, batch.stream)
     if watermark is None or batch.stream.change_log is None or purpose is Purpose.SETTLE:
         return 0
@@ -29,6 +29,6 @@ def note_late_rows(transaction: Transaction, batch: Batch, stored: Stored) -> in
         from {batch.view} as batch
         where batch.created_at < $watermark and batch.uuid not in (select met.uuid from {stored.table} as met)
         """,
-        {"watermark": watermark, "observed_by": batch.facts.observed_by, "purpose": purpose.value},
+        {"watermark": watermark, "observed_by": batch.manifest.observed_by, "purpose": purpose.value},
     )
     return int(late) if purpose in TEACHING_LATENESS else 0

@@ -70,12 +70,12 @@ def load(
         mark_stale(transaction)
     counts += LoadCounts(
         windows=len(files),
-        pages=sum(file.facts.pages for file in files),
-        rows_seen=sum(file.facts.rows + file.facts.rows_bad for file in files),
+        pages=sum(file.manifest.pages for file in files),
+        rows_seen=sum(file.manifest.rows + file.manifest.rows_bad for file in files),
         rows_gone=gone,
-        rows_pruned=gone if batch.facts.is_pruned else 0,
+        rows_pruned=gone if batch.manifest.is_pruned else 0,
         rows_quarantined=quarantined,
-        prices_rounded=sum(file.facts.prices_rounded for file in files),
+        prices_rounded=sum(file.manifest.prices_rounded for file in files),
         unknown_fields=unknown_fields,
     )
     _log_counts(batch, counts)
@@ -97,7 +97,7 @@ def _log_counts(batch: Batch, counts: LoadCounts) -> None:
         "Loaded %d windows of %s (%s): %d rows, %d new, %d changed, %d gone, %d quarantined.",
         counts.windows,
         batch.stream.name,
-        batch.facts.why_read,
+        batch.manifest.why_read,
         counts.rows_seen,
         counts.rows_new,
         counts.rows_changed,

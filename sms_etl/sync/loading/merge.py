@@ -38,7 +38,7 @@ def look_up(transaction: Transaction, batch: Batch) -> Stored:
     is not there: it is new, or its time changed. What was asked for by uuid may be stored at two times.
     """
     within = ""
-    if batch.earliest is not None and batch.facts.since is not None:
+    if batch.earliest is not None and batch.manifest.since is not None:
         within = "and stored.created_at between $earliest and $latest"
     stored = _look_up_within(transaction, batch, within)
     is_complete = not within or stored.rows == batch.rows
@@ -101,7 +101,7 @@ def insert(transaction: Transaction, batch: Batch, memory: str | None) -> LoadCo
         select {columns}, $currency, seen_at, seen_at, seen_at from {batch.view}
         {"" if batch.is_in_order else "order by created_at"}
         """,
-        {"currency": batch.facts.currency},
+        {"currency": batch.manifest.currency},
     )
     _log_changes(transaction, batch, f"select *, seen_at as observed_at from {batch.view}")
     return LoadCounts(rows_new=new)
@@ -152,7 +152,7 @@ def merge(transaction: Transaction, batch: Batch, stored: Stored) -> LoadCounts:
             values ({", ".join(f"delta.{name}" for name in columns)},
                 $currency, delta.seen_at, delta.seen_at, delta.seen_at)
         """,
-        {"currency": batch.facts.currency},
+        {"currency": batch.manifest.currency},
     )
     new, changed = transaction.row("select count(*) filter (is_new), count(*) filter (is_changed) from delta")
     return LoadCounts(rows_new=new, rows_changed=changed)
@@ -173,7 +173,7 @@ def _log_changes(transaction: Transaction, batch: Batch, changes: str) -> None:
     transaction.run(
         f"insert into raw.{change_log.name} (uuid, observed_at, observed_by, currency, {logged}) "
         f"select uuid, observed_at, $observed_by, $currency, {logged} from ({changes}) as changes",
-        {"observed_by": batch.facts.observed_by, "currency": batch.facts.currency},
+        {"observed_by": batch.manifest.observed_by, "currency": batch.manifest.currency},
     )
 
 

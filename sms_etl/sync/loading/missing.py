@@ -39,9 +39,9 @@ def find_missing(transaction: Transaction, batch: Batch) -> Missing:
     What was answered and could not be read is not missing.
     """
     spans = [
-        (from_unix(facts.since), from_unix(facts.until), facts.rows + facts.rows_bad == 0)
-        for facts in (file.facts for file in batch.files)
-        if facts.since is not None and facts.until is not None
+        (from_unix(manifest.since), from_unix(manifest.until), manifest.rows + manifest.rows_bad == 0)
+        for manifest in (file.manifest for file in batch.files)
+        if manifest.since is not None and manifest.until is not None
     ]
     if not spans or batch.stream.cursor != "created_at":
         return Missing()
@@ -105,7 +105,7 @@ def mark_gone(transaction: Transaction, batch: Batch, *, is_late: bool) -> int:
             {"and stored.last_seen_at <= landed.seen_at" if is_late else ""}
         """,
         {
-            "gone_at": as_utc(batch.files[-1].facts.fetched_at),
+            "gone_at": as_utc(batch.files[-1].manifest.fetched_at),
             "paths": [str(file.path) for file in batch.files],
         },
     )

@@ -44,7 +44,7 @@ def quarantine(
         now: Stamps the rows.
     """
     (is_any_known,) = transaction.row("select exists(select 1 from ops.quarantine where replayed_at is null)")
-    is_any_bad = any(file.facts.rows_bad for file in files)
+    is_any_bad = any(file.manifest.rows_bad for file in files)
     if is_any_bad:
         _show_bad_rows(transaction, files)
     elif is_any_known:
@@ -161,7 +161,7 @@ def _show_bad_rows(transaction: "Transaction", files: Sequence[Landed]) -> None:
         """,
         {
             "paths": [str(file.path) for file in files],
-            "windows": [str(file.facts.window_id) for file in files],
+            "windows": [str(file.manifest.window_id) for file in files],
         },
     )
 
@@ -190,7 +190,7 @@ def _values(stream: Stream, files: Sequence[Landed], run_id: UUID, now: datetime
         "run_id": run_id,
         "stream": stream.name,
         "now": as_utc(now),
-        "currency": files[0].facts.currency,
+        "currency": files[0].manifest.currency,
     }
 
 
@@ -243,9 +243,10 @@ def _keep_without_uuid(
 ) -> int:
     values = _values(stream, files, run_id, now)
     spans = [
-        (index, Span(facts.since, facts.until))
-        for index, facts in enumerate(file.facts for file in files)
-        if facts.since is not None and facts.until is not None  # what has no uuid is never asked for by it
+        (index, Span(manifest.since, manifest.until))
+        for index, manifest in enumerate(file.manifest for file in files)
+        if manifest.since is not None
+        and manifest.until is not None  # what has no uuid is never asked for by it
     ]
     return sum(_keep_of_window(transaction, stream, index, span, values) for index, span in spans)
 

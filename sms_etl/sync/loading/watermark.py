@@ -30,7 +30,7 @@ def advance_watermark(
 
     Not to the last window's end: that is this machine's time, and a clock that ran ahead would skip rows.
     """
-    if not batch.facts.advances_watermark:
+    if not batch.manifest.advances_watermark:
         return
     before = watermark_of(transaction, batch.stream)
     if batch.reached is None or (before is not None and batch.reached < before):
@@ -39,7 +39,7 @@ def advance_watermark(
         "watermark_at": batch.reached,
         "run_id": run_id,
         "updated_at": as_utc(now),
-        "read_at": as_utc(batch.files[-1].facts.fetched_at),
+        "read_at": as_utc(batch.files[-1].manifest.fetched_at),
     }
     if before is None:
         transaction.sql.execute(insert(tables.watermark).values(stream=batch.stream.name, **values))

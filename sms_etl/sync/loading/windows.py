@@ -14,10 +14,10 @@ from sms_etl.warehouse.store import Transaction
 def not_loaded(transaction: Transaction, landed: Sequence[Landed]) -> list[Landed]:
     """Return those of some landed files that no run has loaded yet."""
     known = select(tables.fetch_window.c.window_id).where(
-        tables.fetch_window.c.window_id.in_([file.facts.window_id for file in landed])
+        tables.fetch_window.c.window_id.in_([file.manifest.window_id for file in landed])
     )
     loaded = set(transaction.sql.scalars(known))
-    return [file for file in landed if file.facts.window_id not in loaded]
+    return [file for file in landed if file.manifest.window_id not in loaded]
 
 
 def log_windows(transaction: Transaction, files: Sequence[Landed], now: datetime) -> None:
@@ -26,20 +26,20 @@ def log_windows(transaction: Transaction, files: Sequence[Landed], now: datetime
 
 
 def _window_row(file: Landed, now: datetime) -> dict[str, object]:
-    facts = file.facts
+    manifest = file.manifest
     return {
-        "window_id": facts.window_id,
-        "run_id": facts.run_id,
-        "stream": facts.stream,
-        "observed_by": facts.observed_by,
-        "since_at": None if facts.since is None else from_unix(facts.since),
-        "until_at": None if facts.until is None else from_unix(facts.until),
-        "rows": facts.rows,
-        "rows_quarantined": facts.rows_bad,
-        "pages": facts.pages,
-        "attempts": facts.attempts,
+        "window_id": manifest.window_id,
+        "run_id": manifest.run_id,
+        "stream": manifest.stream,
+        "observed_by": manifest.observed_by,
+        "since_at": None if manifest.since is None else from_unix(manifest.since),
+        "until_at": None if manifest.until is None else from_unix(manifest.until),
+        "rows": manifest.rows,
+        "rows_quarantined": manifest.rows_bad,
+        "pages": manifest.pages,
+        "attempts": manifest.attempts,
         "landed": file.path.name,
-        "fetched_at": as_utc(facts.fetched_at),
+        "fetched_at": as_utc(manifest.fetched_at),
         "loaded_at": as_utc(now),
-        "purpose": facts.why_read.value,
+        "purpose": manifest.why_read.value,
     }

@@ -178,7 +178,7 @@ def test_a_format_that_changes_is_also_told_by_the_messages_that_settle(
 
 
 def aside(folder: Path, *, good: int = 0, bad: int = 0) -> StagedFile:
-    facts = WindowManifest(
+    manifest = WindowManifest(
         window_id=new_window_id(),
         run_id=new_window_id(),
         stream=SMS.name,
@@ -193,7 +193,7 @@ def aside(folder: Path, *, good: int = 0, bad: int = 0) -> StagedFile:
     )
     rows = [raw(ROW)] * good + [raw(ROW, price='"1"')] * bad
     page = msgspec.json.encode([msgspec.Raw(row) for row in rows])
-    return write_staged(folder, SMS.layout, facts, page, (), HIDDEN)
+    return write_staged(folder, SMS.layout, manifest, page, (), HIDDEN)
 
 
 async def given(*asides: StagedFile, error: Exception | None = None) -> AsyncIterator[StagedFile]:

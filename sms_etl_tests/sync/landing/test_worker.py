@@ -48,9 +48,9 @@ def facts_of(stream: Stream, fetched_at: datetime = datetime(2026, 1, 31, tzinfo
 
 
 def written(
-    by: Lander, stream: Stream, facts: WindowManifest, *rows: bytes, gone: Sequence[str] = ()
+    by: Lander, stream: Stream, manifest: WindowManifest, *rows: bytes, gone: Sequence[str] = ()
 ) -> StagedFile:
-    return asyncio.run(by.write(stream, facts, [msgspec.Raw(row) for row in rows], gone))
+    return asyncio.run(by.write(stream, manifest, [msgspec.Raw(row) for row in rows], gone))
 
 
 def pids() -> list[int]:
@@ -104,12 +104,12 @@ def test_few_rows_start_no_process_and_many_start_one(in_thread: Lander) -> None
 def test_the_process_writes_the_file_a_thread_writes(
     apart: Lander, in_thread: Lander, stream: Stream, rows: Sequence[bytes], gone: Sequence[str]
 ) -> None:
-    facts = facts_of(stream)
+    manifest = facts_of(stream)
     by_process, by_thread = (
-        written(one, stream, facts, *rows, gone=gone).commit() for one in (apart, in_thread)
+        written(one, stream, manifest, *rows, gone=gone).commit() for one in (apart, in_thread)
     )
     assert by_process.path.name == by_thread.path.name
-    assert by_process.facts == by_thread.facts
+    assert by_process.manifest == by_thread.manifest
     table, expected = pq.read_table(by_process.path), pq.read_table(by_thread.path)
     assert table.schema.equals(expected.schema, check_metadata=True)
     assert table.equals(expected)

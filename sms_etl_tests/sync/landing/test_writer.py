@@ -1,4 +1,4 @@
-"""Holds what a landed file says: its good, gone and bad rows, and the facts of its window."""
+"""Holds what a landed file says: its good, gone and bad rows, and the manifest of its window."""
 
 import stat
 from datetime import UTC, datetime
@@ -15,7 +15,7 @@ from sms_etl.sync.landing.writer import SEEN_AT, landing_schema, write_staged
 from sms_etl.sync.streams import BULKS, SMS, Stream
 from sms_etl_tests.providers.lox24.rows import BULK, BULK_UUID, HIDDEN, PHONE, ROW, TEXT, UUID, raw
 
-FACTS = WindowManifest(
+MANIFEST = WindowManifest(
     window_id=new_window_id(),
     run_id=new_window_id(),
     stream=SMS.name,
@@ -33,12 +33,12 @@ OTHER_UUID = UUID[:-1] + "f"
 
 def landed(folder: Path, *rows: bytes, stream: Stream = SMS, gone: tuple[str, ...] = ()) -> Landed:
     page = msgspec.json.encode([msgspec.Raw(row) for row in rows])
-    return write_staged(folder, stream.layout, FACTS, page, gone, HIDDEN).commit()
+    return write_staged(folder, stream.layout, MANIFEST, page, gone, HIDDEN).commit()
 
 
 def test_good_gone_and_bad_rows_lie_in_one_file_and_are_counted(tmp_path: Path) -> None:
     file = landed(tmp_path, raw(ROW, price="-1"), raw(ROW), gone=(OTHER_UUID,))
-    assert (file.facts.rows, file.facts.rows_bad) == (1, 1)
+    assert (file.manifest.rows, file.manifest.rows_bad) == (1, 1)
     shown = pq.read_table(file.path, columns=["uuid", "is_gone", "bad_reason", "bad_uuid", "price"])
     assert [tuple(row.values()) for row in shown.to_pylist()] == [
         (UUID, False, None, None, Decimal("0.056000")),
@@ -85,7 +85,7 @@ def test_under_pseudonymise_the_file_holds_neither_number_nor_text(tmp_path: Pat
 
 def test_a_folder_that_cannot_be_written_is_an_error_that_says_so_and_leaves_nothing(tmp_path: Path) -> None:
     (tmp_path / SMS.name).mkdir()
-    blocked = tmp_path / SMS.name / name_of(FACTS)
+    blocked = tmp_path / SMS.name / name_of(MANIFEST)
     blocked.mkdir()
     with pytest.raises(DataDirError, match="cannot be written"):
         landed(tmp_path, raw(ROW))

@@ -275,7 +275,7 @@ def _fail_to_load(settings: Settings) -> None:
 
 def _as_of_version_1(file: Path) -> None:
     table = pq.read_table(file)
-    facts = msgspec.json.decode(table.schema.metadata[b"sms_etl"])
-    del facts["prices_rounded"]
-    metadata = {b"sms_etl": msgspec.json.encode(facts)}
+    manifest = msgspec.json.decode(table.schema.metadata[b"sms_etl"])
+    del manifest["prices_rounded"]
+    metadata = {b"sms_etl": msgspec.json.encode(manifest)}
     pq.write_table(table.drop_columns("bad_created_at").replace_schema_metadata(metadata), file)

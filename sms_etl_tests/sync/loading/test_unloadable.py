@@ -82,8 +82,8 @@ def _as_broken_link(file: Path) -> None:
 
 def _with_facts(**changed: object) -> Callable[[pa.Table], pa.Table]:
     def change(table: pa.Table) -> pa.Table:
-        facts = msgspec.json.decode(table.schema.metadata[b"sms_etl"]) | changed
-        return table.replace_schema_metadata({b"sms_etl": msgspec.json.encode(facts)})
+        manifest = msgspec.json.decode(table.schema.metadata[b"sms_etl"]) | changed
+        return table.replace_schema_metadata({b"sms_etl": msgspec.json.encode(manifest)})
 
     return change
 
