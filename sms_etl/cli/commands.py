@@ -545,9 +545,9 @@ def sandbox(
     switched: tuple[str, ...],
 ) -> None:
     """Serve a local LOX24 and 2SMS to try everything on, without an account."""
-    from sms_etl.sandbox.account import AccountParameters
+    from sms_etl.sandbox.control.switches import switches_from_words
+    from sms_etl.sandbox.life.account import AccountParameters
     from sms_etl.sandbox.server import SandboxHandle, run
-    from sms_etl.sandbox.switches import switches_from_words
 
     def say(url: str) -> None:
         click.echo(

@@ -22,11 +22,11 @@ from sms_etl.errors import WrongAccount
 from sms_etl.files import make_directory, open_private
 from sms_etl.finance.report import ReportResult, write_report
 from sms_etl.pipeline import PipelineResult, sync_build_publish
-from sms_etl.sandbox import traffic
-from sms_etl.sandbox.account import AccountParameters
+from sms_etl.sandbox.control.switches import SandboxSwitches
+from sms_etl.sandbox.life import traffic
+from sms_etl.sandbox.life.account import AccountParameters
 from sms_etl.sandbox.server import SandboxHandle, running_sandbox
-from sms_etl.sandbox.statefile import StateFile
-from sms_etl.sandbox.switches import SandboxSwitches
+from sms_etl.sandbox.storage.statefile import StateFile
 from sms_etl.settings import PREFIX, Settings
 from sms_etl.sync.task import Progress
 from sms_etl.warehouse import tables

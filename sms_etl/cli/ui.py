@@ -26,7 +26,7 @@ from sms_etl.cli.demo import (
 from sms_etl.cli.supervisor import supervised
 from sms_etl.errors import SettingsError, UiError
 from sms_etl.files import keep_private, make_directory, open_private
-from sms_etl.sandbox.account import AccountParameters
+from sms_etl.sandbox.life.account import AccountParameters
 from sms_etl.sandbox.server import running_sandbox
 from sms_etl.settings import ENV_FILE, PREFIX, Settings
 from sms_etl.warehouse.store import Warehouse

@@ -13,12 +13,12 @@ import httpx
 import uvicorn
 
 from sms_etl.errors import SettingsError
-from sms_etl.sandbox.account import AccountParameters
-from sms_etl.sandbox.answers import json_bytes
 from sms_etl.sandbox.app import create_app
-from sms_etl.sandbox.guard import CONTROL_PATH
-from sms_etl.sandbox.state import SANDBOX_TOKEN, SandboxState, open_state
-from sms_etl.sandbox.switches import SandboxSwitches
+from sms_etl.sandbox.control.guard import CONTROL_PATH
+from sms_etl.sandbox.control.switches import SandboxSwitches
+from sms_etl.sandbox.life.account import AccountParameters
+from sms_etl.sandbox.lox24.answers import json_bytes
+from sms_etl.sandbox.storage.state import SANDBOX_TOKEN, SandboxState, open_state
 
 LOOPBACK = "127.0.0.1"
 _STARTS_WITHIN_S = 60
@@ -91,7 +91,7 @@ class SandboxHandle:
         self.control("POST", "switches", switches)
 
     def insert(self, *messages: dict[str, Any]) -> list[str]:
-        """Put messages into the account, see insertion.py, and give their uuids."""
+        """Put messages into the account, see life/insertion.py, and give their uuids."""
         uuids: list[str] = self.control("POST", "messages", list(messages))
         return uuids
 

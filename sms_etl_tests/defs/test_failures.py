@@ -10,7 +10,7 @@ from sms_etl import errors
 from sms_etl.definitions import defs
 from sms_etl.defs.failures import sanitised_failures
 from sms_etl.defs.sync import RETRY_POLICY
-from sms_etl.sandbox.account import AccountParameters
+from sms_etl.sandbox.life.account import AccountParameters
 from sms_etl.sandbox.server import running_sandbox
 from sms_etl_tests.defs.instance import environment, packaged_instance
 

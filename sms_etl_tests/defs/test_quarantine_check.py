@@ -7,7 +7,7 @@ import dagster as dg
 from sms_etl.clock import to_unix
 from sms_etl.defs.resources import SettingsSource
 from sms_etl.defs.sync import QUARANTINE_CHECK, SyncConfig, lox24_sync
-from sms_etl.sandbox.account import AccountParameters
+from sms_etl.sandbox.life.account import AccountParameters
 from sms_etl.sandbox.server import running_sandbox
 from sms_etl.settings import load_settings
 from sms_etl.warehouse.quarantine import accept, quarantined_rows

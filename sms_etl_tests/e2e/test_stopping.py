@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from sms_etl.pipeline import sync_build_publish
-from sms_etl.sandbox.account import AccountParameters
+from sms_etl.sandbox.control.switches import SandboxSwitches
+from sms_etl.sandbox.life.account import AccountParameters
 from sms_etl.sandbox.server import SandboxHandle, running_sandbox
-from sms_etl.sandbox.switches import SandboxSwitches
 from sms_etl.stopping import interrupting
 from sms_etl_tests.conftest import SettingsAt
 from sms_etl_tests.faults.rehearsal import environment

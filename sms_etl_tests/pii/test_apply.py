@@ -21,7 +21,7 @@ from sms_etl.pii import apply as pii_apply
 from sms_etl.pii.apply import AppliedPolicy, apply_policy
 from sms_etl.pii.policy import PiiPolicy
 from sms_etl.pipeline import sync_build_publish
-from sms_etl.sandbox.account import AccountParameters
+from sms_etl.sandbox.life.account import AccountParameters
 from sms_etl.sandbox.server import SandboxHandle, running_sandbox
 from sms_etl.settings import Settings, load_settings
 from sms_etl.sync.engine import run_sync

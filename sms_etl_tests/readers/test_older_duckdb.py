@@ -11,7 +11,7 @@ import pytest
 
 from sms_etl.cli.demo import with_sandbox
 from sms_etl.pipeline import sync_build_publish
-from sms_etl.sandbox.account import AccountParameters
+from sms_etl.sandbox.life.account import AccountParameters
 from sms_etl.sandbox.server import running_sandbox
 from sms_etl.settings import load_settings
 

@@ -8,9 +8,9 @@ from typing import Any
 import httpx
 import pytest
 
-from sms_etl.sandbox.account import AccountParameters
+from sms_etl.sandbox.control.switches import SandboxSwitches, switches_from
+from sms_etl.sandbox.life.account import AccountParameters
 from sms_etl.sandbox.server import SandboxHandle
-from sms_etl.sandbox.switches import SandboxSwitches, switches_from
 
 NOW = AccountParameters().now
 DAY = 86_400

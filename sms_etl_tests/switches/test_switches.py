@@ -18,9 +18,9 @@ import pytest
 from sms_etl.cli.demo import with_sandbox
 from sms_etl.clock import to_unix
 from sms_etl.errors import AccountNotActive, ProviderDiffers, SmsEtlError, WindowUnstable
-from sms_etl.sandbox.account import AccountParameters
+from sms_etl.sandbox.control.switches import SandboxSwitches, switches_from
+from sms_etl.sandbox.life.account import AccountParameters
 from sms_etl.sandbox.server import SandboxHandle, running_sandbox
-from sms_etl.sandbox.switches import SandboxSwitches, switches_from
 from sms_etl.settings import Settings, load_settings
 from sms_etl.sync.engine import run_sync
 from sms_etl.sync.task import SyncResult, Task

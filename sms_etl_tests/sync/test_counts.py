@@ -11,7 +11,7 @@ import pytest
 
 from sms_etl.cli.status import read_status
 from sms_etl.clock import to_unix
-from sms_etl.sandbox.account import AccountParameters
+from sms_etl.sandbox.life.account import AccountParameters
 from sms_etl.sandbox.server import SandboxHandle, running_sandbox
 from sms_etl.sync.engine import run_sync
 from sms_etl.sync.loading.counts import LoadCounts

@@ -12,7 +12,7 @@ from sms_etl.clock import to_unix
 from sms_etl.errors import QueryError, WarehouseError, WarehouseLocked
 from sms_etl.finance.report import write_report
 from sms_etl.pipeline import sync_build_publish
-from sms_etl.sandbox.account import AccountParameters
+from sms_etl.sandbox.life.account import AccountParameters
 from sms_etl.sandbox.server import SandboxHandle, running_sandbox
 from sms_etl.settings import Settings, load_settings
 from sms_etl.warehouse.backup import back_up

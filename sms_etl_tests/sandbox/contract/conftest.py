@@ -6,7 +6,7 @@ from datetime import datetime
 import httpx
 import pytest
 
-from sms_etl.sandbox.account import AccountParameters
+from sms_etl.sandbox.life.account import AccountParameters
 from sms_etl.sandbox.server import SandboxHandle, running_sandbox
 from sms_etl_tests.sandbox.contract.talk import Row, client_of, read_all
 

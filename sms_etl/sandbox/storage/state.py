@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from sms_etl.errors import SettingsError
-from sms_etl.sandbox.account import AccountParameters, make_account
-from sms_etl.sandbox.clock import SandboxClock
-from sms_etl.sandbox.guard import Guard, LoggedRequest
-from sms_etl.sandbox.statefile import StateFile
-from sms_etl.sandbox.store import Store
-from sms_etl.sandbox.switches import SandboxSwitches
-from sms_etl.sandbox.twosms_store import TwoSmsStore
-from sms_etl.sandbox.webhooks import Webhooks
+from sms_etl.sandbox.control.clock import SandboxClock
+from sms_etl.sandbox.control.guard import Guard, LoggedRequest
+from sms_etl.sandbox.control.switches import SandboxSwitches
+from sms_etl.sandbox.life.account import AccountParameters, make_account
+from sms_etl.sandbox.lox24.webhooks import Webhooks
+from sms_etl.sandbox.storage.statefile import StateFile
+from sms_etl.sandbox.storage.store import Store
+from sms_etl.sandbox.twosms.store import TwoSmsStore
 from sms_etl.web.loopback import is_loopback
 
 SANDBOX_TOKEN = "sandbox:sandbox-key"  # noqa: S105 - a public constant that opens nothing but a sandbox

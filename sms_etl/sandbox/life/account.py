@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import accumulate
 
-from sms_etl.sandbox.lifecycle import (
+from sms_etl.sandbox.life.lifecycle import (
     BULK_CANCELLED,
     BULK_IN_PROGRESS,
     BULK_NEW,
@@ -18,8 +18,8 @@ from sms_etl.sandbox.lifecycle import (
     Message,
     stop_message,
 )
-from sms_etl.sandbox.scenarios import DAY, HOUR, Order, make_message, new_uuid, price_of
-from sms_etl.sandbox.traffic import (
+from sms_etl.sandbox.life.scenarios import DAY, HOUR, Order, make_message, new_uuid, price_of
+from sms_etl.sandbox.life.traffic import (
     ADDRESSES,
     CAMPAIGN_SENDER,
     CAMPAIGN_SERVICES,

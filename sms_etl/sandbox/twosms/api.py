@@ -19,10 +19,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from sms_etl.sandbox.answers import JSON, answer
-from sms_etl.sandbox.state import SandboxState
-from sms_etl.sandbox.twosms_store import Removal, TwoSmsMessage
-from sms_etl.sandbox.twosms_xml import read_criteria, xml_bytes
+from sms_etl.sandbox.lox24.answers import JSON, answer
+from sms_etl.sandbox.storage.state import SandboxState
+from sms_etl.sandbox.twosms.store import Removal, TwoSmsMessage
+from sms_etl.sandbox.twosms.xml import read_criteria, xml_bytes
 
 SANDBOX_CLIENT_ID = "sandbox"
 SANDBOX_CLIENT_SECRET = "sandbox-secret"  # noqa: S105 - a public constant that opens nothing but a sandbox

@@ -15,10 +15,10 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from sms_etl.sandbox.filters import BULKS, SMS, Field, Filter, Listing, Query
-from sms_etl.sandbox.lifecycle import Bulk, Message
-from sms_etl.sandbox.statefile import StateFile
-from sms_etl.sandbox.switches import SandboxSwitches
+from sms_etl.sandbox.control.switches import SandboxSwitches
+from sms_etl.sandbox.life.lifecycle import Bulk, Message
+from sms_etl.sandbox.lox24.filters import BULKS, SMS, Field, Filter, Listing, Query
+from sms_etl.sandbox.storage.statefile import StateFile
 
 _QUERIES_KEPT = 16
 Life = TypeVar("Life")

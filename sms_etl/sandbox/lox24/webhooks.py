@@ -13,9 +13,9 @@ from typing import Any
 import httpx
 import msgspec
 
-from sms_etl.sandbox.answers import json_bytes
-from sms_etl.sandbox.lifecycle import Message
-from sms_etl.sandbox.switches import SandboxSwitches
+from sms_etl.sandbox.control.switches import SandboxSwitches
+from sms_etl.sandbox.life.lifecycle import Message
+from sms_etl.sandbox.lox24.answers import json_bytes
 
 ATTEMPTS = 4
 API_VERSION = "2022-05-25"

@@ -8,8 +8,8 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from sms_etl.sandbox.lifecycle import Row
-from sms_etl.sandbox.switches import SandboxSwitches
+from sms_etl.sandbox.control.switches import SandboxSwitches
+from sms_etl.sandbox.life.lifecycle import Row
 
 LD_JSON, JSON, PROBLEM, ND_JSON = (
     "application/ld+json",

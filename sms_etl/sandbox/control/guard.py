@@ -11,11 +11,11 @@ from starlette.datastructures import MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from sms_etl.sandbox.answers import problem
+from sms_etl.sandbox.lox24.answers import problem
 from sms_etl.web.same_origin import SameOrigin
 
 if TYPE_CHECKING:
-    from sms_etl.sandbox.state import SandboxState
+    from sms_etl.sandbox.storage.state import SandboxState
 
 AUTH_HEADER, REQUEST_ID_HEADER = "X-LOX24-AUTH-TOKEN", "X-LOX24-REQUEST-ID"
 SANDBOX_HEADER = "X-SMS-ETL-SANDBOX"

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from sms_etl.sandbox.switches import SandboxSwitches
+from sms_etl.sandbox.control.switches import SandboxSwitches
 
 Row = dict[str, Any]
 

@@ -12,7 +12,7 @@ import msgspec
 
 from sms_etl.errors import SettingsError
 from sms_etl.files import private
-from sms_etl.sandbox.lifecycle import Bulk, Message
+from sms_etl.sandbox.life.lifecycle import Bulk, Message
 
 _APPLICATION_ID, _VERSION = 0x534D5342, 1
 _SCHEMA = f"""

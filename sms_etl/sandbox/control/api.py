@@ -14,14 +14,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from sms_etl.sandbox.answers import ND_JSON, answer, json_lines, problem
-from sms_etl.sandbox.bulks_api import BulksApi
-from sms_etl.sandbox.filters import Query
-from sms_etl.sandbox.guard import CONTROL_PATH
-from sms_etl.sandbox.insertion import message_from
-from sms_etl.sandbox.lifecycle import Message, Row, message_row, price_at
-from sms_etl.sandbox.state import ACCOUNT_ID, SandboxState
-from sms_etl.sandbox.switches import switches_from
+from sms_etl.sandbox.control.guard import CONTROL_PATH
+from sms_etl.sandbox.control.switches import switches_from
+from sms_etl.sandbox.life.insertion import message_from
+from sms_etl.sandbox.life.lifecycle import Message, Row, message_row, price_at
+from sms_etl.sandbox.lox24.answers import ND_JSON, answer, json_lines, problem
+from sms_etl.sandbox.lox24.bulks import BulksApi
+from sms_etl.sandbox.lox24.filters import Query
+from sms_etl.sandbox.storage.state import ACCOUNT_ID, SandboxState
 from sms_etl.web.loopback import is_loopback, is_loopback_host
 
 _ALL_OLDEST_FIRST = Query((), (("created_at", False),), 1)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from sms_etl.sandbox.scenarios import DAY
+from sms_etl.sandbox.life.scenarios import DAY
 
 _MADE = 60
 

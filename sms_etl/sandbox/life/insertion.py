@@ -7,9 +7,9 @@ from typing import Any
 
 import msgspec
 
-from sms_etl.sandbox.answers import json_bytes
-from sms_etl.sandbox.lifecycle import Message, Step, price_literal
-from sms_etl.sandbox.scenarios import measured, new_uuid
+from sms_etl.sandbox.life.lifecycle import Message, Step, price_literal
+from sms_etl.sandbox.life.scenarios import measured, new_uuid
+from sms_etl.sandbox.lox24.answers import json_bytes
 
 _CODES = {"status_code": 0, "dlr_code": 0}
 _LIFE = {"gateway_sent_at", "steps", "extra", "price", "is_sent", "is_text_deleted", *_CODES}

@@ -6,13 +6,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from sms_etl.sandbox.answers import answer, collection, exact_number, one, problem
-from sms_etl.sandbox.filters import SMS, Query, read_query
-from sms_etl.sandbox.lifecycle import NEW, Message, stop_message
-from sms_etl.sandbox.recipients import GROUPS
-from sms_etl.sandbox.row_format import written
-from sms_etl.sandbox.state import ACCOUNT_ID, SandboxState
-from sms_etl.sandbox.traffic import SERVICES
+from sms_etl.sandbox.life.lifecycle import NEW, Message, stop_message
+from sms_etl.sandbox.life.recipients import GROUPS
+from sms_etl.sandbox.life.traffic import SERVICES
+from sms_etl.sandbox.lox24.answers import answer, collection, exact_number, one, problem
+from sms_etl.sandbox.lox24.filters import SMS, Query, read_query
+from sms_etl.sandbox.lox24.row_format import written
+from sms_etl.sandbox.storage.state import ACCOUNT_ID, SandboxState
 
 OPENING_BALANCE = 10_000
 _NO_SUCH_MESSAGE = "There is no such message."

@@ -15,8 +15,8 @@ from operator import ge, gt, le, lt
 from typing import Any
 from urllib.parse import parse_qsl
 
-from sms_etl.sandbox.lifecycle import Bulk, Message
-from sms_etl.sandbox.switches import SandboxSwitches
+from sms_etl.sandbox.control.switches import SandboxSwitches
+from sms_etl.sandbox.life.lifecycle import Bulk, Message
 
 _NAME = re.compile(r"(\w+)(?:\[(-?\w*)\])?", re.ASCII)
 _INTEGER = re.compile(r"-?[0-9]{1,15}")

@@ -11,9 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from sms_etl.sandbox.answers import collection, one, problem
-from sms_etl.sandbox.filters import BULKS, read_query
-from sms_etl.sandbox.lifecycle import (
+from sms_etl.sandbox.life.lifecycle import (
     BULK_CANCELLED,
     BULK_IN_PROGRESS,
     BULK_NEW,
@@ -29,10 +27,12 @@ from sms_etl.sandbox.lifecycle import (
     price_literal,
     stop_message,
 )
-from sms_etl.sandbox.recipients import is_e164, recipients, to_e164
-from sms_etl.sandbox.scenarios import Order, country_of, make_message, measured, new_uuid, price_of
-from sms_etl.sandbox.state import SandboxState
-from sms_etl.sandbox.traffic import SERVICES, VOICE_LANGS, VOICE_SERVICES
+from sms_etl.sandbox.life.recipients import is_e164, recipients, to_e164
+from sms_etl.sandbox.life.scenarios import Order, country_of, make_message, measured, new_uuid, price_of
+from sms_etl.sandbox.life.traffic import SERVICES, VOICE_LANGS, VOICE_SERVICES
+from sms_etl.sandbox.lox24.answers import collection, one, problem
+from sms_etl.sandbox.lox24.filters import BULKS, read_query
+from sms_etl.sandbox.storage.state import SandboxState
 
 LONGEST_TEXT = 1785
 API_KEY = 8999

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
 
-from sms_etl.sandbox.lifecycle import NEW, SENT, STOPPED_BY_API, Message, Step, price_literal
-from sms_etl.sandbox.traffic import COUNTRY_BY_CODE, OTHER_COUNTRY_PRICES, PRICES, VOICE_SERVICES
+from sms_etl.sandbox.life.lifecycle import NEW, SENT, STOPPED_BY_API, Message, Step, price_literal
+from sms_etl.sandbox.life.traffic import COUNTRY_BY_CODE, OTHER_COUNTRY_PRICES, PRICES, VOICE_SERVICES
 from sms_etl.sms_parts import count_parts
 
 HOUR, DAY = 3_600, 86_400

@@ -5,8 +5,8 @@ from decimal import Decimal
 
 import msgspec
 
-from sms_etl.sandbox.lifecycle import Message, Row, message_row
-from sms_etl.sandbox.switches import SandboxSwitches
+from sms_etl.sandbox.control.switches import SandboxSwitches
+from sms_etl.sandbox.life.lifecycle import Message, Row, message_row
 
 _TIMES = ("created_at", "delivery_at", "gateway_sent_at")
 _BINARY_NOISE = Decimal("0.00000000000000002")
