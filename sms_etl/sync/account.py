@@ -1,4 +1,4 @@
-"""The one account whose messages a warehouse holds: two accounts' figures in one table help nobody."""
+"""The one account of a warehouse: figures of two accounts in one table could not be told apart."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,7 +21,7 @@ class BoundAccount:
     currency: str
     base_url: str
     is_sandbox: bool | None = None
-    """Whether a sandbox serves it; None where a version that did not look wrote it."""
+    """Whether a sandbox serves it; None if an older version wrote it, which did not record this."""
 
     @property
     def description(self) -> str:

@@ -163,7 +163,7 @@ class _Run:
         await self._retry_files()
 
     async def _identify(self) -> None:
-        """Learn whose token it is, and keep the warehouse to one account."""
+        """Look up the token's account, and refuse one that is not the warehouse's."""
         account = await self.client.account()
         asked = BoundAccount(
             str(account.id), account.currency, self.settings.lox24_base_url, account.is_sandbox
@@ -258,7 +258,7 @@ class _Run:
                     return
 
     async def _poll_changed_bulks(self) -> None:
-        """Read bulks that were processed lately, unless all there are were asked for, and there is none."""
+        """Read recently processed bulks, unless the account is known to have none."""
         are_all_asked_for = self.settings.start is None and self.bulks_error is None
         if not are_all_asked_for or self.state.watermarks[BULKS.name] is not None:
             await self._poll(BULKS_CHANGED)
@@ -342,7 +342,7 @@ class _Run:
                 close_file(transaction, file, self.clock())
 
     def _write_along(self, transaction: Transaction) -> None:
-        """Write the requests made since the last time, what they told, and whose messages these are."""
+        """Write new requests, provider facts and the account, in the transaction of what they brought."""
         write_requests(transaction, self.run_id, self.client.take_ledger())
         self.knowledge.write(transaction)
         if self.account is not None:

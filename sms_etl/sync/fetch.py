@@ -1,4 +1,4 @@
-"""Reads a window of rows completely, or says why that cannot be done.
+"""Reads a window of rows completely, or raises an error that says why not.
 
 A window is complete when the distinct rows read are as many as the provider says there are, it said the
 same number on every page, and every row lies inside. Where ties keep rows away, see ties.py; where rows came
@@ -38,9 +38,9 @@ from sms_etl.sync.ties import completed
 ATTEMPTS = 5
 """How often a window is read before it is cut in two, or counts as unstable if it is a single second."""
 MOST_ASKED_SINGLY = 50
-"""So many missing rows are asked for one by one; that more are gone, two listings and a sample tell."""
+"""Up to so many missing rows are requested one by one; beyond, two listings and a sample decide."""
 SAMPLE = 5
-"""How many of them a sample asks for: the first, the last, and what lies evenly between."""
+"""Size of the sample: the first, the last, and evenly spaced rows between."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class FetchedWindow:
 
     window_id: UUID
     span: Span | None
-    """None if the rows were asked for by uuid."""
+    """None if the rows were requested by uuid."""
     rows: Sequence[msgspec.Raw]
     pages: int
     attempts: int

@@ -38,7 +38,7 @@ class Knowledge:
         self.facts: ProviderFacts = known.for_reading()
 
     async def learn(self, client: Lox24Client, start: datetime | None) -> bool:
-        """Probe the provider if it was not, or if what was found is in doubt; return whether it told."""
+        """Probe the provider if facts are missing or in doubt; return whether there are new ones."""
         found: Sequence[Fact] = ()
         if self._known.are_due(self._clock()):
             found = (await probe(client, start=start, now=self._clock())).facts
@@ -52,13 +52,13 @@ class Knowledge:
             self._keep(self._known.with_fact(await probe_bulks(client, start=start, now=self._clock())))
 
     def note_uuids_disobeyed(self, stream: Stream, exc: ProviderDiffers | BadRequest) -> None:
-        """Keep that a listing cannot be asked for uuids any more."""
+        """Record that a listing cannot be filtered by uuids."""
         _log.info("Rows of %s are asked for one by one: %s", stream.path, exc.message)
         name = SMS_UUID_FILTER if stream is SMS else BULKS_UUID_FILTER
         self._keep(self._known.with_fact(fact(name, "rejected" if exc.status else "ignored")))
 
     def doubt(self, exc: BaseException) -> None:
-        """Let the next run probe the provider anew, if this one met what was ruled out."""
+        """Make the next run probe again if this run contradicts what was known."""
         if isinstance(exc, ProviderDiffers):
             self._known = KnownFacts()
             self._is_written = False

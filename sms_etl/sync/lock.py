@@ -16,7 +16,7 @@ _LOCK_FILE = "sync.lock"
 
 @contextmanager
 def only_one(settings: Settings) -> Iterator[None]:
-    """Keep every other sync, and what must not meet one, from the data directory.
+    """Lock the data directory against other syncs and against what must not run beside one.
 
     Raises:
         AlreadyRunning: One is at work.

@@ -9,11 +9,11 @@ from datetime import timedelta
 from enum import StrEnum
 
 PAGES_PER_WINDOW = 30
-"""Some tens of pages: few enough to read again when it moved, many enough to keep the connections busy."""
+"""Few enough to read again if the window changes, many enough to keep the connections busy."""
 MOST_PAGES = 45
 """A window of so many pages is not cut: halves would be too small to keep the connections busy."""
 MOST_PARTS = 4096
-"""A span is cut into so many at once, whatever its total says; each part is looked at before it is read."""
+"""Most parts of one cut, whatever total is claimed; each part is probed before it is read."""
 
 
 class Purpose(StrEnum):
@@ -22,7 +22,7 @@ class Purpose(StrEnum):
     FORWARD = "forward"
     """What is new since the watermark."""
     BACKFILL = "backfill"
-    """Days somebody asked for, whatever the watermark says."""
+    """Days that somebody asked to read again."""
     REPLAY = "replay"
     """Rows that could not be loaded before."""
     SETTLE = "settle"
@@ -37,7 +37,7 @@ class Purpose(StrEnum):
 
 
 TEACHING_LATENESS = (Purpose.FORWARD, Purpose.RECONCILE)
-"""Whose new rows before the watermark became visible late; a backfill's were never asked for before."""
+"""Purposes whose new rows behind the watermark count as late; a backfill's were never requested before."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -61,7 +61,7 @@ class Span:
         return self.since <= second <= self.until
 
     def split_behind(self, first_second: int | None, parts: int) -> tuple["Span", ...]:
-        """Tile it, cut where its rows are: what lies before the first one stays with the first part."""
+        """Split the part that has rows; what lies before the first row stays with the first part."""
         begins = first_second if first_second is not None and self.holds(first_second) else self.since
         first, *others = Span(begins, self.until).split(parts)
         return (Span(self.since, first.until), *others)
@@ -116,11 +116,11 @@ class Reached:
     watermark: int | None
     """Unix second up to which all was read; None before the first sync."""
     read_at: int | None
-    """When the provider was asked for the watermark's row."""
+    """When the watermark's row was read."""
     is_resuming: bool
     """Whether the last run was killed or failed: this one goes on where it was."""
     learnt_overlap: timedelta
-    """What would have covered twice the lateness seen of late."""
+    """Twice the greatest lateness of the last thirty days."""
 
 
 @dataclass(frozen=True, slots=True)

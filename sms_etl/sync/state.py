@@ -29,23 +29,23 @@ _NOT_FORWARD = (Purpose.BACKFILL.value, Purpose.REPLAY.value)
 
 @dataclass
 class SyncState:
-    """What earlier runs left, and where this one stands."""
+    """What earlier runs left, and the watermarks as this run moves them."""
 
     watermarks: dict[str, datetime | None] = field(default_factory=dict)
     """By stream."""
     read_at: dict[str, datetime | None] = field(default_factory=dict)
-    """By stream: when the provider was asked for the watermark's row."""
+    """By stream: when the watermark's row was read."""
     account: BoundAccount | None = None
     not_loaded: list[tuple[Stream, list[Landed]]] = field(default_factory=list)
     """What was landed by a run that was killed before it could load it."""
     unreadable: list[tuple[Stream, Unreadable]] = field(default_factory=list)
-    """What lies beside it and cannot be loaded."""
+    """Files in the landing folder that cannot be read."""
     recently_refused: bool = False
     """A wrong token was refused so lately that every request may be blocked."""
     is_resuming: bool = False
     """The last run did not end well: this one goes on where it was."""
     learnt_overlap: timedelta = timedelta(0)
-    """What would have covered twice the lateness seen of late."""
+    """Twice the greatest lateness of the last thirty days."""
     page_size: int = 1
     """Rows on a page, as far as windows that were read tell."""
 

@@ -1,4 +1,4 @@
-"""Lets one step of a run work while the next one does, so that fetching, landing and loading overlap."""
+"""Asynchronous pipelines: prefetching and ordered maps, so that fetching, landing and loading overlap."""
 
 import asyncio
 from collections import deque
@@ -11,7 +11,7 @@ Made = TypeVar("Made")
 
 
 async def ahead(source: AsyncIterator[Item], most: int) -> AsyncIterator[Item]:
-    """Let a source run ahead of who takes from it, by so many items; its error comes after its items.
+    """Prefetch from a source, a bounded number of items; its error is raised after its items.
 
     Args:
         source: Is closed when nothing more is taken.
@@ -41,7 +41,7 @@ async def ahead(source: AsyncIterator[Item], most: int) -> AsyncIterator[Item]:
 
 
 async def stream_of(items: Iterable[Item]) -> AsyncIterator[Item]:
-    """Return what is there already as a source."""
+    """Yield items that exist already."""
     for item in items:
         yield item
 
@@ -49,7 +49,7 @@ async def stream_of(items: Iterable[Item]) -> AsyncIterator[Item]:
 async def map_ordered(
     source: AsyncIterator[Item], make: Callable[[Item], Coroutine[Any, Any, Made]], at_once: int
 ) -> AsyncIterator[Made]:
-    """Make something of each item, so many at a time, and give it in the items' order.
+    """Map items concurrently, a bounded number at a time, and yield the results in order.
 
     An error of the source comes after what was made of the items before it, one of the making in its place.
     """
@@ -77,7 +77,7 @@ async def map_ordered(
 
 
 class _End:
-    """No more items, and why."""
+    """Marks the end of a source, with its error."""
 
     def __init__(self, error: Exception | None) -> None:
         self.error = error

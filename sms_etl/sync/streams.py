@@ -28,7 +28,7 @@ class Stream:
     """The time that windows are cut by."""
     read: Callable[[msgspec.Raw, Pii], Fields]
     tracked: tuple[str, ...]
-    """Columns whose change is worth a row in the change log."""
+    """Columns whose change is written to the change log."""
     change_log: Table | None = None
 
     @property

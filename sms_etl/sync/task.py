@@ -12,11 +12,11 @@ from sms_etl.sync.plan import Purpose
 
 DONE = "done"
 RECONCILED_DAYS = 30
-"""How many days a reconciliation compares unless it is told; each costs a request."""
+"""Days that a reconciliation compares by default; each costs a request."""
 MOST_RECONCILED_DAYS = 3660
 
 Progress = Callable[[str, int, int | None], None]
-"""Is told a step's name, how much more of it is done, and of how much (None: not known)."""
+"""Called with a step's name, how much more of it is done, and the total (None: unknown)."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Task:
 
 
 def check_days(settings: Settings, task: Task) -> None:
-    """Refuse a backfill of no second, before anything is asked for.
+    """Refuse a backfill of an empty span, before any request.
 
     Raises:
         SettingsError: It says which of its bounds are wrong.
@@ -88,7 +88,7 @@ class SyncResult(LoadCounts):
     quarantine_files: int
     """How many of them are landed files."""
     settled_by_uuid: int
-    """Open messages that were asked for by uuid."""
+    """Open messages that were re-fetched by uuid."""
     settled_by_window: int
     """Spans of open messages that were read again, because that cost fewer requests."""
     differences: int

@@ -38,7 +38,7 @@ Kind = Literal["text", "integer", "boolean", "instant", "money"]
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """What the landed files of a stream hold; the process that writes them is spared the tables."""
+    """What the landed files of a stream hold; the writer process need not import the tables."""
 
     stream: str
     columns: tuple[tuple[str, Kind], ...]
@@ -49,18 +49,18 @@ class Layout:
 
 
 class WindowManifest(msgspec.Struct, frozen=True):
-    """What a landed file says of itself, beside its rows."""
+    """The metadata of a landed file: which window it holds, and how that was read."""
 
     window_id: UUID
     run_id: UUID
     stream: str
     observed_by: str
     since: int | None
-    """First second of the window, unix; None if the rows were asked for by uuid."""
+    """First second of the window, unix; None if the rows were requested by uuid."""
     until: int | None
     """Last second of the window, inclusive."""
     advances_watermark: bool
-    """False for backfills and for what was asked for by uuid."""
+    """False for backfills behind the watermark and for rows requested by uuid."""
     currency: str
     fetched_at: datetime
     pages: int
@@ -131,13 +131,13 @@ def new_window_id() -> UUID:
 
 
 def name_of(manifest: WindowManifest) -> str:
-    """Return a file's name: when and what was read, so that a file that cannot be read still tells that."""
+    """Return a file's name: when and which span was read, in case its metadata becomes unreadable."""
     what = "uuids" if manifest.since is None else f"{manifest.since:010d}_{manifest.until:010d}"
     return f"{manifest.fetched_at:%Y%m%dT%H%M%S%f}-{what}-{manifest.window_id}.parquet"
 
 
 def span_of(name: str) -> Span | None:
-    """Return the span that a file of this name holds; None if the name does not tell, or it holds none."""
+    """Return the span in a file's name; None if there is none."""
     told = _NAME.fullmatch(name)
     if told is None or told["since"] is None:
         return None
@@ -187,7 +187,7 @@ def find_landed(folder: Path, stream: "Stream", *, but_not: Set[str]) -> FoundFi
 
 
 def read_landed(path: Path, stream: "Stream") -> Landed:
-    """Read a landed file to its end; what it says of itself is right then.
+    """Read a landed file to its end, and return its manifest.
 
     Raises:
         UnreadableFileError: It is damaged, foreign, or no file.

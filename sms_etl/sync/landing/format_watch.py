@@ -1,4 +1,4 @@
-"""Tells a provider whose format has changed from single bad rows, before anything of it is landed.
+"""Distinguishes a changed format from single bad rows, before anything of it is landed.
 
 While a run has met no good row of a table, its windows of bad rows are held back, whole but not in their
 places. The first good row shows that the format is still the one that is read here: what was held is landed,

@@ -19,7 +19,7 @@ from sms_etl.sync.landing.files import Layout, WindowManifest
 from sms_etl.sync.landing.rows import ReadRows, read_rows
 
 _FAR = timedelta(days=366)
-"""What was asked for by uuid may be of any time, but for a clock that is wrong not of the future."""
+"""Rows requested by uuid may be of any time, but (a wrong clock aside) not of the future."""
 
 
 @dataclass(frozen=True, slots=True)

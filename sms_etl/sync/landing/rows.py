@@ -168,7 +168,7 @@ def _instants(seconds: pa.Array) -> pa.Array:
 def _converted(
     values: pa.Array, convert: Callable[[str], Value] | Callable[[bytes], Value], kind: pa.DataType
 ) -> tuple[pa.Array, pa.Array]:
-    """Convert each distinct value once; give the column, and which of it is not refused."""
+    """Convert each distinct value once; return the column, and which values are valid."""
     coded = values.dictionary_encode()
     converted: list[Value] = []
     is_right: list[bool] = []
@@ -196,7 +196,7 @@ def _bulk_of(text: str) -> Value:
 
 
 def _nothing(column: pa.Field, count: int) -> pa.Array:
-    """Return a column that says nothing: no row is gone, and none is bad."""
+    """Return the column of rows that are neither gone nor bad."""
     if column.name == "is_gone":
         return pa.repeat(False, count)
     return pa.nulls(count, column.type)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from sms_etl.sync.streams import Stream
 
 _LEFT_TO_THE_SYNC_SECONDS = 30
-"""How long the process waits for the sync to end it, once it was asked to end itself."""
+"""How long the process waits for the sync to end it after a signal."""
 ROWS_WORTH_A_PROCESS = 50_000
 """To start a process takes as long as to land so many rows."""
 
@@ -47,7 +47,7 @@ class Lander:
         self._process: ProcessPoolExecutor | None = None
 
     def expect(self, rows: int) -> None:
-        """Begin a process if so many rows are worth it; it starts while the first of them are fetched."""
+        """Start a writer process above a row threshold; it starts while the first rows are fetched."""
         if rows < ROWS_WORTH_A_PROCESS or self._process is not None:
             return
         _start_tracker()

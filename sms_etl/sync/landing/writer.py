@@ -76,7 +76,7 @@ def _read(layout: Layout, rows: bytes, pii: Pii) -> ReadRows:
 
 
 def landing_schema(layout: Layout) -> pa.Schema:
-    """Return the columns of what is read: the provider's, and what tells a bad or a gone row."""
+    """Return the schema of a landed file: the provider's columns, and those of bad and gone rows."""
     columns = [pa.field(name, _TYPES[kind]) for name, kind in layout.columns]
     return pa.schema([*columns, *_OUTCOME_COLUMNS])
 

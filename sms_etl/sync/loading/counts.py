@@ -18,7 +18,7 @@ class LoadCounts:
     """Of them, those of spans in which the provider has nothing any more."""
     rows_quarantined: int = 0
     files_quarantined: int = 0
-    """Landed files that could not be loaded and were put aside as a whole."""
+    """Landed files that could not be loaded and were quarantined as a whole."""
     rows_late: int = 0
     """New messages created before the watermark: they became visible late."""
     prices_rounded: int = 0

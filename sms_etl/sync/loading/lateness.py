@@ -1,4 +1,4 @@
-"""Keeps which messages became visible late: how late is what the overlap must cover."""
+"""Records messages that became visible late: the overlap must cover how late they were."""
 
 # ruff: noqa: S608 - names are those of our own tables and files, values are parameters
 
@@ -10,7 +10,7 @@ from sms_etl.warehouse.store import Transaction
 
 
 def note_late_rows(transaction: Transaction, batch: Batch, stored: Stored) -> int:
-    """Keep the new rows that lie before the watermark: how far is what the overlap must cover.
+    """Record new rows that lie before the watermark; the overlap must cover how far.
 
     Returns:
         How many became visible late: a backfill and a replay bring rows that were never asked for, or came

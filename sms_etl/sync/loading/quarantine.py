@@ -1,4 +1,4 @@
-"""Keeps the rows that could not be loaded, each once, until it is loaded after all or somebody accepts it.
+"""Quarantines rows that could not be loaded, each once, until they are loaded or somebody accepts them.
 
 A row is open while it is neither replayed nor accepted. What tells rows apart: with a readable uuid, the
 uuid, whatever else of the row changes; without one, all that is kept of it, within the seconds read.
@@ -93,7 +93,7 @@ def spans_to_replay(transaction: "Transaction", stream: Stream) -> list[Span]:
 
 
 def _second(stream: Stream) -> str:
-    """Return what tells where a row lies along the stream's time, null if only its window does."""
+    """Return the SQL for a row's time along the stream, null if only its window is known."""
     return "quarantine.created_at" if stream.cursor == "created_at" else "cast(null as timestamp)"
 
 

@@ -1,4 +1,4 @@
-"""Keeps which fields of the provider are not known here, and since when."""
+"""Records which fields of the provider are unknown to this version, and since when."""
 
 # ruff: noqa: S608 - names are those of our own tables and files, values are parameters
 
@@ -11,7 +11,7 @@ from sms_etl.warehouse.store import Transaction
 
 
 def note_unknown_fields(transaction: Transaction, batch: Batch, now: datetime) -> tuple[str, ...]:
-    """Keep the first sight of every field that is not known here."""
+    """Record each unknown field when it is first seen; return the new ones."""
     rows = transaction.native.execute(
         f"""
         insert into ops.unknown_field (stream, field, first_seen_at)

@@ -1,4 +1,4 @@
-"""Keeps landed files that cannot be loaded, as a whole, in `ops.quarantine`: they block nothing behind them.
+"""Quarantines landed files that cannot be loaded, as a whole, so that they block no later file.
 
 A file that is put aside stays where it is and is no longer tried with the others. The next runs load it if
 that works by then, or else ask the provider for its span anew; either closes it. What is neither (a foreign
@@ -31,7 +31,7 @@ class QuarantinedFile:
 
     quarantine_id: UUID
     run_id: UUID
-    """The run that put it aside."""
+    """The run that quarantined it."""
     stream: Stream
     name: str
     span: Span | None
@@ -80,7 +80,7 @@ def quarantine_file(
 
 
 def names_of_quarantined_files(transaction: Transaction, stream: Stream) -> Set[str]:
-    """Return the names of a stream's files that were ever put aside, closed ones included."""
+    """Return the names of all files of a stream that were ever quarantined, closed ones included."""
     return set(
         transaction.sql.scalars(
             select(_ROWS.c.landed).where(_ROWS.c.kind == FILE, _ROWS.c.stream == stream.name)
@@ -89,7 +89,7 @@ def names_of_quarantined_files(transaction: Transaction, stream: Stream) -> Set[
 
 
 def quarantined_files(transaction: Transaction) -> list[QuarantinedFile]:
-    """Return the files that wait, in the order they were put aside."""
+    """Return the quarantined files that are still open, oldest first."""
     by_name = {stream.name: stream for stream in STREAMS}
     rows = transaction.sql.execute(
         select(
