@@ -24,7 +24,7 @@ from sms_etl.sync.loading.unloadable import quarantine_file
 from sms_etl.sync.parts import Load
 from sms_etl.sync.plan import Purpose, Span
 from sms_etl.sync.state import SyncState
-from sms_etl.sync.streaming import ahead, map_ordered
+from sms_etl.sync.streaming import map_ordered, prefetch
 from sms_etl.sync.streams import STREAMS, Stream
 from sms_etl.warehouse.store import Transaction, Warehouse
 
@@ -81,7 +81,7 @@ class Intake:
         """Land and load each window while the next ones are fetched; return what was missing from them."""
 
         async def landed() -> AsyncIterator[Landed]:
-            staged = map_ordered(ahead(fetched, _WINDOWS_AHEAD), write, _WINDOWS_AT_ONCE)
+            staged = map_ordered(prefetch(fetched, _WINDOWS_AHEAD), write, _WINDOWS_AT_ONCE)
             # What is replayed is known to be bad: it says nothing of the format.
             watched = staged if purpose is Purpose.REPLAY else watch.passed(staged)
             async for file in watched:
@@ -97,7 +97,7 @@ class Intake:
     async def load_landed(self, stream: Stream, landed: AsyncIterator[Landed]) -> Missing:
         """Load landed files, many at once; return what was missing from their windows."""
         missing = Missing()
-        async for batch in ahead(batches(landed, most_rows=_ROWS_PER_LOAD), 1):
+        async for batch in prefetch(batches(landed, most_rows=_ROWS_PER_LOAD), 1):
             missing += await asyncio.to_thread(self._load, stream, batch)
         return missing
 

@@ -10,7 +10,7 @@ Item = TypeVar("Item")
 Made = TypeVar("Made")
 
 
-async def ahead(source: AsyncIterator[Item], most: int) -> AsyncIterator[Item]:
+async def prefetch(source: AsyncIterator[Item], most: int) -> AsyncIterator[Item]:
     """Prefetch from a source, a bounded number of items; its error is raised after its items.
 
     Args:

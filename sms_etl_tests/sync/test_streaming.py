@@ -1,11 +1,11 @@
-"""Steps that run ahead of each other: in order, bounded, and with their errors."""
+"""Steps that run prefetch of each other: in order, bounded, and with their errors."""
 
 import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
 
-from sms_etl.sync.streaming import ahead, map_ordered, stream_of
+from sms_etl.sync.streaming import map_ordered, prefetch, stream_of
 
 
 async def numbers(count: int, made: list[int], *, fails: bool = False) -> AsyncIterator[int]:
@@ -18,12 +18,12 @@ async def numbers(count: int, made: list[int], *, fails: bool = False) -> AsyncI
 
 
 async def test_items_come_in_order() -> None:
-    assert [number async for number in ahead(numbers(20, []), 3)] == list(range(20))
+    assert [number async for number in prefetch(numbers(20, []), 3)] == list(range(20))
 
 
 async def test_a_source_runs_ahead_by_so_many_and_no_more() -> None:
     made: list[int] = []
-    source = ahead(numbers(20, made), 3)
+    source = prefetch(numbers(20, made), 3)
     await anext(source)
     await asyncio.sleep(0.01)
     assert 3 <= len(made) <= 6
@@ -33,7 +33,7 @@ async def test_a_source_runs_ahead_by_so_many_and_no_more() -> None:
 async def test_an_error_comes_after_the_items_before_it() -> None:
     got: list[int] = []
     with pytest.raises(ValueError, match="no more"):
-        await _take(ahead(numbers(5, [], fails=True), 2), got)
+        await _take(prefetch(numbers(5, [], fails=True), 2), got)
     assert got == list(range(5))
 
 
