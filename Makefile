@@ -47,10 +47,11 @@ readers: $(READERS:%=.readers/%/.ready) ## Install the older DuckDBs that tests 
 		{ rm -rf $(@D); $(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 14))'; mkdir -p $(@D); }
 	@touch $@
 
-lint: .venv/.dev ## Check style, types and SQL
+lint: .venv/.dev ## Check style, types, SQL, and which room imports which
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache --no-logo
 	$(BIN)/sqlfluff lint --disable-progress-bar dbt_like_sql sms_etl/finance/sql
 
 format: .venv/.dev ## Format the Python code
