@@ -7,7 +7,7 @@ PORT ?= 3000
 MESSAGES ?= 52000
 
 .DEFAULT_GOAL := help
-.PHONY: help demo ui test test-faults test-attacks lint format lock system-packages clean
+.PHONY: help demo ui test test-faults test-attacks lint picture format lock system-packages clean
 
 help: ## Show what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -53,6 +53,9 @@ lint: .venv/.dev ## Check style, types, SQL, and which room imports which
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache --no-logo
 	$(BIN)/sqlfluff lint --disable-progress-bar dbt_like_sql sms_etl/finance/sql
+
+picture: .venv/.dev ## Draw the rooms of docs/architecture.md anew
+	$(BIN)/python -m sms_etl_tests.room_picture
 
 format: .venv/.dev ## Format the Python code
 	$(BIN)/ruff check --fix .
