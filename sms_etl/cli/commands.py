@@ -94,7 +94,7 @@ def _refused_by_the_system(exc: OSError) -> SmsEtlError:
 
 def _place_of(exc: Exception) -> str:
     """Return the kind of an error and where in this package it came from."""
-    package = Path(__file__).parent
+    package = Path(__file__).parents[1]
     for frame in reversed(traceback.extract_tb(exc.__traceback__)):
         if package in Path(frame.filename).parents:
             file = Path(frame.filename).relative_to(package.parent)
