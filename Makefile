@@ -7,7 +7,7 @@ PORT ?= 3000
 MESSAGES ?= 52000
 
 .DEFAULT_GOAL := help
-.PHONY: help demo ui test test-faults test-attacks lint picture format lock system-packages clean
+.PHONY: help demo ui test test-faults test-attacks lint picture format release lock system-packages clean
 
 help: ## Show what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -63,6 +63,9 @@ format: .venv/.dev ## Format the Python code
 
 system-packages: ## Install what the tests need of the system (a browser), where that can be done
 	@bash .ci/system-packages
+
+release: .venv/.dev ## Build the wheel and tag the version that CHANGELOG.md dates; pushes nothing
+	@PYTHON=$(BIN)/python bash .ci/release
 
 lock: .venv/.uv ## Resolve the dependencies anew; name packages in UPGRADE="--upgrade-package NAME"
 	$(BIN)/uv pip compile $(LOCK_FLAGS) $(UPGRADE) pyproject.toml -o requirements.lock
