@@ -50,3 +50,9 @@ def test_ten_questions_of_where_something_is_are_answered() -> None:
     answers = [line.split("|")[2] for line in section.splitlines() if line.startswith("| …")]
     assert len(answers) == 10
     assert all(_NAMED.search(answer) for answer in answers)
+
+
+def test_the_glossary_explains_the_words_of_the_sync() -> None:
+    words = set(re.findall(r"^\| \*\*([a-z ]+)\*\* \|", read("docs/naming.md"), re.MULTILINE))
+    assert words >= {"checkpoint", "watermark", "overlap", "window", "landing", "backfill", "replay"}
+    assert words >= {"settle", "age out", "merge", "quarantine", "publish", "close"}
