@@ -36,7 +36,7 @@ class PipelineResult:
     """Nothing was to be built: models and published copy are what a build would make again."""
 
     @property
-    def needs_a_person(self) -> bool:
+    def needs_attention(self) -> bool:
         """Whether rows wait in quarantine, bulks could not be read, or a blocking test failed."""
         return (
             self.sync.quarantine_open > 0

@@ -37,7 +37,7 @@ def test_a_sync_with_nothing_new_builds_nothing_and_publishes_nothing(settings: 
     assert (result.build, result.is_up_to_date) == (None, True)
     assert result.published is not None
     assert result.published.path == settings.published_path
-    assert not result.needs_a_person
+    assert not result.needs_attention
     assert settings.published_path.read_bytes() == copy
 
 

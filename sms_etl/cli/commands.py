@@ -3,7 +3,7 @@
 What a command needs is imported when it runs, so that `--help` answers at once. Results go to stdout,
 progress and logs to stderr. Exit codes: 0 done; 1 failed, or stopped by Ctrl-C, SIGTERM or a closed
 terminal (0 for `ui` and `sandbox`, which end in no other way); 2 wrong usage or settings; 3 finished, but
-something needs a person.
+something needs attention.
 """
 
 import errno
@@ -30,18 +30,18 @@ if TYPE_CHECKING:
     from sms_etl.settings import Settings
     from sms_etl.sync.task import Progress
 
-NEEDS_A_PERSON = 3
+NEEDS_ATTENTION = 3
 _DAY = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"])
 
 
 _KEPT_WHEN_STOPPED = {
-    "sync": "What was read is kept; run it again to go on.",
-    "build": "The models are as before; run it again.",
-    "pii": "What was blanked stays so; run it again to complete it.",
-    "publish": "The published copy is whole: the old one or the new one.",
-    "backup": "A backup that was there is whole.",
-    "report": "Reports that were there are whole.",
-    "demo": "The demo is unfinished; run it again to begin anew. No account's data were touched.",
+    "sync": "What was read is kept. Run it again to resume.",
+    "build": "The models are unchanged. Run it again.",
+    "pii": "What was blanked stays blanked. Run it again to finish.",
+    "publish": "The published copy is intact: the old one or the new one.",
+    "backup": "An earlier backup is intact.",
+    "report": "Earlier reports are intact.",
+    "demo": "The demo is unfinished. Run it again to start over. No account's data were touched.",
     "ui": "What was loaded is kept.",
     "sandbox": "What --state names is kept.",
 }
@@ -76,8 +76,8 @@ class _Commands(click.Group):
         except Exception as exc:  # noqa: BLE001 - what it says may quote a row, and must not reach a terminal
             _say_error(
                 f"Something unexpected happened: {_place_of(exc)}.",
-                "What the error says may quote a row and is not shown; -vv shows the way there. "
-                "Please report it with this line.",
+                "The error's own text may quote a row, so it is not shown; -vv shows where it happened. "
+                "Please report this line.",
             )
             _log_the_way(exc)
             ctx.exit(1)
@@ -142,7 +142,7 @@ _verbose = click.option(
     count=True,
     expose_value=False,
     callback=_log,
-    help="Log to stderr what is done; -vv every detail.",
+    help="Log progress to stderr; -vv logs every request.",
 )
 
 
@@ -189,16 +189,16 @@ _as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON 
 
 
 @cli.command(epilog=_example("sms-etl sync", "sms-etl sync --since 2026-01-01 --until 2026-01-31 --json"))
-@click.option("--since", type=_DAY, help="Read messages from here (UTC), whatever the watermark says.")
+@click.option("--since", type=_DAY, help="Backfill: read messages from here on (UTC).")
 @click.option(
-    "--until", type=_DAY, help="Read messages up to here (UTC), inclusive; a date is its last second."
+    "--until", type=_DAY, help="Backfill: read messages up to here (UTC); a date includes its whole day."
 )
 @click.option(
-    "--reconcile", is_flag=True, help="Compare with the provider's totals, and repair what differs."
+    "--reconcile", is_flag=True, help="Compare with the provider's totals, and read again what differs."
 )
-@click.option("--days", type=click.IntRange(1, 3660), help="How many days to reconcile (30).")
-@click.option("--replay-quarantine", is_flag=True, help="Only ask again for rows that could not be loaded.")
-@click.option("--no-build", is_flag=True, help="Stop after the load.")
+@click.option("--days", type=click.IntRange(1, 3660), help="How many days to reconcile (default: 30).")
+@click.option("--replay-quarantine", is_flag=True, help="Only re-fetch the rows in quarantine.")
+@click.option("--no-build", is_flag=True, help="Stop after loading.")
 @_as_json
 def sync(
     since: datetime | None,
@@ -211,11 +211,11 @@ def sync(
 ) -> None:
     """Load what is new or has changed, then build, check and publish it."""
     if days is not None and not reconcile:
-        raise click.UsageError("--days goes with --reconcile.")
+        raise click.UsageError("--days needs --reconcile.")
     if replay_quarantine and (reconcile or since or until):
-        raise click.UsageError("--replay-quarantine goes alone.")
+        raise click.UsageError("--replay-quarantine cannot be combined with --reconcile, --since or --until.")
     if reconcile and (since or until):
-        raise click.UsageError("--reconcile goes without --since and --until.")
+        raise click.UsageError("--reconcile cannot be combined with --since or --until.")
     with _progress() as progress:
         from sms_etl.pipeline import sync_build_publish
         from sms_etl.sync.task import RECONCILED_DAYS, Task
@@ -235,8 +235,8 @@ def sync(
         from sms_etl.cli.render import show_pipeline
 
         show_pipeline(result)
-    if result.needs_a_person:
-        sys.exit(NEEDS_A_PERSON)
+    if result.needs_attention:
+        sys.exit(NEEDS_ATTENTION)
 
 
 @cli.command(epilog=_example("sms-etl build"))
@@ -255,17 +255,17 @@ def build(as_json: bool) -> None:
     else:
         show_build(result)
     if result.failures:
-        sys.exit(NEEDS_A_PERSON)
+        sys.exit(NEEDS_ATTENTION)
 
 
 @cli.command(epilog=_example("sms-etl publish", 'sms-etl publish --force --reason "known, see ticket 17"'))
 @click.option("--force", is_flag=True, help="Publish even if a blocking check failed; needs --reason.")
-@click.option("--reason", help="Why; recorded, and shown by `status` as long as the copy is in use.")
+@click.option("--reason", help="Why. It is recorded, and `status` shows it as long as the copy is in use.")
 @_as_json
 def publish(force: bool, reason: str | None, as_json: bool) -> None:
-    """Replace the analysts' read-only copy by the warehouse as it is.
+    """Replace the analysts' read-only copy with the current state of the warehouse.
 
-    What failed a blocking check in the last build is refused with exit code 3.
+    It is refused with exit code 3 if a blocking check failed in the last build.
     """
     from sms_etl.cli.render import show_publication
     from sms_etl.warehouse.publish import publish as publish_copy
@@ -284,9 +284,9 @@ def publish(force: bool, reason: str | None, as_json: bool) -> None:
 @click.argument("file", required=False, type=click.Path(dir_okay=False, path_type=Path))
 @_as_json
 def backup(file: Path | None, as_json: bool) -> None:
-    """Copy the whole warehouse to FILE (<data dir>/backup/warehouse.duckdb), read whole and compared.
+    """Copy the whole warehouse to FILE (default: <data dir>/backup/warehouse.duckdb), and verify the copy.
 
-    It holds the provider's rows and the quarantine. The key, pii.key, is not in it: back it up apart.
+    It holds the provider's rows and the quarantine. The key, pii.key, is not in it: back that up separately.
     """
     from sms_etl.warehouse.backup import back_up
 
@@ -320,7 +320,7 @@ def report(month: str, as_json: bool) -> None:
 @cli.command(epilog=_example("sms-etl status", "sms-etl status --json"))
 @_as_json
 def status(as_json: bool) -> None:
-    """Show what is loaded, how fresh it is, and what needs a person."""
+    """Show what is loaded, how fresh it is, and what needs attention."""
     from sms_etl.cli.render import show_status
     from sms_etl.cli.status import read_status
 
@@ -330,7 +330,7 @@ def status(as_json: bool) -> None:
     else:
         show_status(result)
     if result.needs_attention:
-        sys.exit(NEEDS_A_PERSON)
+        sys.exit(NEEDS_ATTENTION)
 
 
 @cli.group(
@@ -340,16 +340,16 @@ def status(as_json: bool) -> None:
     )
 )
 def quarantine() -> None:
-    """Show the rows that could not be loaded, and close those that will never be right."""
+    """Show the rows that could not be loaded, and close those that will never be valid."""
 
 
 @quarantine.command(
     "list", epilog=_example("sms-etl quarantine list", "sms-etl quarantine list --all --json")
 )
-@click.option("--all", "is_all", is_flag=True, help="Show also those that were loaded later or accepted.")
+@click.option("--all", "is_all", is_flag=True, help="Also show rows that were loaded later or accepted.")
 @_as_json
 def list_quarantine(is_all: bool, as_json: bool) -> None:
-    """List the rows that wait, with the reason of each; never a number or a text."""
+    """List the rows in quarantine with their reasons. Phone numbers and texts are never shown."""
     from sms_etl.cli.render import show_quarantine
     from sms_etl.warehouse.quarantine import count_open, quarantined_rows
     from sms_etl.warehouse.read import newest
@@ -370,11 +370,13 @@ def list_quarantine(is_all: bool, as_json: bool) -> None:
     )
 )
 @click.argument("ids", nargs=-1, required=True, metavar="ID...")
-@click.option("--reason", required=True, help="Why they will never be right; kept, and shown in reports.")
-@click.option("--all-like", is_flag=True, help="Accept also those bad for the same reason.")
+@click.option(
+    "--reason", required=True, help="Why they will never be valid. It is recorded and shown in reports."
+)
+@click.option("--all-like", is_flag=True, help="Also accept all rows that wait for the same reason.")
 @_as_json
 def accept(ids: tuple[str, ...], reason: str, all_like: bool, as_json: bool) -> None:
-    """Close rows that will never be right. An ID may be shortened to its first characters."""
+    """Close rows that will never be valid. The first characters of an ID are enough."""
     from sms_etl.build_state import mark_stale
     from sms_etl.cli.render import show_accepted
     from sms_etl.warehouse.quarantine import accept as accept_rows
@@ -398,17 +400,17 @@ def accept(ids: tuple[str, ...], reason: str, all_like: bool, as_json: bool) -> 
 
 @cli.group(epilog=_example("sms-etl pii apply", 'sms-etl pii accept-key --reason "lost in the move"'))
 def pii() -> None:
-    """Carry out a change of what is kept of numbers and texts, or of the key that hashes them."""
+    """Apply a stricter policy to stored numbers and texts, or change the key of the hashes."""
 
 
 @pii.command("apply", epilog=_example("SMS_ETL_PII=pseudonymise sms-etl pii apply"))
 @_as_json
 def apply_pii(as_json: bool) -> None:
-    """Bring what is stored under a stricter SMS_ETL_PII: blank numbers and texts that were kept, for good.
+    """Apply a stricter SMS_ETL_PII to stored data: blank the numbers and texts that were kept, for good.
 
-    In the warehouse, in quarantine, landed files, the published copy and the backup of the data directory,
-    with a receipt in ops.pii_receipt. Copies made elsewhere are not reached. If it is interrupted, run it
-    again.
+    This covers the warehouse, the quarantine, the landed files, the published copy and the backup in the
+    data directory, and leaves a receipt in ops.pii_receipt. It does not reach copies made elsewhere. If it
+    is interrupted, run it again.
     """
     from sms_etl.cli.render import show_applied
     from sms_etl.pii.apply import apply_policy
@@ -420,17 +422,19 @@ def apply_pii(as_json: bool) -> None:
     else:
         show_applied(result)
     if result.files_unreadable:
-        sys.exit(NEEDS_A_PERSON)
+        sys.exit(NEEDS_ATTENTION)
 
 
 @pii.command("accept-key", epilog=_example('sms-etl pii accept-key --reason "lost in the move"'))
-@click.option("--reason", required=True, help="Why the warehouse's own key is not used any more; kept.")
+@click.option(
+    "--reason", required=True, help="Why the warehouse's own key is no longer used. It is recorded."
+)
 @_as_json
 def accept_key(reason: str, as_json: bool) -> None:
-    """Go on with another key, where the warehouse's own is lost for good.
+    """Continue with another key if the warehouse's own key is lost for good.
 
-    Hashes of what was loaded before never join those of what comes. The key is SMS_ETL_PII_KEY, or the file
-    pii.key; where there is none it is made.
+    Hashes of earlier rows will not join those of later ones. The key is SMS_ETL_PII_KEY, else the file
+    pii.key; if there is none, one is made.
     """
     from sms_etl.pii.state import accept_key as accept
     from sms_etl.warehouse.store import writable_warehouse
@@ -443,9 +447,9 @@ def accept_key(reason: str, as_json: bool) -> None:
     if as_json:
         _print_json({"is_changed": fingerprint is not None, "key_fingerprint": fingerprint})
     elif fingerprint is None:
-        click.echo("It is the warehouse's key already. Nothing was changed.")
+        click.echo("The warehouse already uses this key. Nothing was changed.")
     else:
-        click.echo(f"From now on the key with the fingerprint {fingerprint}. Back it up.")
+        click.echo(f"The warehouse now uses the key with fingerprint {fingerprint}. Back it up.")
 
 
 @cli.command(
@@ -460,24 +464,24 @@ def accept_key(reason: str, as_json: bool) -> None:
     "--warehouse",
     "is_of_warehouse",
     is_flag=True,
-    help="Read the warehouse itself, raw tables and quarantine too; a sync waits meanwhile.",
+    help="Read the warehouse itself, with raw tables and quarantine. A sync has to wait meanwhile.",
 )
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV, for spreadsheets and pipes.")
-@click.option("--raw", is_flag=True, help="With --csv: leave text that looks like a formula without a '.")
+@click.option("--raw", is_flag=True, help="With --csv: do not put a ' before text that looks like a formula.")
 @_as_json
 def query(sql: str | None, is_of_warehouse: bool, as_csv: bool, raw: bool, as_json: bool) -> None:
-    """Run one SQL query on the published copy, read-only; without SQL it is read from stdin.
+    """Run one SQL query on the published copy, read-only. Without SQL it reads stdin.
 
-    What does not fit the width of the terminal is turned, a line for each value. In a CSV, text that a
+    A table too wide for the terminal is shown with one line for each value. In a CSV, text that a
     spreadsheet would take for a formula gets a ' before it.
     """
     from sms_etl.cli.render import print_csv, show_rows
     from sms_etl.warehouse.read import open_query
 
     if as_csv and as_json:
-        raise click.UsageError("--csv and --json exclude each other.")
+        raise click.UsageError("--csv and --json cannot be combined.")
     if raw and not as_csv:
-        raise click.UsageError("--raw goes with --csv.")
+        raise click.UsageError("--raw needs --csv.")
     if sql is None and sys.stdin.isatty():
         raise click.UsageError('Give a query, such as "show tables" or "select * from marts.cost_monthly".')
     text = sys.stdin.read() if sql is None else sql
@@ -495,7 +499,7 @@ def query(sql: str | None, is_of_warehouse: bool, as_csv: bool, raw: bool, as_js
 @cli.command(epilog=_example("sms-etl doctor"))
 @_as_json
 def doctor(as_json: bool) -> None:
-    """Say what is missing or wrong, and what to do about it."""
+    """Check the set-up: say what is missing or wrong, and what to do about it."""
     from sms_etl.cli.doctor import examine
     from sms_etl.cli.render import show_findings
 
@@ -514,7 +518,7 @@ def doctor(as_json: bool) -> None:
 @click.option("--messages", default=52_000, show_default=True, type=click.IntRange(100, 2_000_000))
 @_as_json
 def demo(messages: int, as_json: bool) -> None:
-    """Show the whole way on a sandbox account: sync, some days, sync again, analytics, report."""
+    """Show everything on a sandbox account: sync, sync again four days later, analytics, report."""
     from sms_etl.cli.render import show_demo
 
     with _progress() as progress:
@@ -532,7 +536,9 @@ def demo(messages: int, as_json: bool) -> None:
 @click.option("--state", type=click.Path(dir_okay=False, path_type=Path), help="Keep its state in this file.")
 @click.option("--messages", default=52_000, show_default=True, type=click.IntRange(0, 2_000_000))
 @click.option("--page-size", type=click.IntRange(1, 1000), help="Rows a page.")
-@click.option("--live", is_flag=True, help="Its clock runs with this machine's instead of standing still.")
+@click.option(
+    "--live", is_flag=True, help="Let its clock run with this machine's; without it the clock stands still."
+)
 @click.option(
     "--switch", "switched", multiple=True, metavar="NAME=VALUE", help="How it behaves: see docs/sandbox.md."
 )

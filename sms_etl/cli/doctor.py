@@ -123,7 +123,9 @@ def _disk(settings: Settings) -> Finding:
     free = shutil.disk_usage(existing).free
     says = f"{free / 1024**3:.1f} GiB free."
     if free < LEAST_FREE_BYTES:
-        return Finding("disk", False, says, "Free some: the warehouse and its published copy both need room.")
+        return Finding(
+            "disk", False, says, "Free some space: the warehouse and its published copy both need room."
+        )
     return Finding("disk", True, says)
 
 
@@ -243,7 +245,7 @@ def _account_findings(settings: Settings, account: Account, date: datetime | Non
         yield Finding("clock", True, f"Fixed at {settings.now.isoformat()} by SMS_ETL_NOW.")
     elif skew > MOST_CLOCK_SKEW:
         yield Finding(
-            "clock", False, f"This machine's clock differs from LOX24's by {skew}.", "Set it by NTP."
+            "clock", False, f"This machine's clock differs from LOX24's by {skew}.", "Synchronise it by NTP."
         )
     else:
         yield Finding("clock", True, f"Within {max(skew.seconds, 1)} s of LOX24's.")
@@ -255,7 +257,7 @@ async def _listing_findings(settings: Settings, client: Lox24Client, account: Ac
     try:
         probed = await probe(client, start=start, now=now)
         if not probed.facts:
-            says = "There is no message yet to probe them with; the first sync that sees one does."
+            says = "There is no message to probe with yet. The first sync that sees one will."
             return [Finding("listings", True, says)]
         facts = (*probed.facts, await probe_bulks(client, start=start, now=now))
     except SmsEtlError as exc:

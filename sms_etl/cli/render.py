@@ -133,19 +133,17 @@ def show_pipeline(result: "PipelineResult") -> None:
     )
     out.print(f"Read up to {_moment(sync.watermark_after)}.")
     if sync.rows_gone:
-        out.print(f"{sync.rows_gone:,} messages are deleted at the provider; their rows stay.")
+        out.print(f"{sync.rows_gone:,} messages were deleted at the provider; their rows stay.")
     if sync.rows_pruned:
-        out.print(f"Of these, {sync.rows_pruned:,} lie where the provider has nothing any more.")
-    if sync.prices_rounded:
-        out.print(f"{sync.prices_rounded:,} prices were a hair off six decimals and were rounded.")
+        out.print(f"Of these, {sync.rows_pruned:,} are older than what the provider still keeps.")
     if sync.bulks_error:
-        out.print(f"[yellow]Bulks could not be read, messages could:[/] {escape(sync.bulks_error)}")
+        out.print(f"[yellow]Bulks could not be read; messages are complete:[/] {escape(sync.bulks_error)}")
     if sync.differences:
         out.print(f"{sync.differences:,} spans differed from the provider's totals and were read again.")
     if sync.bulks_differing:
         out.print(f"[yellow]{sync.bulks_differing:,} bulks do not add up to their messages.[/]")
     if sync.unknown_fields:
-        out.print(f"[yellow]New fields of the provider:[/] {escape(', '.join(sync.unknown_fields))}.")
+        out.print(f"[yellow]The provider sent new fields:[/] {escape(', '.join(sync.unknown_fields))}.")
     if sync.prices_rounded:
         out.print(f"{sync.prices_rounded:,} prices had binary noise and were rounded to six decimals.")
     _show_not_loaded(out, sync.rows_quarantined, sync.files_quarantined)
@@ -163,14 +161,16 @@ def _show_not_loaded(out: Console, rows: int, files: int) -> None:
         out.print(f"[yellow]{rows:,} rows could not be loaded.[/]")
     if files:
         were = "was" if files == 1 else "were"
-        out.print(f"[yellow]{_counted(files, 'landed file')} could not be loaded and {were} put aside.[/]")
+        out.print(
+            f"[yellow]{_counted(files, 'landed file')} could not be loaded and {were} put in quarantine.[/]"
+        )
 
 
 def _show_quarantine(out: Console, count: int, files: int) -> None:
     if count:
         out.print(
-            f"[yellow]{_waiting(count, files)} in quarantine.[/] `sms-etl quarantine list` shows each with "
-            "its reason, and what to do about it."
+            f"[yellow]{_waiting(count, files)} in quarantine.[/] `sms-etl quarantine list` shows the "
+            "reasons and what to do."
         )
 
 
@@ -188,12 +188,12 @@ def show_quarantine(rows: "Sequence[QuarantinedRow]") -> None:
             out.print(f"  and {len(alike) - _MOST_ROWS_SHOWN:,} more; --json gives all.")
     waiting = sum(row.is_open for row in rows)
     if not waiting:
-        out.print("No row waits in quarantine.")
+        out.print("The quarantine is empty.")
         return
     files = sum(row.is_open and row.landed is not None for row in rows)
     out.print(
-        f"{_waiting(waiting, files)}. `sms-etl sync --replay-quarantine` fetches them again and loads what "
-        'is right by now; `sms-etl quarantine accept ID --reason "…"` closes what will never be.'
+        f"{_waiting(waiting, files)}. `sms-etl sync --replay-quarantine` re-fetches them and loads those "
+        'that are valid now; `sms-etl quarantine accept ID --reason "…"` closes those that never will be.'
     )
 
 
@@ -231,8 +231,8 @@ def show_accepted(rows: "Sequence[QuarantinedRow]", still_open: int) -> None:
     """Tell which rows were closed, and what is left."""
     out = Console()
     out.print(
-        f"{len(rows):,} accepted; {_waiting(still_open)}. Reports show what was accepted after the next "
-        "sync, or after `sms-etl publish`."
+        f"{len(rows):,} accepted; {_waiting(still_open)}. Reports show them as accepted after the next "
+        "sync or `sms-etl publish`."
     )
 
 
@@ -244,9 +244,11 @@ def show_build(result: "CheckedBuild") -> None:
         f"{len(result.tests)} tests run, {len(result.failures)} failed."
     )
     for test in result.failures:
-        out.print(f"[red]failed[/]  {test.model}: {test.test}, {test.failures:,} rows. Nothing is published.")
+        out.print(
+            f"[red]failed[/]  {test.model}: {test.test}, {test.failures:,} rows. Nothing was published."
+        )
     for test in result.warnings:
-        out.print(f"[yellow]look at[/] {test.model}: {test.test}, {test.failures:,} rows.")
+        out.print(f"[yellow]warning[/] {test.model}: {test.test}, {test.failures:,} rows.")
 
 
 def show_publication(result: "PublishResult") -> None:
@@ -254,25 +256,29 @@ def show_publication(result: "PublishResult") -> None:
     out = Console()
     out.print(f"Published {escape(str(result.path))} ({result.size / 1e6:.1f} MB).", soft_wrap=True)
     for failed in result.failed_tests:
-        out.print(f"[red]forced[/] although it failed: {escape(failed)}", soft_wrap=True)
+        out.print(f"[red]forced[/] despite a failed check: {escape(failed)}", soft_wrap=True)
 
 
 def show_applied(result: "AppliedPolicy") -> None:
     """Say what was blanked, and what is beyond reach."""
     out = Console()
     if not result.is_changed:
-        out.print(f"What is stored is under SMS_ETL_PII={result.policy.value} already. Nothing was changed.")
+        out.print(
+            f"Everything stored already follows SMS_ETL_PII={result.policy.value}. Nothing was changed."
+        )
         return
     out.print(
-        f"Blanked {result.messages:,} messages and {result.quarantined:,} rows in quarantine; wrote "
-        f"{result.files:,} landed files and the warehouse anew."
+        f"Blanked {result.messages:,} messages and {result.quarantined:,} rows in quarantine; rewrote "
+        f"{result.files:,} landed files and the warehouse."
     )
     for path in (result.published, result.backup):
         if path:
             out.print(f"Replaced {escape(str(path))}.", soft_wrap=True)
     for name in result.files_unreadable:
-        out.print(f"[yellow]look at[/] landing/{escape(name)}: it cannot be read, and may hold anything.")
-    out.print(f"Receipt {result.receipt_id}. Copies and backups made elsewhere still hold what was kept.")
+        out.print(f"[yellow]warning[/] landing/{escape(name)}: it cannot be read and may hold personal data.")
+    out.print(
+        f"Receipt {result.receipt_id}. Copies and backups made elsewhere still hold the numbers and texts."
+    )
 
 
 def show_status(status: "Status") -> None:
@@ -306,7 +312,7 @@ def show_status(status: "Status") -> None:
     for text in status.failed_tests:
         out.print(f"[red]failed[/]  {escape(text)}")
     for text in status.warnings:
-        out.print(f"[yellow]look at[/] {escape(text)}")
+        out.print(f"[yellow]warning[/] {escape(text)}")
 
 
 def _forced(publication: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""What is loaded, how fresh it is, what needs a person: read from the warehouse, never from the provider."""
+"""What is loaded, how fresh it is, what needs attention: read from the warehouse, never from the provider."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -59,7 +59,7 @@ class Status:
     open_messages: int | None
     """Not final and still asked for; None before the first build."""
     aged_out: int | None
-    """Not final, and no longer asked for; None before the first build."""
+    """Not final, and no longer re-fetched; None before the first build."""
     bulks: int
     bulks_differing: int | None
     """Those whose messages do not add up to the provider's totals of them; None while the warehouse is locked

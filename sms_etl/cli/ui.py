@@ -57,8 +57,8 @@ def serve(settings: Settings, *, port: int, say: Callable[[str], None]) -> None:
         with supervised(command, environment) as dagster:
             code = dagster.wait()
     raise UiError(
-        f"Dagster ended by itself, with exit code {code}.",
-        hint="Above it says why.",
+        f"Dagster stopped unexpectedly, with exit code {code}.",
+        hint="The lines above say why.",
     )
 
 

@@ -40,16 +40,19 @@ class Statement(NamedTuple):
 
 
 DEFINITIONS = (
-    ("Delivered", "The handset has confirmed the message."),
+    ("Delivered", "The handset confirmed the message."),
     ("Expired", "The operator could not deliver it in time."),
     ("Rejected", "The operator refused it."),
     ("Failed", "It was never handed to an operator."),
     ("Cancelled", "It was stopped before it was sent."),
-    ("Open", "Not final yet. Aged out: no final report came, and it is no longer asked for."),
+    ("Open", "Not final yet. Aged out: no final report came, and it is no longer re-fetched."),
     ("Undelivered", "Final and not delivered: expired, rejected, failed and cancelled together."),
-    ("Delivery rate", "Delivered among the final ones; rounded down, as every share."),
-    ("Settled", "Final among all messages."),
-    ("Price per part", "Cost of text messages by their parts. Voice is charged by the call and left out."),
+    ("Delivery rate", "Delivered messages as a share of final ones, rounded down like every share."),
+    ("Settled", "Final messages as a share of all messages."),
+    (
+        "Price per part",
+        "Cost of text messages divided by their parts. Voice is charged by the call and left out.",
+    ),
     ("Cost complete", "The month was read whole, every message has a price, and none waits in quarantine."),
     (
         "Delivery complete",
@@ -282,7 +285,7 @@ def key_name(key: Key) -> str:
 def _covered(known: Basis) -> Statement:
     covered = known.coverage
     if not covered.read:
-        return Statement("Covered", "nothing", is_good=False, text="No moment of the month is noted as read.")
+        return Statement("Covered", "nothing", is_good=False, text="No part of the month was read.")
     local = partial(_moment, timezone=known.timezone)
     until = local(covered.read[-1].until_at, is_end=True)
     said = [f"Read from {local(covered.read[0].from_at)} to {until}."]
@@ -290,7 +293,7 @@ def _covered(known: Basis) -> Statement:
         gaps = _listed([_gap(each, known.timezone) for each in covered.missing])
         said.append(f"{gaps} {'was' if len(covered.missing) == 1 else 'were'} not read.")
     elif known.first_day > known.month:
-        said.append(f"The account's first message is of {known.first_day.day} {known.first_day:%B}.")
+        said.append(f"The account's first message is from {known.first_day.day} {known.first_day:%B}.")
     if covered.is_running:
         return Statement("Covered", f"running month, until {until}", is_good=False, text=" ".join(said))
     if covered.was_read_early:
@@ -335,7 +338,7 @@ def _finals(figures: Figures) -> list[str]:
     if aged:
         days = f"{figures.basis.settle_days} days"
         said.append(
-            f"{_messages(aged)} had no final report within {days} and {_are(aged)} no longer asked for."
+            f"{_messages(aged)} had no final report within {days} and {_are(aged)} no longer re-fetched."
         )
     return said or [f"{_all(figures.delivery.messages)} final."]
 

@@ -229,7 +229,7 @@ def _translated(aside: Path) -> Iterator[None]:
 
 def _damaged(how: str) -> WarehouseError:
     return WarehouseError(
-        f"The warehouse may be damaged: {how}. Nothing was copied, the copy that was there stays.",
+        f"The warehouse may be damaged: {how}. Nothing was copied; the previous copy stays.",
         hint="Run `sms-etl doctor`; docs/operations.md says how to start again from a backup.",
     )
 

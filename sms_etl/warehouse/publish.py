@@ -115,7 +115,7 @@ def publish(
 
 def _refused(failed: Sequence[str]) -> ChecksFailed:
     return ChecksFailed(
-        f"Nothing is published, analysts keep what they had: {'; '.join(failed)}.",
+        f"Nothing was published; analysts keep the copy they had: {'; '.join(failed)}.",
         hint="`sms-etl build` builds and checks again. "
         'To publish all the same: `sms-etl publish --force --reason "…"`.',
     )

@@ -264,7 +264,7 @@ def _refused(exc: DBAPIError | duckdb.Error, path: Path) -> WarehouseError | Dat
     if isinstance(said, duckdb.OutOfMemoryException):
         return OutOfMemory(
             f"The warehouse {path} needs more memory than there is.",
-            hint="Nothing of this step was written. End other programs, or give the machine more memory.",
+            hint="Nothing of this step was written. Close other programs, or give the machine more memory.",
         )
     if (trouble := known_trouble(str(said), path)) is not None:
         return trouble

@@ -262,7 +262,7 @@ def test_accepting_every_row_lets_status_and_sync_end_with_0_and_is_recorded(wai
     assert values == {"accepted": ids[1:], "quarantine_open": 0}
     assert waiting("status").exit_code == 0
     assert waiting("sync", "--no-build").exit_code == 0
-    assert "No row waits in quarantine" in waiting("quarantine", "list").stdout
+    assert "The quarantine is empty" in waiting("quarantine", "list").stdout
     assert listed(waiting) == []
     closed = {row["quarantine_id"]: row["accepted_reason"] for row in listed(waiting, "--all")}
     assert closed == {ids[0]: "a credit note", ids[1]: "tests", ids[2]: "tests"}

@@ -117,7 +117,7 @@ WRONG_FILES = [folder, dangling_link, empty, text, cut_short, scratched]
         (text, "is not a DuckDB file"),
         (cut_short, "is damaged"),
         (scratched, "is damaged"),
-        (another_programs, "another program's"),
+        (another_programs, "was not made by sms_etl"),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )

@@ -110,7 +110,7 @@ def test_the_demo_shows_a_bar_at_once_and_stops_by_ctrl_c_in_one_line(tmp_path: 
     assert said.lstrip().startswith("starting")  # before anything is imported
     assert code == 1
     assert said.splitlines()[-1].endswith(
-        "Stopped. The demo is unfinished; run it again to begin anew. No account's data were touched."
+        "Stopped. The demo is unfinished. Run it again to start over. No account's data were touched."
     )
     assert "Traceback" not in said
 

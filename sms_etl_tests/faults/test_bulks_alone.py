@@ -64,7 +64,7 @@ def test_an_error_of_bulks_alone_is_told_and_messages_are_settled_built_and_publ
     settings = rehearsal.settings()
     result = sync_build_publish(settings)
     rehearsal.assert_right(settings)
-    assert result.needs_a_person
+    assert result.needs_attention
     assert result.published is not None
     assert result.sync.rows_changed > 0
     assert (result.sync.stopped_reason, result.sync.bulks_differing) == ("done", None)
