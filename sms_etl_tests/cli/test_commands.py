@@ -833,7 +833,7 @@ def log_in(folder: Path, *words: str) -> list[str]:
     """What a command logs of messages at each level, ours and those of the library that knows addresses."""
     code = (
         "import logging, sys\n"
-        "from sms_etl import cli\n"
+        "from sms_etl.cli import commands as cli\n"
         "def say(*_):\n"
         "    for name in ('sms_etl.sync', 'httpx'):\n"
         "        log = logging.getLogger(name)\n"
