@@ -47,6 +47,12 @@ readers: $(READERS:%=.readers/%/.ready) ## Install the older DuckDBs that tests 
 		{ rm -rf $(@D); $(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 14))'; mkdir -p $(@D); }
 	@touch $@
 
+.PHONY: mutants
+mutants: .venv/.dev ## Change the code in one place at a time: do tests notice? MODULE=sms_etl/sync/settle.py for one
+	$(BIN)/python -m sms_etl_tests.mutants --seconds $(SECONDS_EACH) $(MODULE)
+
+SECONDS_EACH ?= 300
+
 lint: .venv/.dev ## Check style, types, SQL, and which room imports which
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

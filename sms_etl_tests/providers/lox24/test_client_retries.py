@@ -107,6 +107,19 @@ async def test_a_client_works_on_after_an_outage(connect: Connect, provider: Pro
     assert (await ask(client)).body == b"{}"
 
 
+@pytest.mark.parametrize(("status", "at_once"), [(429, 4), (503, 4), (500, 8)])
+async def test_a_provider_that_strains_is_asked_half_as_much_at_once(
+    connect: Connect, provider: Provider, status: int, at_once: int
+) -> None:
+    client = await connect(attempts=1, concurrency=8)
+    provider.replies.append(Reply(status))
+    with pytest.raises(ProviderError):
+        await ask(client)
+    provider.otherwise = Reply(seconds=0.1)
+    await asyncio.gather(*(ask(client) for _ in range(8)))
+    assert provider.most_at_once == at_once
+
+
 @pytest.mark.parametrize("status", [429, 503])
 @pytest.mark.parametrize(("said", "seconds"), [("7", 7.0), ("0", 0.0), ("600", 600.0), ("86400", 600.0)])
 async def test_retry_after_is_obeyed_up_to_ten_minutes(

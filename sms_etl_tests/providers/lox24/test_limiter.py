@@ -110,3 +110,39 @@ async def test_a_request_that_is_given_up_while_it_waits_leaves_its_place(clock:
         waiting.cancel()
         await asyncio.gather(waiting, return_exceptions=True)
     assert await most_at_once(limiter, 2) == 1
+
+
+async def test_strain_that_lasts_leaves_one_request_at_a_time(clock: Clock) -> None:
+    limiter = Limiter(8, now=clock.now)
+    for _ in range(5):
+        clock.seconds += 1
+        limiter.on_overload()
+    assert limiter.allowed == 1
+
+
+async def test_what_is_usual_follows_answers_that_become_slower(clock: Clock) -> None:
+    limiter = Limiter(8, now=clock.now)
+    for seconds in (0.1, *[0.3] * 60):
+        limiter.on_success(seconds)
+    clock.seconds += 10
+    limiter.on_success(1.0)
+    assert limiter.allowed == 8, "ten times the first answer, but not four times the latest"
+
+
+async def test_the_ceiling_of_a_second_is_reached_and_not_passed(clock: Clock) -> None:
+    limiter = Limiter(8, per_second=5, now=clock.now, sleep=clock.sleep)
+    await most_at_once(limiter, 5)
+    assert clock.seconds == 0
+    await most_at_once(limiter, 1)
+    assert clock.seconds == 1
+
+
+async def test_a_request_that_is_given_up_as_its_turn_comes_hands_it_on(clock: Clock) -> None:
+    limiter = Limiter(1, now=clock.now)
+    async with limiter.slot():
+        first, second = (asyncio.create_task(most_at_once(limiter, 1)) for _ in range(2))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+    first.cancel()
+    assert await asyncio.wait_for(second, 1) == 1
+    await asyncio.gather(first, return_exceptions=True)

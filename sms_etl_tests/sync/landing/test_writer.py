@@ -1,5 +1,6 @@
 """Holds what a landed file says: its good, gone and bad rows, and the manifest of its window."""
 
+import os
 import stat
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -91,3 +92,27 @@ def test_a_folder_that_cannot_be_written_is_an_error_that_says_so_and_leaves_not
         landed(tmp_path, raw(ROW))
     assert stat.S_ISDIR(blocked.stat().st_mode)
     assert list(blocked.parent.glob("*.tmp")) == []
+
+
+def test_a_file_is_synced_whole_before_it_gets_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a power cut could leave a name with nothing behind it. The system's calls are noted, and made."""
+    calls: list[tuple[str, int, int]] = []
+    sync, rename = os.fsync, os.replace
+
+    def note_sync(descriptor: int) -> None:
+        sync(descriptor)
+        synced = os.fstat(descriptor)
+        calls.append(("synced", synced.st_ino, synced.st_size))
+
+    def note_rename(path: str | Path, to: str | Path) -> None:
+        renamed = Path(path).stat()
+        calls.append(("renamed", renamed.st_ino, renamed.st_size))
+        rename(path, to)
+
+    monkeypatch.setattr(os, "fsync", note_sync)
+    monkeypatch.setattr(os, "replace", note_rename)
+    found = landed(tmp_path, raw(ROW)).path.stat()
+    of_the_file = [call for call in calls if call[1] == found.st_ino]
+    assert of_the_file == [(name, found.st_ino, found.st_size) for name in ("synced", "renamed")]
