@@ -20,7 +20,7 @@ import msgspec
 from sms_etl_tests.providers.lox24.server import Reply
 
 TOKEN = "4711:a-key-of-the-stand-in"
-MOST_REQUESTS = 4_000
+MOST_REQUESTS = 6_000
 """A client that asks for more in one run is refused, so that no test runs for ever."""
 _LD_JSON = {"Content-Type": "application/ld+json; charset=utf-8"}
 _BOUNDS = {"gte": operator.ge, "gt": operator.gt, "lte": operator.le, "lt": operator.lt}
