@@ -122,7 +122,7 @@ def test_each_night_compares_as_many_days_as_the_command_and_the_usual_job_none(
     [request] = schedule.evaluate_tick(dg.build_schedule_context()).run_requests or []
     assert days_compared("sms_reconcile", request.run_config) == RECONCILED_DAYS
     assert days_compared("sms_pipeline", {}) is None
-    assert f"({RECONCILED_DAYS})" in (days_option().help or "")
+    assert f"default: {RECONCILED_DAYS}" in (days_option().help or "")
 
 
 def test_other_days_can_be_asked_for() -> None:
