@@ -353,4 +353,4 @@ def test_doctor_says_that_nothing_can_be_loaded_where_no_message_can_be_read(reh
 def test_doctor_says_that_there_is_nothing_to_probe_in_an_empty_account(rehearse: Rehearse) -> None:
     found = findings(rehearse([]))["listings"]
     assert found.is_ok
-    assert "no message yet" in found.says
+    assert "no message to probe with yet" in found.says
