@@ -19,7 +19,14 @@ ui: .venv/.runtime ## Open Dagster on 127.0.0.1, with the real account if SMS_ET
 	@$(BIN)/sms-etl ui --port $(PORT)
 
 test: .venv/.dev system-packages readers lint ## Check style and types, and run every test
-	$(BIN)/pytest -n $(WORKERS) --cov --cov-report=term
+	$(BIN)/pytest -n $(WORKERS) --cov --cov-report=term $(WITHOUT:%=--ignore=sms_etl_tests/%)
+
+# With coverage they would take half as long again, and reach no line that the others do not.
+LONG := faults switches attacks
+.PHONY: test-long
+test-long: .venv/.dev ## Run the faults, the sandbox's switches and the attacks in full
+	SMS_ETL_TEST_FAULTS=full SMS_ETL_TEST_SWITCHES=full SMS_ETL_TEST_ATTACKS=full \
+		$(BIN)/pytest -n $(WORKERS) $(LONG:%=sms_etl_tests/%)
 
 .PHONY: bench bench-small
 bench: .venv/.runtime ## Measure the sync beside its rivals into docs/performance.md (ten minutes, an idle machine)
