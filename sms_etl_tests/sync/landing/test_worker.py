@@ -200,7 +200,7 @@ from pathlib import Path
 from sms_etl.sync.landing.worker import ROWS_WORTH_A_PROCESS, Lander
 from sms_etl.sync.streams import SMS
 from sms_etl_tests.providers.lox24.rows import HIDDEN
-from sms_etl_tests.sync.test_lander import facts_of, written
+from sms_etl_tests.sync.landing.test_worker import facts_of, written
 
 if __name__ == "__main__":
     lander = Lander(Path(sys.argv[1]), HIDDEN)
