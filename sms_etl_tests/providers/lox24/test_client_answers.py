@@ -252,7 +252,7 @@ async def test_a_path_below_the_base_address_is_kept(connect: Connect, provider:
 async def test_a_request_id_that_is_none_is_stored_as_null_and_told_as_unreadable(
     connect: Connect, provider: Provider, caplog: pytest.LogCaptureFixture, given: str
 ) -> None:
-    caplog.set_level("DEBUG")
+    caplog.set_level("DEBUG", logger="sms_etl")
     provider.otherwise = Reply(404, headers={"X-LOX24-REQUEST-ID": given})
     client = await connect()
     error = await refusal(client)

@@ -66,7 +66,7 @@ def test_a_field_of_megabytes_in_one_row_is_cut_and_all_rows_are_loaded(tmp_path
 def test_an_insert_that_needs_more_memory_than_usual_is_tried_without_a_limit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level("INFO")
+    caplog.set_level("INFO", logger="sms_etl")
     monkeypatch.setattr(intake, "MEMORY_OF_AN_INSERT", "2MB")
     rows = messages(2_000, colour="x" * 3_000)
     assert sync(tmp_path, rows).rows_new == 2_000
