@@ -23,7 +23,7 @@ MERGE = {"disposition": "merge", "strategy": "upsert"}
 
 
 def by_rest_api(url: str) -> DltSource:
-    """Give dlt's declarative REST source."""
+    """Return dlt's declarative REST source."""
     endpoint = {
         "path": "/sms",
         "params": {"_order[created_at]": "asc", "page": 1},
@@ -42,7 +42,7 @@ def by_rest_api(url: str) -> DltSource:
 
 
 def in_parallel(url: str) -> DltResource:
-    """Give a resource whose pages after the first are deferred, as dlt's page on performance shows."""
+    """Return a resource whose pages after the first are deferred, as dlt's page on performance shows."""
     session = requests.Client().session
     session.headers.update(HEADERS)
     since = dlt.sources.incremental("created_at", initial_value=0)

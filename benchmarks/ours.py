@@ -26,7 +26,7 @@ class Synced:
 
 
 def settings_for(server: Server, data_dir: Path, now: int) -> dict[str, str]:
-    """Give the environment of a sync at a moment (unix seconds)."""
+    """Return the environment of a sync at a moment (unix seconds)."""
     return {
         "SMS_ETL_LOX24_BASE_URL": server.url,
         "SMS_ETL_LOX24_TOKEN": "1:bench",

@@ -143,7 +143,7 @@ class PageServer:
         return index if index is not None and index < self.visible else None
 
     def _slice(self, start: int, end: int) -> memoryview:
-        """Give rows as they lie in the buffer, without the comma behind the last one."""
+        """Return rows as they lie in the buffer, without the comma behind the last one."""
         offsets = self.rows.offsets
         return self._text[offsets[start] : max(offsets[start], offsets[end] - 1)]
 

@@ -102,7 +102,7 @@ def measure(command: Sequence[str], environment: Mapping[str, str], *, directory
 
 
 def _inherited() -> dict[str, str]:
-    """Give this process's environment without what would make figures differ.
+    """Return this process's environment without what would make figures differ.
 
     Settings of ours; and the ban on writing bytecode: without it Python compiles each library anew at every
     start, which is 2 s of ours and none of dlt's, as pip compiles what it installs.

@@ -65,7 +65,7 @@ def _profile(profiles: list[cProfile.Profile]) -> Iterator[None]:
 
 
 def by_module(stats: pstats.Stats) -> dict[str, float]:
-    """Give the CPU seconds of each module of sms_etl, with what libraries spent for it."""
+    """Return the CPU seconds of each module of sms_etl, with what libraries spent for it."""
     entries = stats.stats  # type: ignore[attr-defined]  # typeshed leaves it out
     shares: dict[Function, Shares] = {
         function: {_module(function) or _ELSEWHERE: 1.0} for function in entries
@@ -124,8 +124,8 @@ def main() -> None:
         newest = server.tell("set", latency_ms=options.latency_ms)["newest"]
         os.environ.update(settings_for(server, Path(directory), newest + 60))
         from sms_etl.settings import load_settings  # noqa: PLC0415 - reads the environment set above
-        from sms_etl.sync import lander  # noqa: PLC0415 - its import is not what is profiled
         from sms_etl.sync.engine import run_sync  # noqa: PLC0415 - as above
+        from sms_etl.sync.landing import worker as lander  # noqa: PLC0415 - its import is not what is profiled
 
         lander.ROWS_WORTH_A_PROCESS = sys.maxsize
 

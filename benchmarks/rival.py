@@ -33,7 +33,7 @@ class Dlt:
 
     @property
     def versions(self) -> dict[str, str]:
-        """Give the versions of what is pinned."""
+        """Return the versions of what is pinned."""
         pins = [line for line in _REQUIREMENTS.read_text().splitlines() if "==" in line]
         return dict(pin.replace("[duckdb]", "").split("==") for pin in pins)
 

@@ -66,7 +66,7 @@ class Race:
     rivals: Sequence[Rate]
 
     def of(self, way: str) -> Rate | None:
-        """Give a rival's rate, if it took part."""
+        """Return a rival's rate, if it took part."""
         return next((rate for rate in self.rivals if rate.who == f"dlt {way}"), None)
 
 

@@ -28,7 +28,7 @@ def name_of(race: Race) -> str:
 
 
 def verdict_table(lines: Sequence[Line]) -> str:
-    """Give one row a goal: what, what it must be, what it is, whether that is reached."""
+    """Return one row a goal: what, what it must be, what it is, whether that is reached."""
     rows = [
         f"| {line.what if first else ''} | {goal.must} | {goal.measured} | {_verdict(goal)} |"
         for line in lines
@@ -38,7 +38,7 @@ def verdict_table(lines: Sequence[Line]) -> str:
 
 
 def rate_table(races: Sequence[Race]) -> str:
-    """Give one row a reader and race: rows a second, CPU seconds a million rows, peak of memory."""
+    """Return one row a reader and race: rows a second, CPU seconds a million rows, peak of memory."""
     rows = [
         f"| {name_of(race)} | {_NAMES[rate.who]} | {rate.rows:,} | "
         f"{rate.rows_per_second:,.0f} | {rate.seconds:.1f} | {1e6 * rate.cpu_seconds / rate.rows:.0f} | "

@@ -61,7 +61,7 @@ class EncodedRows:
 
 
 def encoded_rows(first: int, count: int) -> EncodedRows:
-    """Give so many messages from a number on, as JSON."""
+    """Return so many messages from a number on, as JSON."""
     with duckdb.connect() as connection:
         table = connection.sql(
             f"select ({_ROW})::varchar as row, created from ({SELECT}) order by i",  # noqa: S608 - our own text

@@ -9,22 +9,22 @@ Clock = Callable[[], datetime]
 
 
 def system_clock() -> datetime:
-    """Give the machine's time."""
+    """Return the machine's time."""
     return datetime.now(tz=UTC)
 
 
 def fixed_clock(moment: datetime) -> Clock:
-    """Give a clock that stands still at `moment`."""
+    """Return a clock that stands still at `moment`."""
     return lambda: moment
 
 
 def as_utc(moment: datetime) -> datetime:
-    """Give the moment as the warehouse stores it: UTC, without a time zone."""
+    """Return the moment as the warehouse stores it: UTC, without a time zone."""
     return moment.astimezone(UTC).replace(tzinfo=None)
 
 
 def from_unix(seconds: int) -> datetime:
-    """Give unix seconds as the warehouse stores them: UTC, without a time zone.
+    """Return unix seconds as the warehouse stores them: UTC, without a time zone.
 
     Raises:
         ValueError: Outside the years 1 to 9999.
@@ -36,6 +36,6 @@ def from_unix(seconds: int) -> datetime:
 
 
 def to_unix(moment: datetime) -> int:
-    """Give whole unix seconds, rounded down; a moment without a time zone is UTC."""
+    """Return whole unix seconds, rounded down; a moment without a time zone is UTC."""
     aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return timegm(aware.utctimetuple())

@@ -22,7 +22,7 @@ SmsEtlError                    exit 1
 ├── SyncError
 │   ├── AlreadyRunning         another sync works on the same data directory
 │   ├── LandingLost            the process that writes landing files ended before its work
-│   └── WindowUnstable         a window of messages would not hold still while it was read
+│   └── WindowUnstable         a window of messages changed each time it was read
 ├── WarehouseError
 │   ├── WarehouseLocked        another program has it open for writing
 │   ├── OutOfMemory            a statement needs more memory than it may take

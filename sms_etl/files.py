@@ -106,6 +106,31 @@ def open_private(path: Path) -> BinaryIO:
     return os.fdopen(descriptor, "wb")
 
 
+def make_durable(path: Path) -> None:
+    """Have the system write a file, or the names in a folder, to the disk.
+
+    Raises:
+        OSError: It cannot.
+    """
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def commit_file(staged: Path, path: Path) -> None:
+    """Put a file that was written aside in its place; after a crash it is there whole, or the old one is.
+
+    Raises:
+        OSError: It cannot be synced or renamed.
+    """
+    make_durable(staged)
+    staged.replace(path)
+    with suppress(OSError):  # it is in its place; without this a crash may bring the old one back
+        make_durable(path.parent)
+
+
 def keep_private(settings: "Settings") -> None:
     """Take from others what earlier versions let them read, and share the published copy as the settings say.
 

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sms_etl.build_state import is_up_to_date
-from sms_etl.sync.engine import Progress, SyncResult, Task, run_sync
+from sms_etl.sync.engine import run_sync
 from sms_etl.sync.plan import Purpose
+from sms_etl.sync.task import Progress, SyncResult, Task
 
 if TYPE_CHECKING:
-    from sms_etl.building import CheckedBuild
+    from sms_etl.build import CheckedBuild
     from sms_etl.settings import Settings
     from sms_etl.warehouse.publish import PublishResult
 
@@ -35,7 +36,7 @@ class PipelineResult:
     """Nothing was to be built: models and published copy are what a build would make again."""
 
     @property
-    def needs_a_person(self) -> bool:
+    def needs_attention(self) -> bool:
         """Whether rows wait in quarantine, bulks could not be read, or a blocking test failed."""
         return (
             self.sync.quarantine_open > 0
@@ -44,7 +45,7 @@ class PipelineResult:
         )
 
     def as_json(self) -> dict[str, Any]:
-        """Give it as plain JSON values, the sync's at the top."""
+        """Return it as plain JSON values, the sync's at the top."""
         return {
             **self.sync.as_json(),
             "build": self.build.as_json() if self.build else None,
@@ -79,7 +80,7 @@ def sync_build_publish(
     # A backfill changes what is covered, a reconciliation what is proven, though no row may have changed.
     if (task or Task()).purpose is Purpose.FORWARD and is_up_to_date(settings):
         return PipelineResult(sync, None, published_copy(settings), is_up_to_date=True)
-    from sms_etl.building import build_and_check  # noqa: PLC0415 - see above
+    from sms_etl.build import build_and_check  # noqa: PLC0415 - see above
 
     tell = progress or _nobody
     tell(BUILDING, 0, None)

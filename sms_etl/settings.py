@@ -25,10 +25,10 @@ from pydantic_settings import BaseSettings, DotEnvSettingsSource, NoDecode, Sett
 from sms_etl.clock import Clock, fixed_clock, system_clock
 from sms_etl.errors import SettingsError
 from sms_etl.files import Sharing
-from sms_etl.loopback import is_loopback, is_loopback_host
-from sms_etl.pii import DEFAULT_TREATMENTS, PiiPolicy, Treatment
-from sms_etl.pii_key import HOW_TO_MAKE_ONE, LEAST_KEY_BYTES
+from sms_etl.pii.key import HOW_TO_MAKE_ONE, LEAST_KEY_BYTES
+from sms_etl.pii.policy import DEFAULT_TREATMENTS, PiiPolicy, Treatment
 from sms_etl.places import default_data_dir, default_env_file, env_file_candidates, is_own_env_file
+from sms_etl.web.loopback import is_loopback, is_loopback_host
 
 PREFIX = "SMS_ETL_"
 ENV_FILE = PREFIX + "ENV_FILE"

@@ -10,10 +10,10 @@ from typing import Any
 import hypothesis
 import pytest
 
-from sms_etl.demo import with_sandbox
-from sms_etl.sandbox.account import AccountParameters
+from sms_etl.cli.demo import with_sandbox
+from sms_etl.sandbox.control.switches import SandboxSwitches
+from sms_etl.sandbox.life.account import AccountParameters
 from sms_etl.sandbox.server import SandboxHandle, running_sandbox
-from sms_etl.sandbox.switches import SandboxSwitches
 from sms_etl.settings import Settings, load_settings
 from sms_etl_tests.faults.counts import (  # noqa: F401 - hooks: pytest takes them from here
     pytest_runtest_logreport,

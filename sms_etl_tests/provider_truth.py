@@ -46,7 +46,7 @@ BULK_AS_SENT = (
 
 
 def warehouse_of(settings: Settings) -> Path:
-    """Give the warehouse's file."""
+    """Return the warehouse's file."""
     return settings.data_dir / "warehouse.duckdb"
 
 
@@ -102,7 +102,7 @@ def assert_bulks_equal(warehouse: Path, truth: Iterable[Mapping[str, Any]]) -> N
 
 
 def pseudonymised(message: Mapping[str, str | None], key: bytes) -> dict[str, str | None]:
-    """Give what docs/personal-data.md says is stored of the fields in `PERSONAL`."""
+    """Return what docs/personal-data.md says is stored of the fields in `PERSONAL`."""
     ip, callback_data, sender = (message[name] for name in PERSONAL)
     return {
         "ip": None if ip is None else str(ipaddress.ip_network(f"{ip}/24", strict=False)),

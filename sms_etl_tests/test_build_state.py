@@ -5,13 +5,13 @@ from datetime import UTC, datetime, timedelta
 import duckdb
 import pytest
 
+from sms_etl.build import build_and_check
 from sms_etl.build_state import is_up_to_date
-from sms_etl.building import build_and_check
 from sms_etl.models import files
 from sms_etl.pipeline import sync_build_publish
 from sms_etl.sandbox.server import SandboxHandle
 from sms_etl.settings import Settings
-from sms_etl.sync.engine import Task
+from sms_etl.sync.task import Task
 from sms_etl.warehouse.publish import publish
 from sms_etl.warehouse.store import Warehouse
 from sms_etl_tests.conftest import SettingsAt
@@ -37,7 +37,7 @@ def test_a_sync_with_nothing_new_builds_nothing_and_publishes_nothing(settings: 
     assert (result.build, result.is_up_to_date) == (None, True)
     assert result.published is not None
     assert result.published.path == settings.published_path
-    assert not result.needs_a_person
+    assert not result.needs_attention
     assert settings.published_path.read_bytes() == copy
 
 

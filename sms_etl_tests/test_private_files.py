@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from sms_etl.demo import run_demo
-from sms_etl.doctor import examine
+from sms_etl.cli.demo import run_demo
+from sms_etl.cli.doctor import examine
 from sms_etl.files import Sharing, keep_private, make_directory, mode_of, open_private, private
 from sms_etl.finance.report import write_report
-from sms_etl.pii_apply import apply_policy
+from sms_etl.pii.apply import apply_policy
 from sms_etl.pipeline import sync_build_publish
 from sms_etl.sandbox.server import SandboxHandle
 from sms_etl.settings import Settings, load_settings
@@ -31,7 +31,7 @@ def _a_wide_umask(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 def modes(folder: Path) -> dict[str, str]:
-    """Give the modes of all below a folder, and of itself, that are not 0700 or 0600."""
+    """Return the modes of all below a folder, and of itself, that are not 0700 or 0600."""
     found = {}
     for path in (folder, *folder.rglob("*")):
         expected = 0o700 if path.is_dir() else 0o600

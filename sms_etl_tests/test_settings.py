@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from sms_etl.errors import SettingsError
 from sms_etl.files import Sharing
-from sms_etl.pii import PiiPolicy
+from sms_etl.pii.policy import PiiPolicy
 from sms_etl.settings import PREFIX, Publish, Settings, load_settings, redirection
 
 TOKEN = "4711:dont-tell-anybody"

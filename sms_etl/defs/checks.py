@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator
 
 import dagster as dg
 
-from sms_etl.building import record_tests
+from sms_etl.build import record_tests
 from sms_etl.defs.relations import key_of
 from sms_etl.models.checks import TestResult, checks, run_tests
 from sms_etl.models.declared import Severity

@@ -37,7 +37,7 @@ which must not be tried again."""
 
 
 @contextmanager
-def told_plainly() -> Iterator[None]:
+def sanitised_failures() -> Iterator[None]:
     """Let an error of the block through as a `Failure`, retried only if it may pass by itself.
 
     Raises:

@@ -5,7 +5,7 @@ import dagster as dg
 from sms_etl.defs.sync import SyncConfig, lox24_sync
 from sms_etl.errors import SettingsError
 from sms_etl.settings import Settings, load_settings
-from sms_etl.sync.engine import RECONCILED_DAYS
+from sms_etl.sync.task import RECONCILED_DAYS
 
 EXECUTOR = dg.in_process_executor
 """A process a step would cost three seconds each, and DuckDB lets one process write."""
@@ -30,7 +30,7 @@ sms_reconcile = dg.define_asset_job(
 
 
 def hourly() -> dg.ScheduleDefinition:
-    """Give the schedule of the pipeline, in the time zone of the business days."""
+    """Return the schedule of the pipeline, in the time zone of the business days."""
     return dg.ScheduleDefinition(
         name="sms_pipeline_hourly",
         job=sms_pipeline,
@@ -42,7 +42,7 @@ def hourly() -> dg.ScheduleDefinition:
 
 
 def nightly() -> dg.ScheduleDefinition:
-    """Give the schedule of the reconciliation, in the time zone of the business days.
+    """Return the schedule of the reconciliation, in the time zone of the business days.
 
     At half past: the hourly run has ended by then, or this one waits for it.
     """
@@ -57,7 +57,7 @@ def nightly() -> dg.ScheduleDefinition:
 
 
 def _timezone() -> str:
-    """Give the time zone; the default one if a setting is wrong, which the first step then says."""
+    """Return the time zone; the default one if a setting is wrong, which the first step then says."""
     try:
         return load_settings().timezone
     except SettingsError:

@@ -9,9 +9,9 @@ from hashlib import sha256
 
 import dagster as dg
 
-from sms_etl.building import noting_failure, project_of, write_build_context
+from sms_etl.build import noting_failure, project_of, write_build_context
 from sms_etl.defs.checks import check_results, check_specs, tested
-from sms_etl.defs.failures import told_plainly
+from sms_etl.defs.failures import sanitised_failures
 from sms_etl.defs.relations import BUILD_CONTEXT, BULKS, SMS, columns_of, key_of, keys_of, lineage_of, spec_of
 from sms_etl.defs.resources import WRITER_POOL, SettingsParam
 from sms_etl.models.project import Model, Project
@@ -23,12 +23,12 @@ _Told = dg.MaterializeResult[None] | dg.AssetCheckResult
 
 
 def model_assets(project: Project) -> list[dg.AssetsDefinition]:
-    """Give the assets of a project: what models are built with, then the models."""
+    """Return the assets of a project: what models are built with, then the models."""
     return [_inputs(project), *(_model(project, model) for model in project.models.values())]
 
 
 def _inputs(project: Project) -> dg.AssetsDefinition:
-    """Give the asset of the build context and those of the seeds: one step, so that a run has one context."""
+    """Return the assets of the build context and of the seeds: one step, so that a run has one context."""
     seeds = [spec_of(seed, kinds=["csv"], metadata={}) for seed in project.seeds.values()]
     context = dg.AssetSpec(
         BUILD_CONTEXT,
@@ -50,7 +50,7 @@ def _inputs(project: Project) -> dg.AssetsDefinition:
         pool=WRITER_POOL,
     )
     def model_inputs(settings: SettingsParam) -> Iterator[_Told]:
-        with told_plainly():
+        with sanitised_failures():
             loaded = settings.load()
             warehouse = writable_warehouse(loaded)
             with noting_failure(warehouse, loaded.clock, [*project.seeds]):
@@ -88,7 +88,7 @@ def _model(project: Project, model: Model) -> dg.AssetsDefinition:
         pool=WRITER_POOL,
     )
     def build(settings: SettingsParam) -> Iterator[_Told]:
-        with told_plainly():
+        with sanitised_failures():
             loaded = settings.load()
             warehouse = writable_warehouse(loaded)
             with noting_failure(warehouse, loaded.clock, [model.name]), warehouse.begin() as transaction:

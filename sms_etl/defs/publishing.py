@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from sms_etl.defs.failures import told_plainly
+from sms_etl.defs.failures import sanitised_failures
 from sms_etl.defs.relations import key_of
 from sms_etl.defs.resources import WRITER_POOL, SettingsParam
 from sms_etl.models.project import Project
@@ -12,7 +12,7 @@ PUBLISHED = dg.AssetKey(["published"])
 
 
 def publishing_asset(project: Project) -> dg.AssetsDefinition:
-    """Give the asset; it waits for all marts, and for any other model that nothing else reads."""
+    """Return the asset; it waits for all marts, and for any other model that nothing else reads."""
     read = {name for model in project.models.values() for name in model.reads}
     awaited = [name for name in project.models if name.startswith("marts.") or name not in read]
 
@@ -26,7 +26,7 @@ def publishing_asset(project: Project) -> dg.AssetsDefinition:
         pool=WRITER_POOL,
     )
     def published(settings: SettingsParam) -> dg.MaterializeResult[None]:
-        with told_plainly():
+        with sanitised_failures():
             copy = publish(settings.load())  # refused as long as a blocking check fails
         return dg.MaterializeResult(
             metadata={"path": dg.MetadataValue.path(str(copy.path)), "megabytes": round(copy.size / 1e6, 1)}

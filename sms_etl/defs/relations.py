@@ -27,7 +27,7 @@ _NOT_AWAITED = ("information_schema.", "ops.publication")
 
 
 def key_of(name: str) -> dg.AssetKey:
-    """Give the asset that makes a relation.
+    """Return the asset that makes a relation.
 
     Raises:
         ModelError: No asset makes this table; Dagster would take any key for one from outside.
@@ -43,7 +43,7 @@ def key_of(name: str) -> dg.AssetKey:
 
 
 def keys_of(names: Iterable[str]) -> list[dg.AssetKey]:
-    """Give the assets that make some relations, each once, sorted."""
+    """Return the assets that make some relations, each once, sorted."""
     return sorted({key_of(name) for name in names if not name.startswith(_NOT_AWAITED)})
 
 

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 import dagster as dg
 from pydantic import Field
 
-from sms_etl.defs.failures import told_plainly
+from sms_etl.defs.failures import sanitised_failures
 from sms_etl.defs.relations import BULKS, SMS, columns_of
 from sms_etl.defs.resources import WRITER_POOL, SettingsParam
 from sms_etl.models.runner import count_rows
-from sms_etl.sync.engine import MOST_RECONCILED_DAYS, RECONCILED_DAYS, SyncResult, Task, run_sync
+from sms_etl.sync.engine import run_sync
+from sms_etl.sync.task import MOST_RECONCILED_DAYS, RECONCILED_DAYS, SyncResult, Task
 from sms_etl.warehouse import tables
 from sms_etl.warehouse.store import writable_warehouse
 
@@ -107,7 +108,7 @@ def lox24_sync(
     # They log addresses with their filters, and headers; none of it may reach Dagster's log.
     for name in ("httpx", "httpcore"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    with told_plainly():
+    with sanitised_failures():
         loaded = settings.load()
         task = Task(reconcile_days=config.reconcile_days)
         result = run_sync(loaded, task, progress=_ProgressLog(context))

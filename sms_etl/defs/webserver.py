@@ -11,7 +11,7 @@ from dagster_webserver.cli import main
 from dagster_webserver.webserver import DagsterWebserver
 from starlette.middleware import Middleware
 
-from sms_etl.same_origin import SameOrigin
+from sms_etl.web.same_origin import SameOrigin
 
 _GRAPHQL = "/graphql"
 

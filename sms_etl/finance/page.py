@@ -32,7 +32,7 @@ class SectionCharts:
 
 
 def render_page(figures: Figures, *, generated_at: datetime) -> str:
-    """Give the whole page as text."""
+    """Return the whole page as text."""
     library, draw = _inline(_vega()), _inline(_source("draw.js"))
     drawn: dict[str, Any] = {each.currency: _section_charts(each, figures) for each in figures.currencies}
     drawn["delivery"] = charts.delivery_by_day(figures.days, figures.basis)

@@ -134,7 +134,7 @@ def _basis(reader: _Reader, month: date, now: datetime, row: Row) -> Basis:
     first_day = row["first_day"]
     if not mine:
         is_early = first_day is not None and month < first_day
-        why = f"the first message is of {first_day:%Y-%m-%d}" if is_early else "the month was not read yet"
+        why = f"the first message is from {first_day:%Y-%m-%d}" if is_early else "the month was not read yet"
         raise _no_data(reader, month, why)
     spans = [
         Stretch(each["covered_from_at"], each["covered_until_at"]) for each in reader.rows("coverage_spans")

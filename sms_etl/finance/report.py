@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 
 from sms_etl.errors import DataDirError
-from sms_etl.files import make_directory, open_private
+from sms_etl.files import commit_file, make_directory, open_private
 from sms_etl.finance import wording
 from sms_etl.finance.coverage import Comparison, Coverage
 from sms_etl.finance.page import render_page
@@ -134,7 +134,7 @@ def _replace(contents: Mapping[Path, bytes]) -> None:
             with open_private(aside[path]) as file:
                 file.write(content)
         for path, part in aside.items():
-            part.replace(path)
+            commit_file(part, path)
     except OSError as exc:
         raise DataDirError(
             f"The report cannot be written to {next(iter(contents)).parent}: {exc.strerror or exc}.",

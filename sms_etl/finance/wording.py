@@ -40,16 +40,19 @@ class Statement(NamedTuple):
 
 
 DEFINITIONS = (
-    ("Delivered", "The handset has confirmed the message."),
+    ("Delivered", "The handset confirmed the message."),
     ("Expired", "The operator could not deliver it in time."),
     ("Rejected", "The operator refused it."),
     ("Failed", "It was never handed to an operator."),
     ("Cancelled", "It was stopped before it was sent."),
-    ("Open", "Not final yet. Aged out: no final report came, and it is no longer asked for."),
+    ("Open", "Not final yet. Aged out: no final report came, and it is no longer re-fetched."),
     ("Undelivered", "Final and not delivered: expired, rejected, failed and cancelled together."),
-    ("Delivery rate", "Delivered among the final ones; rounded down, as every share."),
-    ("Settled", "Final among all messages."),
-    ("Price per part", "Cost of text messages by their parts. Voice is charged by the call and left out."),
+    ("Delivery rate", "Delivered messages as a share of final ones, rounded down like every share."),
+    ("Settled", "Final messages as a share of all messages."),
+    (
+        "Price per part",
+        "Cost of text messages divided by their parts. Voice is charged by the call and left out.",
+    ),
     ("Cost complete", "The month was read whole, every message has a price, and none waits in quarantine."),
     (
         "Delivery complete",
@@ -67,24 +70,24 @@ class Change(NamedTuple):
 
 
 def count(number: int) -> str:
-    """Give `12,345`."""
+    """Return `12,345`."""
     return f"{number:,}"
 
 
 def money(amount: Decimal | None, places: int = SMALLEST_PLACES) -> str:
-    """Give `1,234.56` with that many decimals, rounded half to even; the currency stands beside it."""
+    """Return `1,234.56` with that many decimals, rounded half to even; the currency stands beside it."""
     if amount is None:
         return NONE
     return f"{amount.quantize(Decimal(1).scaleb(-places), ROUND_HALF_EVEN):,f}"
 
 
 def exact(amount: Decimal) -> str:
-    """Give the whole amount, with as many decimals as it has but at least cents."""
+    """Return the whole amount, with as many decimals as it has but at least cents."""
     return money(amount, places_of(amount))
 
 
 def places_of(amount: Decimal) -> int:
-    """Give how many decimals the amount needs, from cents upwards."""
+    """Return how many decimals the amount needs, from cents upwards."""
     exponent = amount.normalize().as_tuple().exponent
     return min(MOST_PLACES, max(SMALLEST_PLACES, -exponent if isinstance(exponent, int) else 0))
 
@@ -101,7 +104,7 @@ def all_digits(amount: Decimal) -> str:
 
 
 def exact_places(section: CurrencyFigures) -> int:
-    """Give the decimals at which every amount of the section is exact.
+    """Return the decimals at which every amount of the section is exact.
 
     Tables are written with them, so that anybody who adds up a printed column gets the printed total.
     """
@@ -111,29 +114,29 @@ def exact_places(section: CurrencyFigures) -> int:
 
 
 def share(ratio: Decimal | None) -> str:
-    """Give `97.31 %`; rounded towards zero, so that 100 % means all."""
+    """Return `97.31 %`; rounded towards zero, so that 100 % means all."""
     if ratio is None:
         return NONE
     return f"{(ratio * 100).quantize(Decimal('0.01'), ROUND_FLOOR)} %"
 
 
 def share_of(cost: Cost, total: Cost) -> Decimal | None:
-    """Give the part of the total that is this line's, 0 to 1; None where nothing was charged."""
+    """Return the part of the total that is this line's, 0 to 1; None where nothing was charged."""
     return cost.cost / total.cost if total.cost else None
 
 
 def day(moment: date) -> str:
-    """Give `5 January 2026`."""
+    """Return `5 January 2026`."""
     return f"{moment.day} {moment:%B %Y}"
 
 
 def month_name(month: date) -> str:
-    """Give `January 2026`."""
+    """Return `January 2026`."""
     return f"{month:%B %Y}"
 
 
 def local_time(moment: datetime | None, timezone: str) -> str:
-    """Give a UTC moment on the clock of the report's time zone, as `5 January 2026, 14:05`."""
+    """Return a UTC moment on the clock of the report's time zone, as `5 January 2026, 14:05`."""
     if moment is None:
         return NONE
     aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
@@ -282,7 +285,7 @@ def key_name(key: Key) -> str:
 def _covered(known: Basis) -> Statement:
     covered = known.coverage
     if not covered.read:
-        return Statement("Covered", "nothing", is_good=False, text="No moment of the month is noted as read.")
+        return Statement("Covered", "nothing", is_good=False, text="No part of the month was read.")
     local = partial(_moment, timezone=known.timezone)
     until = local(covered.read[-1].until_at, is_end=True)
     said = [f"Read from {local(covered.read[0].from_at)} to {until}."]
@@ -290,7 +293,7 @@ def _covered(known: Basis) -> Statement:
         gaps = _listed([_gap(each, known.timezone) for each in covered.missing])
         said.append(f"{gaps} {'was' if len(covered.missing) == 1 else 'were'} not read.")
     elif known.first_day > known.month:
-        said.append(f"The account's first message is of {known.first_day.day} {known.first_day:%B}.")
+        said.append(f"The account's first message is from {known.first_day.day} {known.first_day:%B}.")
     if covered.is_running:
         return Statement("Covered", f"running month, until {until}", is_good=False, text=" ".join(said))
     if covered.was_read_early:
@@ -335,7 +338,7 @@ def _finals(figures: Figures) -> list[str]:
     if aged:
         days = f"{figures.basis.settle_days} days"
         said.append(
-            f"{_messages(aged)} had no final report within {days} and {_are(aged)} no longer asked for."
+            f"{_messages(aged)} had no final report within {days} and {_are(aged)} no longer re-fetched."
         )
     return said or [f"{_all(figures.delivery.messages)} final."]
 

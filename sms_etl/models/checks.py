@@ -116,7 +116,7 @@ def _declared(relation: Relation) -> Iterator[Check]:
 
 
 def _of_column(name: str, column: Column, test: ColumnTest) -> tuple[str, str]:
-    """Give what a test of a column says, and the query for the rows that are wrong."""
+    """Return what a test of a column says, and the query for the rows that are wrong."""
     it = column.name
     match test.kind:
         case "unique":

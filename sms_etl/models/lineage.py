@@ -95,7 +95,7 @@ def _sources(select: exp.Select) -> list[exp.Expr]:
 
 
 def qualified(query: exp.Query, schemas: Schemas, label: str) -> exp.Query:
-    """Give the query with its stars expanded and every column beside its table.
+    """Return the query with its stars expanded and every column beside its table.
 
     Raises:
         ModelError: A column does not exist or is ambiguous.
@@ -156,6 +156,6 @@ def column_sources(query: exp.Query, label: str) -> dict[str, list[tuple[str, st
 
 
 def line_of(node: exp.Expr) -> int:
-    """Give the line a piece of SQL begins on, 1 if it is not known."""
+    """Return the line a piece of SQL begins on, 1 if it is not known."""
     lines = [found.meta["line"] for found in node.walk() if "line" in found.meta]
     return min(lines, default=1)

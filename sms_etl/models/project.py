@@ -98,7 +98,7 @@ class Project:
     sources: Schemas
 
     def model(self, name: str) -> Model:
-        """Give a model by its name.
+        """Return a model by its name.
 
         Raises:
             ModelError: There is none of that name.
@@ -124,7 +124,7 @@ class Project:
 
 @cache
 def warehouse_sources() -> Schemas:
-    """Give the tables that are not built by a model, `raw.*` and `ops.*`, with their columns and types."""
+    """Return the tables that are not built by a model, `raw.*` and `ops.*`, with their columns and types."""
     return MappingProxyType(
         {
             table.fullname: {column.name: _type_name(column.type) for column in table.columns}
@@ -134,7 +134,7 @@ def warehouse_sources() -> Schemas:
 
 
 def _type_name(column_type: TypeEngine[Any]) -> str:
-    """Give DuckDB's own name of a type; its dialect of SQLAlchemy writes PostgreSQL's longer ones."""
+    """Return DuckDB's own name of a type; its dialect of SQLAlchemy writes PostgreSQL's longer ones."""
     written = column_type.compile(Dialect())
     return exp.DataType.build(written, dialect="postgres").sql(DIALECT).lower().replace(" ", "")
 
@@ -172,7 +172,7 @@ def load_project(
 
 
 def near_miss(name: str, known: Iterable[str]) -> str:
-    """Give `; did you mean …?`, or nothing if no known name is near."""
+    """Return `; did you mean …?`, or nothing if no known name is near."""
     close = get_close_matches(name, sorted(known), n=1)
     return f"; did you mean {close[0]}?" if close else ""
 

@@ -34,11 +34,11 @@ class Answer(Protocol):
     """What a statement gives back."""
 
     def fetchone(self) -> tuple[object, ...] | None:
-        """Give the next row."""
+        """Return the next row."""
         ...
 
     def fetchall(self) -> Sequence[tuple[object, ...]]:
-        """Give all rows."""
+        """Return all rows."""
         ...
 
 

@@ -10,14 +10,14 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 
-from sms_etl.sandbox.answers import problem
-from sms_etl.sandbox.bulks_api import BulksApi
-from sms_etl.sandbox.control_api import ControlApi
-from sms_etl.sandbox.filters import ParameterError
-from sms_etl.sandbox.guard import GuardMiddleware
-from sms_etl.sandbox.messages_api import MessagesApi
-from sms_etl.sandbox.state import SandboxState
-from sms_etl.sandbox.twosms_api import TwoSmsApi
+from sms_etl.sandbox.control.api import ControlApi
+from sms_etl.sandbox.control.guard import GuardMiddleware
+from sms_etl.sandbox.lox24.answers import problem
+from sms_etl.sandbox.lox24.bulks import BulksApi
+from sms_etl.sandbox.lox24.filters import ParameterError
+from sms_etl.sandbox.lox24.messages import MessagesApi
+from sms_etl.sandbox.storage.state import SandboxState
+from sms_etl.sandbox.twosms.api import TwoSmsApi
 
 _LOOKS_FOR_EVENTS_EVERY_S = 1
 

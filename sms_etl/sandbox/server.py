@@ -13,12 +13,12 @@ import httpx
 import uvicorn
 
 from sms_etl.errors import SettingsError
-from sms_etl.sandbox.account import AccountParameters
-from sms_etl.sandbox.answers import json_bytes
 from sms_etl.sandbox.app import create_app
-from sms_etl.sandbox.guard import CONTROL_PATH
-from sms_etl.sandbox.state import SANDBOX_TOKEN, SandboxState, open_state
-from sms_etl.sandbox.switches import SandboxSwitches
+from sms_etl.sandbox.control.guard import CONTROL_PATH
+from sms_etl.sandbox.control.switches import SandboxSwitches
+from sms_etl.sandbox.life.account import AccountParameters
+from sms_etl.sandbox.lox24.answers import json_bytes
+from sms_etl.sandbox.storage.state import SANDBOX_TOKEN, SandboxState, open_state
 
 LOOPBACK = "127.0.0.1"
 _STARTS_WITHIN_S = 60
@@ -54,7 +54,7 @@ class SandboxHandle:
         return answered
 
     def now(self) -> datetime:
-        """Give the sandbox's moment, in UTC."""
+        """Return the sandbox's moment, in UTC."""
         return datetime.fromtimestamp(self.control("GET", "clock")["now"], tz=UTC)
 
     def advance(self, by: timedelta) -> datetime:
@@ -63,22 +63,22 @@ class SandboxHandle:
         return self.now()
 
     def truth(self) -> dict[str, Any]:
-        """Give now, account_id, currency, messages, price_sum (exact decimal text) and bulks."""
+        """Return now, account_id, currency, messages, price_sum (exact decimal text) and bulks."""
         answered: dict[str, Any] = self.control("GET", "truth")
         return answered
 
     def truth_sms(self) -> list[dict[str, Any]]:
-        """Give every message as it is now, oldest first; prices are int or Decimal."""
+        """Return every message as it is now, oldest first; prices are int or Decimal."""
         answered: list[dict[str, Any]] = self.control("GET", "truth/sms")
         return answered
 
     def truth_bulks(self) -> list[dict[str, Any]]:
-        """Give every bulk as it is now, in full, oldest first."""
+        """Return every bulk as it is now, in full, oldest first."""
         answered: list[dict[str, Any]] = self.control("GET", "truth/bulks")
         return answered
 
     def requests(self) -> list[dict[str, Any]]:
-        """Give the requests to the providers' endpoints: method, path, query, status, request_id."""
+        """Return the requests to the providers' endpoints: method, path, query, status, request_id."""
         answered: list[dict[str, Any]] = self.control("GET", "requests")
         return answered
 
@@ -91,7 +91,7 @@ class SandboxHandle:
         self.control("POST", "switches", switches)
 
     def insert(self, *messages: dict[str, Any]) -> list[str]:
-        """Put messages into the account, see insertion.py, and give their uuids."""
+        """Put messages into the account, see life/insertion.py, and give their uuids."""
         uuids: list[str] = self.control("POST", "messages", list(messages))
         return uuids
 

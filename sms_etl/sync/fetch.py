@@ -1,4 +1,4 @@
-"""Reads a window of rows completely, or says why that cannot be done.
+"""Reads a window of rows completely, or raises an error that says why not.
 
 A window is complete when the distinct rows read are as many as the provider says there are, it said the
 same number on every page, and every row lies inside. Where ties keep rows away, see ties.py; where rows came
@@ -19,7 +19,7 @@ from sms_etl.providers.lox24.client import Lox24Client, Query
 from sms_etl.providers.lox24.paging import Page, lone_row, read_page, read_row, uuids_query
 from sms_etl.providers.lox24.records import keys_of
 from sms_etl.providers.lox24.salvage import Salvage
-from sms_etl.sync.landed import new_window_id
+from sms_etl.sync.landing.files import new_window_id
 from sms_etl.sync.pages import (
     ContradictionError,
     Found,
@@ -38,9 +38,9 @@ from sms_etl.sync.ties import completed
 ATTEMPTS = 5
 """How often a window is read before it is cut in two, or counts as unstable if it is a single second."""
 MOST_ASKED_SINGLY = 50
-"""So many missing rows are asked for one by one; that more are gone, two listings and a sample tell."""
+"""Up to so many missing rows are requested one by one; beyond, two listings and a sample decide."""
 SAMPLE = 5
-"""How many of them a sample asks for: the first, the last, and what lies evenly between."""
+"""Size of the sample: the first, the last, and evenly spaced rows between."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class FetchedWindow:
 
     window_id: UUID
     span: Span | None
-    """None if the rows were asked for by uuid."""
+    """None if the rows were requested by uuid."""
     rows: Sequence[msgspec.Raw]
     pages: int
     attempts: int
@@ -62,7 +62,7 @@ class FetchedWindow:
 
 
 @dataclass(frozen=True, slots=True)
-class _Looked:
+class _Probe:
     """A span whose first page was read."""
 
     span: Span
@@ -93,29 +93,29 @@ async def windows(
         ProviderError: See its subclasses.
     """
     windows = _Windows(Reader(client, stream, facts))
-    looked = await windows.look(span)
-    total = windows.reader.total(looked.first)
-    on_total(len(looked.first.rows) if total is None else total)
+    probed = await windows.probe(span)
+    total = windows.reader.total(probed.first)
+    on_total(len(probed.first.rows) if total is None else total)
     to_read: list[Span] = []
     while True:
-        parts = windows.cut(looked)
+        parts = windows.cut(probed)
         if len(parts) > 1:
             to_read[:0] = parts
         else:
-            ahead = asyncio.ensure_future(windows.look(to_read.pop(0))) if to_read else None
+            ahead = asyncio.ensure_future(windows.probe(to_read.pop(0))) if to_read else None
             try:
-                async for window in windows.whole(looked):
+                async for window in windows.whole(probed):
                     yield window
                 if ahead is None:
                     return
-                looked = await ahead
+                probed = await ahead
                 continue
             finally:
                 if ahead is not None and not ahead.done():
                     ahead.cancel()
                     with suppress(asyncio.CancelledError):
                         await ahead
-        looked = await windows.look(to_read.pop(0))
+        probed = await windows.probe(to_read.pop(0))
 
 
 async def count(client: Lox24Client, stream: Stream, span: Span, facts: ProviderFacts = AS_DOCUMENTED) -> int:
@@ -239,17 +239,17 @@ class _Windows:
 
     reader: Reader
 
-    async def look(self, span: Span) -> _Looked:
+    async def probe(self, span: Span) -> _Probe:
         window_id = new_window_id()
-        return _Looked(span, window_id, await self.reader.page(Question(span), window_id))
+        return _Probe(span, window_id, await self.reader.page(Question(span), window_id))
 
-    def cut(self, looked: _Looked) -> tuple[Span, ...]:
-        first = looked.first
+    def cut(self, probed: _Probe) -> tuple[Span, ...]:
+        first = probed.first
         return windows_of(
-            looked.span,
+            probed.span,
             total=self.reader.total(first) or 0,
             page_size=len(first.rows),
-            first_second=self.first_second(first, looked.span),
+            first_second=self.first_second(first, probed.span),
         )
 
     def first_second(self, first: Page, span: Span) -> int | None:
@@ -258,39 +258,39 @@ class _Windows:
             return None
         return next(iter(self.reader.seconds_on(first, span)), None)
 
-    async def whole(self, looked: _Looked) -> AsyncIterator[FetchedWindow]:
+    async def whole(self, probed: _Probe) -> AsyncIterator[FetchedWindow]:
         """Read a window until it is complete; one that changes too often is cut in two."""
-        first, contradictions = looked.first, 0
+        first, contradictions = probed.first, 0
         parts: tuple[Span, ...] = ()
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                yield await self.attempted(looked, first, attempt)
+                yield await self.attempted(probed, first, attempt)
             except MovedError as exc:
                 contradictions += isinstance(exc, ContradictionError)
                 if contradictions == ATTEMPTS:
                     raise differs(f"LOX24 contradicts itself in {exc}.") from exc
             except TooLongError as exc:
-                parts = self.cut_at(looked.span, exc.second)
+                parts = self.cut_at(probed.span, exc.second)
                 break
             except TiesError as exc:
-                if looked.span.seconds == 1:
+                if probed.span.seconds == 1:
                     raise self.unstable(exc.message) from exc
-                parts = self.cut_at(looked.span, exc.second)  # so that all before it is loaded
+                parts = self.cut_at(probed.span, exc.second)  # so that all before it is loaded
                 break
             else:
                 return
-            first = await self.reader.page(Question(looked.span), looked.window_id)
-        parts = parts or looked.span.split_behind(self.first_second(first, looked.span), 2)
+            first = await self.reader.page(Question(probed.span), probed.window_id)
+        parts = parts or probed.span.split_behind(self.first_second(first, probed.span), 2)
         if len(parts) == 1:
             raise self.unstable(
-                f"The rows of {self.reader.stream.path} in the second {looked.span.until} (unix) "
+                f"The rows of {self.reader.stream.path} in the second {probed.span.until} (unix) "
                 f"changed each of the {ATTEMPTS} times they were read."
             )
         for part in parts:
-            async for window in self.whole(await self.look(part)):
+            async for window in self.whole(await self.probe(part)):
                 yield window
 
-    async def attempted(self, looked: _Looked, first: Page, attempt: int) -> FetchedWindow:
+    async def attempted(self, probed: _Probe, first: Page, attempt: int) -> FetchedWindow:
         """Read a window once.
 
         Raises:
@@ -298,12 +298,12 @@ class _Windows:
             TooLongError: It holds too many pages, which no total told before, or too large ones.
             TiesError: Rows of one of its seconds could not be collected.
         """
-        reading = await self.reader.read(Question(looked.span), looked.window_id, first)
+        reading = await self.reader.read(Question(probed.span), probed.window_id, first)
         rows = await completed(self.reader, reading)
         if not self.reader.facts.are_bounds_inclusive:
-            rows = [raw for raw in rows if self.lies_in(looked.span, raw)]
+            rows = [raw for raw in rows if self.lies_in(probed.span, raw)]
         page_size = max(len(page.rows) for page in reading.pages)
-        return FetchedWindow(looked.window_id, looked.span, rows, len(reading.pages), attempt, page_size)
+        return FetchedWindow(probed.window_id, probed.span, rows, len(reading.pages), attempt, page_size)
 
     def lies_in(self, span: Span, raw: msgspec.Raw) -> bool:
         """Whether a row is one that was wanted, or a stranger, where more was asked for at both ends."""

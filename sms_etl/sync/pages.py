@@ -24,16 +24,16 @@ from sms_etl.sync.provider_facts import AS_DOCUMENTED, ProviderFacts, differs
 from sms_etl.sync.streams import Stream
 
 _PAGES_AT_ONCE = 64
-"""Pages that are asked for together: a window's, but not each of the million a wrong total may promise."""
+"""Pages requested together: enough for a window, bounded in case a wrong total promises a million."""
 _COUNTED_AT_ONCE = 16
-"""The same where nothing tells how many there are."""
+"""The same if the number of pages is unknown."""
 _MOST_EXTRA_PAGES = 1000
 """A provider whose pages grow smaller is followed for so many pages beyond those its total promised."""
 _MOST_PAGES_COUNTED = 100_000
 """Of one second. A provider that never answers an empty page is not followed for ever."""
 
 _MOST_STRANGERS = 10
-"""On a page of which most rows lie outside the time asked for: more of them, and it is not obeyed."""
+"""Most rows of a page that may lie outside the requested time before the filter counts as ignored."""
 _EMPTY_SECONDS = (1, 4_102_444_800)
 """Of 1970 and 2100: no message is of these."""
 _UUID = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
@@ -55,7 +55,7 @@ class ContradictionError(MovedError):
 
 
 class TooLongError(Exception):
-    """More or larger pages than a window is to have, where no total told so before."""
+    """A window has more or larger pages than planned, and no total announced it."""
 
     def __init__(self, second: int | None) -> None:
         super().__init__()
@@ -74,7 +74,7 @@ class TiesError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Which rows are asked for, and in which order."""
+    """Which rows are requested, and in which order."""
 
     span: Span
     filters: Query = ()
@@ -154,7 +154,7 @@ class Reader:
     stream: Stream
     facts: ProviderFacts = AS_DOCUMENTED
     asked_in_vain: list[bool] = field(default_factory=list, compare=False)
-    """Not empty once the provider was seen to obey the time asked for."""
+    """Not empty once the provider was seen to obey the time filter."""
 
     async def page(self, question: Question, window_id: UUID, number: int = 1) -> Page:
         """Ask for one page.
@@ -231,7 +231,7 @@ class Reader:
         return [second for second in seconds if second is not None and span.holds(second)]
 
     def is_good(self, keys: Keys, span: Span) -> bool:
-        """Whether a row is told apart by its uuid and lies where it was asked for."""
+        """Whether a row has a uuid and lies in the requested time."""
         second = self.second_of(keys)
         return is_uuid(keys) and second is not None and self._asked(span).holds(second)
 
@@ -247,11 +247,11 @@ class Reader:
         return sum(self.is_good(keys, span) for keys in found.keys.values()) == reading.total
 
     def second_of(self, keys: Keys) -> int | None:
-        """Return the second a row lies in."""
+        """Return the unix second of a row."""
         return keys.created_at if self.stream.cursor == "created_at" else keys.processed_at
 
     def total(self, page: Page) -> int | None:
-        """Return how many rows the listing of a page has; None if that cannot be told by a page."""
+        """Return how many rows the listing of a page has; None if the page does not show it."""
         return self.facts.trusted_total(page.total)
 
     async def read(self, question: Question, window_id: UUID, first: Page) -> Reading:

@@ -9,13 +9,11 @@ from datetime import timedelta
 from enum import StrEnum
 
 PAGES_PER_WINDOW = 30
-"""Some tens of pages: few enough to read again when it moved, many enough to keep the connections busy."""
+"""Few enough to read again if the window changes, many enough to keep the connections busy."""
 MOST_PAGES = 45
 """A window of so many pages is not cut: halves would be too small to keep the connections busy."""
-
-
 MOST_PARTS = 4096
-"""A span is cut into so many at once, whatever its total says; each part is looked at before it is read."""
+"""Most parts of one cut, whatever total is claimed; each part is probed before it is read."""
 
 
 class Purpose(StrEnum):
@@ -24,7 +22,7 @@ class Purpose(StrEnum):
     FORWARD = "forward"
     """What is new since the watermark."""
     BACKFILL = "backfill"
-    """Days somebody asked for, whatever the watermark says."""
+    """Days that somebody asked to read again."""
     REPLAY = "replay"
     """Rows that could not be loaded before."""
     SETTLE = "settle"
@@ -39,7 +37,7 @@ class Purpose(StrEnum):
 
 
 TEACHING_LATENESS = (Purpose.FORWARD, Purpose.RECONCILE)
-"""Whose new rows before the watermark became visible late; a backfill's were never asked for before."""
+"""Purposes whose new rows behind the watermark count as late; a backfill's were never requested before."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -63,7 +61,7 @@ class Span:
         return self.since <= second <= self.until
 
     def split_behind(self, first_second: int | None, parts: int) -> tuple["Span", ...]:
-        """Tile it, cut where its rows are: what lies before the first one stays with the first part."""
+        """Split the part that has rows; what lies before the first row stays with the first part."""
         begins = first_second if first_second is not None and self.holds(first_second) else self.since
         first, *others = Span(begins, self.until).split(parts)
         return (Span(self.since, first.until), *others)
@@ -82,7 +80,7 @@ class Span:
 
 
 def span_to_read(*, watermark: int | None, overlap: timedelta, start: int | None, now: int) -> Span | None:
-    """Give the span of the next sync: from the watermark, less the overlap, to now.
+    """Return the span of the next sync: from the watermark, less the overlap, to now.
 
     Args:
         watermark: Unix second up to which all was read; None before the first sync.
@@ -101,7 +99,7 @@ def span_to_read(*, watermark: int | None, overlap: timedelta, start: int | None
 
 
 def resume_at(watermark: int, read_at: int, overlap: timedelta) -> int:
-    """Give where to go on after a run that was killed: nothing that was read late enough is read again.
+    """Return where to go on after a run that was killed: nothing that was read late enough is read again.
 
     Args:
         watermark: Unix second up to which all was read.
@@ -109,6 +107,69 @@ def resume_at(watermark: int, read_at: int, overlap: timedelta) -> int:
         overlap: How late a row may become visible.
     """
     return min(watermark, max(watermark, read_at) - int(overlap.total_seconds()))
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """How far earlier runs read a stream."""
+
+    watermark: int | None
+    """Unix second up to which all was read; None before the first sync."""
+    read_at: int | None
+    """When the watermark's row was read."""
+    is_resuming: bool
+    """Whether the last run was killed or failed: this one goes on where it was."""
+    learnt_overlap: timedelta
+    """Twice the greatest lateness of the last thirty days."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedSpan:
+    """A span to read, and whether reading it may move the watermark."""
+
+    span: Span
+    advances: bool
+
+
+def plan_reading(
+    reached: Reached,
+    *,
+    now: int,
+    start: int | None,
+    overlap: timedelta,
+    backfill: tuple[int | None, int | None] | None,
+) -> PlannedSpan | None:
+    """Plan what a run reads of a stream.
+
+    Args:
+        reached: How far it was read.
+        now: The last second to read.
+        start: Nothing before it is read, unless a backfill asks for it.
+        overlap: What is read again, for rows that became visible late.
+        backfill: First and last second that somebody asked for; None: read on from the watermark.
+
+    Returns:
+        None if there is nothing to read yet.
+    """
+    watermark = reached.watermark
+    if backfill is not None:
+        since, until = backfill
+        span = Span(start or 0 if since is None else since, until or now)
+        # A backfill that begins after the watermark would leave a gap behind it.
+        return PlannedSpan(span, watermark is not None and span.since <= watermark)
+    if reached.is_resuming and watermark is not None:
+        resumed = resume_at(watermark, min(reached.read_at or watermark, now), overlap)
+        since = max(resumed, start or 0)
+        return PlannedSpan(Span(since, max(now, since)), advances=True)
+    longest = max(overlap, reached.learnt_overlap)
+    planned = span_to_read(watermark=watermark, overlap=longest, start=start, now=now)
+    return None if planned is None else PlannedSpan(planned, advances=True)
+
+
+def span_to_reconcile(*, days: int, now: int, start: int | None) -> Span:
+    """Return the last days, without what lies before `start`."""
+    since = now - int(timedelta(days=days).total_seconds()) + 1
+    return Span(since if start is None else max(since, min(start, now)), now)
 
 
 def windows_of(span: Span, *, total: int, page_size: int, first_second: int | None) -> tuple[Span, ...]:

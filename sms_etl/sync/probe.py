@@ -17,7 +17,7 @@ from sms_etl.errors import AccountNotActive, BadAnswer, BadRequest, NotFound, Un
 from sms_etl.providers.lox24.client import Answer, Lox24Client
 from sms_etl.providers.lox24.paging import Page, lone_row, read_page, uuids_query
 from sms_etl.providers.lox24.salvage import Salvage
-from sms_etl.sync.landed import new_window_id
+from sms_etl.sync.landing.files import new_window_id
 from sms_etl.sync.pages import Question, Reader, identified, is_uuid
 from sms_etl.sync.plan import Span
 from sms_etl.sync.provider_facts import (
@@ -117,7 +117,7 @@ class _Probe:
         return await self.reader.page(Question(self.span), self.window_id)
 
     def order(self, first: Page) -> str:
-        """Tell whether rows come oldest first."""
+        """Return whether rows come oldest first."""
         seconds = self.reader.seconds_on(first, self.span)
         if len(set(seconds)) < 2:
             return UNKNOWN
@@ -126,7 +126,7 @@ class _Probe:
         return "obeyed" if backwards <= len(pairs) * _MOST_BACKWARDS else "ignored"
 
     async def bounds(self, first: Page) -> str:
-        """Tell whether a span that begins and ends with a row's second holds that row."""
+        """Return whether a span that begins and ends with a row's second holds that row."""
         known = {
             second: uuid
             for keys in first.keys
@@ -181,7 +181,7 @@ class _Probe:
         return [fact("totals", "capped"), fact("total_cap", first.total), size]
 
     async def uuid_filter(self, first: Page) -> str:
-        """Tell whether rows can be asked for by a list of uuids."""
+        """Return whether rows can be asked for by a list of uuids."""
         known = [keys.uuid.lower() for keys in first.keys if keys.uuid is not None and is_uuid(keys)]
         asked = list(dict.fromkeys([*known[:1], *known[-1:]]))
         if not asked:

@@ -30,15 +30,15 @@ class ProviderFacts:
     """What reading depends on; the defaults are what the documentation suggests."""
 
     are_bounds_inclusive: bool = True
-    """Otherwise a second more is asked for at both ends, and the rows outside are dropped."""
+    """Otherwise one more second is requested at both ends, and the rows outside are dropped."""
     is_order_obeyed: bool = True
     """Otherwise the first row of a page does not tell where the rows of a span begin."""
     totals: Totals = "exact"
     """`wrong`: larger than what the pages hold. All but `exact`: rows are counted by reading all pages."""
     total_cap: int | None = None
-    """The largest total the provider tells; None: there is none."""
+    """The largest total the provider reports; None: there is no cap."""
     sms_uuid_filter_is_obeyed: bool = True
-    """Otherwise messages are asked for one by one."""
+    """Otherwise messages are requested one by one."""
     bulks_uuid_filter_is_obeyed: bool = True
 
     def trusted_total(self, total: int | None) -> int | None:
@@ -48,7 +48,7 @@ class ProviderFacts:
         return None if self.total_cap is not None and total >= self.total_cap else total
 
     def obeys_uuids(self, stream: Stream) -> bool:
-        """Whether rows of a listing can be asked for by a list of uuids."""
+        """Whether a listing can be filtered by a list of uuids."""
         return self.sms_uuid_filter_is_obeyed if stream.path == SMS.path else self.bulks_uuid_filter_is_obeyed
 
 
@@ -174,7 +174,7 @@ def recall_facts(transaction: Transaction) -> KnownFacts:
 
 
 def write_facts(transaction: Transaction, facts: Iterable[Fact], now: datetime) -> None:
-    """Keep what was found in the place of what was known before; none lets the next run probe anew."""
+    """Replace the stored facts; with no facts, the next run probes again."""
     rows: list[dict[str, Any]] = [asdict(each) | {"observed_at": as_utc(now)} for each in facts]
     transaction.sql.execute(delete(tables.provider_fact))
     if rows:
@@ -182,7 +182,7 @@ def write_facts(transaction: Transaction, facts: Iterable[Fact], now: datetime) 
 
 
 def differs(message: str, *, request_id: str | None = None) -> ProviderDiffers:
-    """Return the error for an assumption that fails, told in one sentence."""
+    """Return the error for an assumption that fails."""
     return ProviderDiffers(
         message,
         hint="Nothing of it was loaded. The next `sms-etl sync` probes the provider anew, and takes a slower "

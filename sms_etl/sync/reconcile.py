@@ -69,7 +69,7 @@ def _days(span: Span) -> tuple[Span, ...]:
 
 
 async def _narrowed(span: Span, at_provider: Count, stored: Count) -> AsyncIterator[Difference]:
-    """Cut a span where it pays; give all its parts, those without a difference as well."""
+    """Cut a span where that saves requests; yield all its parts, those without a difference as well."""
     whole = Difference(span, await at_provider(span), await stored(span))
     is_small = span.seconds == 1 or max(whole.at_provider, whole.stored) <= ROWS_READ_WHOLE
     if is_small or not whole.is_one or not whole.at_provider:

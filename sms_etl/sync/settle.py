@@ -19,9 +19,9 @@ from sms_etl.warehouse.store import Transaction
 from sms_etl.warehouse.tables import bulk, sms
 
 UUIDS_PER_WINDOW = 2000
-"""So many are landed together: what a kill makes be asked again."""
+"""So many are landed together; a killed run re-fetches at most these."""
 SILENCE_SHARE = 0.5
-"""A message is asked for again after half the time again that it has been silent: an operator's
+"""Polls of a message back off 1.5x (the silence so far, and half of it again): an operator's
 acknowledgement that never changes is asked for a dozen times in five days, not a hundred and twenty."""
 LONGEST_PAUSE = timedelta(hours=12)
 
@@ -39,14 +39,14 @@ class OpenMessage:
 
 @dataclass(frozen=True, slots=True)
 class SettlementPlan:
-    """How the open messages are asked for."""
+    """How open messages are re-fetched."""
 
     spans: tuple[Span, ...]
     """Seconds that are read again, oldest first; they do not overlap."""
     uuids: tuple[str, ...]
-    """What is asked for by uuid."""
+    """What is re-fetched by uuid."""
     requests: int
-    """What the plan costs, as far as can be told before."""
+    """Estimated requests."""
     requests_by_uuid: int
     """What asking for everything by uuid would cost."""
 
@@ -101,7 +101,7 @@ def _extend(spans: list[Span], span: Span) -> None:
 def open_messages(
     transaction: Transaction, *, now: datetime, settle_days: int, just_read: Span | None
 ) -> list[OpenMessage]:
-    """Give the messages that may still change and are due to be asked for, oldest first.
+    """Return the messages that may still change and are due to be re-fetched, oldest first.
 
     Args:
         transaction: To read in.
@@ -153,7 +153,7 @@ def open_messages(
 
 
 def open_bulks(transaction: Transaction) -> list[str]:
-    """Give the uuids of the bulks that are new or in progress, oldest first."""
+    """Return the uuids of the bulks that are new or in progress, oldest first."""
     query = (
         select(bulk.c.uuid)
         .where(bulk.c.gone_at.is_(None), bulk.c.status_code.in_(OPEN_BULK_CODES))

@@ -8,9 +8,9 @@ import msgspec
 from sqlalchemy import Boolean, Column, DateTime, Double, Integer, Numeric, Table
 from sqlalchemy.types import TypeEngine
 
-from sms_etl.pii import Pii
+from sms_etl.pii.policy import Pii
 from sms_etl.providers.lox24.records import Fields, read_bulk, read_sms
-from sms_etl.sync.landed import Kind, Layout
+from sms_etl.sync.landing.files import Kind, Layout
 from sms_etl.warehouse import tables
 
 _WAREHOUSE_COLUMNS = frozenset({"currency", "first_seen_at", "last_seen_at", "changed_at", "gone_at"})
@@ -28,7 +28,7 @@ class Stream:
     """The time that windows are cut by."""
     read: Callable[[msgspec.Raw, Pii], Fields]
     tracked: tuple[str, ...]
-    """Columns whose change is worth a row in the change log."""
+    """Columns whose change is written to the change log."""
     change_log: Table | None = None
 
     @property

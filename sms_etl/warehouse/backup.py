@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from sms_etl.errors import WarehouseError
-from sms_etl.files import make_directory, unusable
+from sms_etl.files import commit_file, make_directory, unusable
 from sms_etl.settings import Settings
-from sms_etl.warehouse.copying import copy_whole, forget, make_durable
+from sms_etl.warehouse.copying import copy_whole, forget
 from sms_etl.warehouse.store import writable_warehouse
 
 
@@ -45,8 +45,7 @@ def back_up(settings: Settings, target: Path | None = None) -> BackupResult:
         with warehouse.path.open("rb") as source, warehouse.exclusive() as native:
             forget(aside)
             copy_whole(native, source, aside)
-        make_durable(aside)
-        aside.replace(path)
+        commit_file(aside, path)
     except OSError as exc:
         forget(aside)
         raise unusable(path, exc, "The backup {path} cannot be written") from exc

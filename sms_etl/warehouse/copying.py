@@ -5,7 +5,6 @@ tables dropped from a copy of the bytes would leave their rows in its free block
 """
 # ruff: noqa: S608 - names come from the catalogue and are quoted
 
-import os
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -133,15 +132,6 @@ def copy_for_analysts(native: duckdb.DuckDBPyConnection, aside: Path) -> None:
     _verify(native, aside, copied)
 
 
-def make_durable(path: Path) -> None:
-    """Have the system write a file, or the names in a folder, to the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def forget(aside: Path) -> None:
     """Remove a copy that was not finished, with its write-ahead log."""
     for path in (aside, aside.with_name(f"{aside.name}.wal")):
@@ -239,7 +229,7 @@ def _translated(aside: Path) -> Iterator[None]:
 
 def _damaged(how: str) -> WarehouseError:
     return WarehouseError(
-        f"The warehouse may be damaged: {how}. Nothing was copied, the copy that was there stays.",
+        f"The warehouse may be damaged: {how}. Nothing was copied; the previous copy stays.",
         hint="Run `sms-etl doctor`; docs/operations.md says how to start again from a backup.",
     )
 

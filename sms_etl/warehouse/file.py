@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from sms_etl.errors import DataDirError, NotAWarehouse, SettingsError, WarehouseError, WarehouseLocked
-from sms_etl.tabular import printable
+from sms_etl.plain_text import printable
 
 _SCHEME = "duckdb"
 _SIGNS_OF_ANOTHER_FILE = (
@@ -33,10 +33,10 @@ def path_of(url: str) -> Path:
     if scheme != _SCHEME:
         raise _not_a_file(f"{scheme} is not supported here.")
     if rest and not rest.startswith("/"):
-        raise _not_a_file("a warehouse lies on this machine, under no host.")
+        raise _not_a_file("a warehouse is a file on this machine: name no host.")
     database = unquote(rest[1:].partition("?")[0])
     if database in {"", ":memory:"}:
-        raise _not_a_file("a warehouse in memory is gone before it can be read.")
+        raise _not_a_file("a warehouse in memory would be lost before it could be read.")
     return Path(database)
 
 
@@ -50,7 +50,7 @@ def why_not_opened(exc: Exception, path: Path) -> WarehouseError | DataDirError:
     if path.is_symlink() and not path.exists():
         return DataDirError(
             f"The warehouse {path} is a link to {path.readlink()}, which is not there.",
-            hint="Bring back what it leads to, or remove the link: the next sync makes a new warehouse.",
+            hint="Restore what it points to, or remove the link: the next sync makes a new warehouse.",
         )
     if "Could not set lock" in said:
         return WarehouseLocked(
@@ -103,7 +103,7 @@ def _no_room(path: Path) -> DataDirError:
     """Return the error of a warehouse whose disk is full."""
     return DataDirError(
         f"The warehouse {path} cannot be written: the disk is full.",
-        hint="Free some and run it again. Nothing of this step was written; what was loaded is kept.",
+        hint="Free some space and run it again. Nothing of this step was written; what was loaded is kept.",
     )
 
 

@@ -143,12 +143,13 @@ def migrate(
 
 
 def _found_version(connection: Connection) -> int | None:
-    """Give the file's version, or None if it is empty."""
+    """Return the file's version, or None if it is empty."""
     inspector = inspect(connection)
     if inspector.has_table("schema_version", schema="ops"):
         if not inspector.has_table("sms", schema="raw"):
             raise NotAWarehouse(
-                "The warehouse file is a published copy, without the provider's rows: it is no warehouse.",
+                "The warehouse file is a published copy, without the provider's rows: "
+                "it cannot be the warehouse.",
                 hint="Start again from a file of `sms-etl backup`, or of SMS_ETL_PUBLISH=all; "
                 "docs/operations.md says how. Nothing was changed.",
             )

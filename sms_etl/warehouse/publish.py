@@ -16,10 +16,10 @@ import duckdb
 
 from sms_etl.clock import as_utc, system_clock
 from sms_etl.errors import ChecksFailed, NoWarehouse, PolicyNotApplied, SmsEtlError
-from sms_etl.files import keep_private, make_directory, published_file_mode, unusable
-from sms_etl.pii_state import require_applied
+from sms_etl.files import commit_file, keep_private, make_directory, published_file_mode, unusable
+from sms_etl.pii.state import require_applied
 from sms_etl.settings import Publish, Settings
-from sms_etl.warehouse.copying import copy_for_analysts, copy_whole, forget, make_durable
+from sms_etl.warehouse.copying import copy_for_analysts, copy_whole, forget
 from sms_etl.warehouse.publication import objections, record_publication, withdraw_publication
 from sms_etl.warehouse.read import published
 from sms_etl.warehouse.store import Warehouse
@@ -115,7 +115,7 @@ def publish(
 
 def _refused(failed: Sequence[str]) -> ChecksFailed:
     return ChecksFailed(
-        f"Nothing is published, analysts keep what they had: {'; '.join(failed)}.",
+        f"Nothing was published; analysts keep the copy they had: {'; '.join(failed)}.",
         hint="`sms-etl build` builds and checks again. "
         'To publish all the same: `sms-etl publish --force --reason "…"`.',
     )
@@ -135,10 +135,7 @@ def _replace(settings: Settings, aside: Path, native: duckdb.DuckDBPyConnection,
             copy_whole(native, source, aside)
         else:
             copy_for_analysts(native, aside)
-        make_durable(aside)
         aside.chmod(published_file_mode(settings.share_published))
-        aside.replace(target)
-        with suppress(OSError):  # it is in its place; without this a crash may bring the old one back
-            make_durable(target.parent)
+        commit_file(aside, target)
     except OSError as exc:
         raise unusable(target, exc, "The published copy {path} cannot be written") from exc

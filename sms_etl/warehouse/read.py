@@ -24,9 +24,9 @@ from sms_etl.errors import (
     WarehouseError,
     WarehouseLocked,
 )
+from sms_etl.plain_text import printable
 from sms_etl.settings import Settings, load_settings
 from sms_etl.stopping import interrupting
-from sms_etl.tabular import printable
 from sms_etl.warehouse.file import damaged, is_damage, path_of, why_not_opened
 from sms_etl.warehouse.version import VERSION
 
@@ -62,8 +62,8 @@ where table_schema = 'marts' order by all
 _NOT_IN_THE_COPY = re.compile(r"with name \W*((raw|staging|intermediate)\.|quarantine\b|ops\.quarantine\b)")
 _NOT_PUBLISHED = (
     "The provider's rows and the quarantine are not in the published copy unless SMS_ETL_PUBLISH=all. "
-    "`sms-etl query --warehouse` reads the warehouse itself; marts.fct_sms and marts.quarantined_rows tell "
-    "of the same rows."
+    "`sms-etl query --warehouse` reads the warehouse itself; marts.fct_sms and "
+    "marts.quarantined_rows describe the same rows."
 )
 _HAS_RELATION = "select 1 from information_schema.tables where table_schema = ? and table_name = ?"
 _FORBIDDEN = "it may only read the published copy: no files, no network, no extensions, no settings"
@@ -253,7 +253,7 @@ def _refuse_an_older_one(connection: duckdb.DuckDBPyConnection, path: Path) -> N
         found = None
     if not isinstance(found, int):
         raise NotAWarehouse(
-            f"{path} is another program's: it has no version of sms_etl.",
+            f"{path} was not made by sms_etl: it has no version.",
             hint="Point SMS_ETL_WAREHOUSE or SMS_ETL_DATA_DIR elsewhere. Nothing was changed.",
         )
     if found < VERSION:
@@ -274,7 +274,7 @@ def _open(path: Path) -> duckdb.DuckDBPyConnection:
 def _copy_not_opened(exc: duckdb.Error, path: Path) -> SmsEtlError:
     refusal = why_not_opened(exc, path)
     if isinstance(refusal, NotAWarehouse):
-        return NotAWarehouse(refusal.message, hint="Run `sms-etl publish`: it puts a new copy in its place.")
+        return NotAWarehouse(refusal.message, hint="Run `sms-etl publish`: it replaces the copy.")
     return refusal
 
 
@@ -301,7 +301,7 @@ def _statement(connection: duckdb.DuckDBPyConnection, sql: str) -> duckdb.Statem
         sql = _MARTS
     statements = connection.extract_statements(sql)
     if not statements:
-        raise _refused("there is nothing in it that gives rows")
+        raise _refused("no statement in it returns rows")
     if len(statements) > 1:
         raise _refused(f"it has {len(statements)} statements; give one")
     if statements[0].type not in _READING:

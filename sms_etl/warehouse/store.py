@@ -106,7 +106,7 @@ class Warehouse:
 
     @classmethod
     def of(cls, settings: Settings) -> "Warehouse":
-        """Give the warehouse the settings name."""
+        """Return the warehouse the settings name."""
         return cls(settings.warehouse_url, settings.clock)
 
     @property
@@ -137,7 +137,7 @@ class Warehouse:
 
     @contextmanager
     def _attached(self) -> Iterator[Connection]:
-        """Give a connection of its own, whose default database is the file, for as long as it lasts."""
+        """Return a connection of its own, whose default database is the file, for as long as it lasts."""
         with self._instance.connect() as connection:
             native: duckdb.DuckDBPyConnection = connection.connection.driver_connection  # type: ignore[assignment]  # see below
             path = str(self.path).replace("'", "''")
@@ -213,7 +213,7 @@ class Warehouse:
 
 
 def writable_warehouse(settings: Settings) -> Warehouse:
-    """Give the warehouse, if there is one.
+    """Return the warehouse, if there is one.
 
     Raises:
         NoWarehouse: Nothing was loaded yet.
@@ -264,7 +264,7 @@ def _refused(exc: DBAPIError | duckdb.Error, path: Path) -> WarehouseError | Dat
     if isinstance(said, duckdb.OutOfMemoryException):
         return OutOfMemory(
             f"The warehouse {path} needs more memory than there is.",
-            hint="Nothing of this step was written. End other programs, or give the machine more memory.",
+            hint="Nothing of this step was written. Close other programs, or give the machine more memory.",
         )
     if (trouble := known_trouble(str(said), path)) is not None:
         return trouble

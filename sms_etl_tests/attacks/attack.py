@@ -14,9 +14,9 @@ import duckdb
 import pytest
 from click.testing import CliRunner, Result
 
-from sms_etl.cli import cli
+from sms_etl.cli.commands import cli
 from sms_etl.providers.lox24.client import Lox24Client, RetryPolicy
-from sms_etl.sync import engine
+from sms_etl.sync import parts
 from sms_etl_tests.attacks.good_rows import NOW
 from sms_etl_tests.attacks.stand_in import TOKEN, Row, StandIn
 from sms_etl_tests.provider_truth import BULK_AS_SENT, SMS_AS_SENT
@@ -66,7 +66,7 @@ def _impatient() -> Iterator[None]:
         return Lox24Client(*arguments, **{**options, "retry": policy, "sleep": at_once})
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engine, "Lox24Client", client)
+        patch.setattr(parts, "Lox24Client", client)
         yield
 
 

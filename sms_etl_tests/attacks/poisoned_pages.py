@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from sms_etl_tests.attacks.attack import DONE, NEEDS_ATTENTION, REFUSED
 from sms_etl_tests.attacks.stand_in import Listing, StandIn, written
-from sms_etl_tests.providers.server import Reply
+from sms_etl_tests.providers.lox24.server import Reply
 
 PERSONAL = ("+4915199887766", "Annabella Mustermann", "annabella@example.invalid")
 """What some of the pages quote, and nobody may repeat."""

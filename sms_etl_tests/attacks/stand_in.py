@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
-from sms_etl_tests.providers.server import Reply
+from sms_etl_tests.providers.lox24.server import Reply
 
 TOKEN = "4711:a-key-of-the-stand-in"
 MOST_REQUESTS = 6_000

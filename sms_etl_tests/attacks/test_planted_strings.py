@@ -31,7 +31,7 @@ from sms_etl_tests.attacks.plants import (
 )
 from sms_etl_tests.attacks.poisoned_rows import joined, literals_of
 from sms_etl_tests.attacks.stand_in import Listing, StandIn, running_stand_in
-from sms_etl_tests.providers.server import Reply
+from sms_etl_tests.providers.lox24.server import Reply
 
 ROWS = messages(200)
 PLANTS = plants([planted.truth for planted in ROWS[50:]])

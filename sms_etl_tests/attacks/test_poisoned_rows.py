@@ -32,7 +32,7 @@ BY_THEMSELVES = tuple(
 )
 
 
-def each_of(cases: Sequence[RowCase]) -> pytest.MarkDecorator:
+def stream_of(cases: Sequence[RowCase]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize(
         "case",
         [
@@ -119,7 +119,7 @@ def assert_exit_code(evidence: Evidence) -> None:
     assert build is None or (evidence.synced.told["published"] and not build["failed_tests"]), build
 
 
-@each_of(BY_THEMSELVES)
+@stream_of(BY_THEMSELVES)
 def test_a_poisoned_row_stops_no_other_and_nothing_of_it_is_left_once_the_provider_is_healthy(
     case: RowCase, tmp_path: Path
 ) -> None:

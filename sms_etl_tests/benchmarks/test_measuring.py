@@ -13,7 +13,7 @@ from benchmarks.ours import sync
 from benchmarks.processes import MeasuredProgramError, measure, page_server
 from benchmarks.profile_sync import by_module, profiled_threads
 from benchmarks.traffic import encoded_rows, number_of
-from sms_etl.gsm import count_parts
+from sms_etl.sms_parts import count_parts
 
 ROWS, FIRST = 100, 1_000
 KEYED = (
@@ -84,4 +84,4 @@ def test_what_a_library_spends_is_charged_to_the_module_that_called_it() -> None
         for number in range(300):
             count_parts(f"text {number} with € and {{braces}}" * 8)
     seconds = by_module(pstats.Stats(*profiles))
-    assert max(seconds, key=lambda module: seconds[module]) == "gsm.py"
+    assert max(seconds, key=lambda module: seconds[module]) == "sms_parts.py"

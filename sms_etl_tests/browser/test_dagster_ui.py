@@ -19,7 +19,7 @@ import pytest
 from playwright.sync_api import expect
 
 from sms_etl.definitions import defs
-from sms_etl.sandbox.account import AccountParameters
+from sms_etl.sandbox.life.account import AccountParameters
 from sms_etl.sandbox.server import running_sandbox
 from sms_etl.settings import PREFIX
 from sms_etl_tests.browser.conftest import Watched

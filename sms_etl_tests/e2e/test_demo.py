@@ -14,8 +14,8 @@ import duckdb
 import pytest
 from click.testing import CliRunner
 
-from sms_etl.cli import cli
-from sms_etl.demo import demo_sandbox_state, demo_settings
+from sms_etl.cli.commands import cli
+from sms_etl.cli.demo import demo_sandbox_state, demo_settings
 from sms_etl.sandbox.server import SandboxHandle, running_sandbox
 from sms_etl.settings import Settings, load_settings
 from sms_etl.sync.engine import run_sync
@@ -190,7 +190,7 @@ def test_a_warehouse_that_says_it_is_no_sandboxs_any_more_is_kept(settings: Sett
 
 def test_a_demo_killed_before_it_loaded_anything_is_followed_by_a_whole_one(settings: Settings) -> None:
     code = (
-        "import os, sms_etl.demo as demo\n"
+        "import os, sms_etl.cli.demo as demo\n"
         "from sms_etl.settings import load_settings\n"
         "demo.sync_build_publish = lambda *_, **__: os._exit(9)\n"
         "demo.run_demo(load_settings(), messages=200)\n"

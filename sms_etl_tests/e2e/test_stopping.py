@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from sms_etl.pipeline import sync_build_publish
-from sms_etl.sandbox.account import AccountParameters
+from sms_etl.sandbox.control.switches import SandboxSwitches
+from sms_etl.sandbox.life.account import AccountParameters
 from sms_etl.sandbox.server import SandboxHandle, running_sandbox
-from sms_etl.sandbox.switches import SandboxSwitches
 from sms_etl.stopping import interrupting
 from sms_etl_tests.conftest import SettingsAt
 from sms_etl_tests.faults.rehearsal import environment
@@ -101,7 +101,7 @@ def test_a_sync_that_is_stopped_keeps_what_it_read_and_ends_its_landing_process(
             (os.killpg if to_all else os.kill)(process.pid, ending)
             said = process.communicate(timeout=60)[1]
     assert process.returncode == 1
-    assert said.splitlines()[-1] == "Stopped. What was read is kept; run it again to go on."
+    assert said.splitlines()[-1] == "Stopped. What was read is kept. Run it again to resume."
     assert "Traceback" not in said
     assert none_left(mark, within=5) == []
     assert list(settings.landing_dir.rglob("*.parquet"))

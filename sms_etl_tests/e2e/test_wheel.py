@@ -48,7 +48,7 @@ def test_the_wheel_holds_no_tests_no_benchmarks_and_no_data(wheel: zipfile.ZipFi
 
 def test_the_command_is_installed(wheel: zipfile.ZipFile) -> None:
     [entry_points] = [name for name in wheel.namelist() if name.endswith("entry_points.txt")]
-    assert "sms-etl = sms_etl.cli:main" in wheel.read(entry_points).decode()
+    assert "sms-etl = sms_etl.cli.commands:main" in wheel.read(entry_points).decode()
 
 
 def test_what_only_development_needs_is_not_required_to_run() -> None:

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from sms_etl.demo import with_sandbox
-from sms_etl.sandbox.account import AccountParameters
+from sms_etl.cli.demo import with_sandbox
+from sms_etl.sandbox.control.switches import SandboxSwitches
+from sms_etl.sandbox.life.account import AccountParameters
 from sms_etl.sandbox.server import running_sandbox
-from sms_etl.sandbox.switches import SandboxSwitches
 from sms_etl.settings import load_settings
 from sms_etl_tests.faults.counts import IS_FULL, keep
 from sms_etl_tests.faults.proxy import running_proxy

@@ -16,7 +16,7 @@ import duckdb
 
 from sms_etl.clock import from_unix, to_unix
 from sms_etl.settings import Settings
-from sms_etl.sync.landed import find_landed
+from sms_etl.sync.landing.files import find_landed
 from sms_etl.sync.streams import SMS
 from sms_etl_tests.faults.proxy import Asked
 from sms_etl_tests.provider_truth import rows_of
@@ -45,11 +45,11 @@ def ask(settings: Settings, sql: str) -> list[tuple[Any, ...]]:
 
 
 def landed_windows(settings: Settings) -> list[LandedWindow]:
-    """Give the windows of messages landed so far by reading forward, oldest first."""
+    """Return the windows of messages landed so far by reading forward, oldest first."""
     windows = []
     with duckdb.connect() as connection:
         for landed in find_landed(settings.landing_dir, SMS, but_not=set()).whole:
-            facts = landed.facts
+            facts = landed.manifest
             if facts.since is None or facts.until is None or not facts.advances_watermark:
                 continue
             newest = connection.execute(
@@ -62,7 +62,7 @@ def landed_windows(settings: Settings) -> list[LandedWindow]:
 
 
 def reached_by(windows: Iterable[LandedWindow]) -> int | None:
-    """Give the newest row that was landed, in unix seconds."""
+    """Return the newest row that was landed, in unix seconds."""
     return max((window.newest for window in windows if window.newest is not None), default=None)
 
 
@@ -158,11 +158,11 @@ def assert_change_log_is_whole(settings: Settings, *, is_replayed: bool = True) 
 
 
 def _replayed(settings: Settings) -> dict[str, list[State]]:
-    """Give the changes of each message as the landed files have seen them, in order of their reading."""
+    """Return the changes of each message as the landed files have seen them, in order of their reading."""
     states: dict[str, list[State]] = {}
     files = sorted(
         find_landed(settings.landing_dir, SMS, but_not=set()).whole,
-        key=lambda landed: landed.facts.fetched_at,
+        key=lambda landed: landed.manifest.fetched_at,
     )
     with duckdb.connect() as connection:
         for landed in files:

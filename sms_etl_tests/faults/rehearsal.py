@@ -17,8 +17,9 @@ from sms_etl.errors import ProviderError, SmsEtlError, SyncError
 from sms_etl.providers.lox24.client import Lox24Client, RetryPolicy
 from sms_etl.sandbox.server import SandboxHandle
 from sms_etl.settings import Settings
-from sms_etl.sync import engine
-from sms_etl.sync.engine import SyncResult, run_sync
+from sms_etl.sync import parts
+from sms_etl.sync.engine import run_sync
+from sms_etl.sync.task import SyncResult
 from sms_etl_tests.faults import evidence
 from sms_etl_tests.faults.proxy import FaultyProxy, Plan, nothing
 from sms_etl_tests.faults.tally import Tally
@@ -46,7 +47,7 @@ class Rehearsal:
     """What `command` runs."""
 
     def settings(self) -> Settings:
-        """Give the settings at the provider's moment."""
+        """Return the settings at the provider's moment."""
         return self.base.model_copy(update={"lox24_base_url": self.proxy.url, "now": self.provider.now()})
 
     def sync(
@@ -133,7 +134,7 @@ class Rehearsal:
 
 
 def environment(settings: Settings) -> dict[str, str]:
-    """Give the environment of somebody who has these settings."""
+    """Return the environment of somebody who has these settings."""
     assert settings.lox24_token is not None
     assert settings.now is not None
     return {
@@ -166,7 +167,7 @@ class Patience:
                 *arguments, **{**options, "retry": policy, "sleep": self._sleep, "limits": limits}
             )
 
-        self.monkeypatch.setattr(engine, "Lox24Client", client)
+        self.monkeypatch.setattr(parts, "Lox24Client", client)
 
     async def _sleep(self, seconds: float) -> None:
         self.waits.append(seconds)
@@ -174,5 +175,5 @@ class Patience:
 
 
 def at(rehearsal: Rehearsal, moment: datetime) -> Settings:
-    """Give the settings of a machine whose clock shows another moment."""
+    """Return the settings of a machine whose clock shows another moment."""
     return rehearsal.settings().model_copy(update={"now": moment})

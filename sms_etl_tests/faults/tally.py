@@ -22,12 +22,12 @@ class Tally:
     rows: int = 0
 
     def as_property(self) -> dict[str, Any]:
-        """Give it as plain values, which travel from a worker to the one that prints."""
+        """Return it as plain values, which travel from a worker to the one that prints."""
         return asdict(self)
 
 
 def added_up(tallies: Iterable[Mapping[str, Any]]) -> list[Tally]:
-    """Give one tally a heading, and one of all at the end."""
+    """Return one tally a heading, and one of all at the end."""
     by_heading: dict[str, Tally] = {}
     total = Tally("all together", cases=0)
     for values in tallies:
@@ -39,7 +39,7 @@ def added_up(tallies: Iterable[Mapping[str, Any]]) -> list[Tally]:
 
 
 def table_of(tallies: Iterable[Tally]) -> str:
-    """Give the counts as a table in Markdown."""
+    """Return the counts as a table in Markdown."""
     lines = ["| " + " | ".join(_HEADINGS) + " |", "|---" + "|---:" * (len(_HEADINGS) - 1) + "|"]
     lines += [
         f"| {one.what} | {one.cases:,} | {one.syncs:,} | {one.faults:,} | {one.kills:,} | {one.requests:,} | "

@@ -6,8 +6,9 @@ import msgspec
 import pytest
 
 from sms_etl.clock import to_unix
-from sms_etl.sync.engine import Task, run_sync
+from sms_etl.sync.engine import run_sync
 from sms_etl.sync.fetch import MOST_ASKED_SINGLY
+from sms_etl.sync.task import Task
 from sms_etl_tests.faults.conftest import RehearsalOf
 from sms_etl_tests.faults.proxy import Act, Asked, Exchange, Fault, Plan
 from sms_etl_tests.faults.rehearsal import Rehearsal

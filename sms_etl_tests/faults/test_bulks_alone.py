@@ -11,10 +11,11 @@ import duckdb
 import httpx
 import pytest
 
+from sms_etl.cli.status import read_status
 from sms_etl.errors import Unauthorised
 from sms_etl.pipeline import sync_build_publish
-from sms_etl.status import read_status
-from sms_etl.sync.engine import SyncResult, Task, run_sync
+from sms_etl.sync.engine import run_sync
+from sms_etl.sync.task import SyncResult, Task
 from sms_etl_tests.faults.conftest import RehearsalOf
 from sms_etl_tests.faults.proxy import Act, Asked, Exchange, Fault, Plan
 from sms_etl_tests.faults.rehearsal import Patience, Rehearsal, environment
@@ -63,7 +64,7 @@ def test_an_error_of_bulks_alone_is_told_and_messages_are_settled_built_and_publ
     settings = rehearsal.settings()
     result = sync_build_publish(settings)
     rehearsal.assert_right(settings)
-    assert result.needs_a_person
+    assert result.needs_attention
     assert result.published is not None
     assert result.sync.rows_changed > 0
     assert (result.sync.stopped_reason, result.sync.bulks_differing) == ("done", None)

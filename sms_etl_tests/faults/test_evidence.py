@@ -6,7 +6,7 @@ import duckdb
 import pytest
 
 from sms_etl.settings import Settings
-from sms_etl.sync.engine import SyncResult
+from sms_etl.sync.task import SyncResult
 from sms_etl_tests import conftest
 from sms_etl_tests.faults import counts, evidence
 from sms_etl_tests.faults.conftest import RehearsalOf

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from sms_etl.errors import SmsEtlError, Throttled, UnexpectedRedirect
-from sms_etl.sync.engine import SyncResult
+from sms_etl.sync.task import SyncResult
 from sms_etl_tests.faults.conftest import RehearsalOf
 from sms_etl_tests.faults.counts import IS_FULL
 from sms_etl_tests.faults.proxy import Asked, Fault, one_in_five

@@ -132,7 +132,7 @@ def some_files(rehearsal: Rehearsal, process: "subprocess.Popen[str]", rng: rand
 
 
 def files_of(rehearsal: Rehearsal) -> set[str]:
-    """Give the landing files begun so far, in their places or not."""
+    """Return the landing files begun so far, in their places or not."""
     return {path.stem for path in rehearsal.base.landing_dir.glob("*/*")}
 
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from sms_etl.sync.engine import SyncResult
+from sms_etl.sync.task import SyncResult
 from sms_etl_tests.faults import evidence
 from sms_etl_tests.faults.conftest import RehearsalOf
 from sms_etl_tests.faults.proxy import Asked

@@ -6,7 +6,7 @@ import pytest
 from pydantic import SecretStr
 
 from sms_etl.errors import AccountNotActive, AuthBlocked, SmsEtlError, Throttled, Unauthorised
-from sms_etl.sync.engine import SyncResult
+from sms_etl.sync.task import SyncResult
 from sms_etl_tests.faults import evidence
 from sms_etl_tests.faults.conftest import RehearsalOf
 from sms_etl_tests.faults.proxy import Asked, Fault, Plan

@@ -6,9 +6,9 @@ import duckdb
 import pytest
 
 from sms_etl.errors import WrongAccount
-from sms_etl.loopback import is_loopback
 from sms_etl.providers.lox24.client import SANDBOX_HEADER
 from sms_etl.sync.engine import run_sync
+from sms_etl.web.loopback import is_loopback
 from sms_etl_tests.faults.conftest import RehearsalOf
 from sms_etl_tests.faults.proxy import Exchange, Fault, Plan
 from sms_etl_tests.faults.rehearsal import Rehearsal

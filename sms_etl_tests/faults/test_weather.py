@@ -19,7 +19,7 @@ from aiohttp import TCPConnector
 from sms_etl.errors import Unreachable
 from sms_etl.providers.lox24 import transport
 from sms_etl.settings import Settings
-from sms_etl.sync.engine import SyncResult
+from sms_etl.sync.task import SyncResult
 from sms_etl_tests.faults.conftest import RehearsalOf
 from sms_etl_tests.faults.counts import IS_FULL
 from sms_etl_tests.faults.proxy import one_in_five

@@ -30,7 +30,7 @@ COUNTRY_PRICES = {
 
 
 def at(text: str) -> datetime:
-    """Give a moment as the warehouse stores it: UTC, without a time zone."""
+    """Return a moment as the warehouse stores it: UTC, without a time zone."""
     return datetime.fromisoformat(text)
 
 
@@ -179,7 +179,7 @@ def _write_what_went_wrong(
 
 
 def busy_month() -> list[Message]:
-    """Give two months of an account that sends more on weekdays, in twenty countries; always the same."""
+    """Return two months of an account that sends more on weekdays, in twenty countries; always the same."""
     dice = random.Random(20260101)
     countries, start = list(COUNTRY_PRICES), at("2025-12-01")
     messages = []

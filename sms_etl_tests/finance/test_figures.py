@@ -152,7 +152,7 @@ def test_a_dry_run_is_no_bulk_of_the_month(marts: duckdb.DuckDBPyConnection) -> 
 
 def test_a_month_without_messages_names_those_that_have_some(marts: duckdb.DuckDBPyConnection) -> None:
     with pytest.raises(
-        NoDataForPeriod, match="2024-05 is loaded: the first message is of 2025-12-01"
+        NoDataForPeriod, match="2024-05 is loaded: the first message is from 2025-12-01"
     ) as caught:
         read_figures(marts, date(2024, 5, 1), now=NOW)
     assert caught.value.hint == "There are messages in: 2025-12, 2026-01."

@@ -84,7 +84,8 @@ def test_a_settled_month_says_that_it_stands(warehouse_path: Path) -> None:
     assert said == {
         "Covered": (
             "whole month",
-            "Read from 1 January, 00:00 to 31 January, 24:00. The account's first message is of 15 January.",
+            "Read from 1 January, 00:00 to 31 January, 24:00. "
+            "The account's first message is from 15 January.",
         ),
         "Cost": ("complete", "All 2 messages are priced."),
         "Delivery": ("complete", "All 2 messages are final."),
@@ -113,7 +114,7 @@ def test_a_running_month_says_until_when_and_is_compared_with_the_same_days(ware
         "Delivery": (
             "not complete",
             "The month is not over. Final: 1 of 4 messages. 2 messages may still change. "
-            "1 message had no final report within 5 days and is no longer asked for.",
+            "1 message had no final report within 5 days and is no longer re-fetched.",
         ),
         "Changes": (
             "on the same days",
@@ -166,13 +167,13 @@ def test_an_end_that_was_read_at_once_says_that_late_messages_may_follow(warehou
 def test_a_month_of_which_no_window_is_noted_says_so(warehouse_path: Path) -> None:
     windows = [(at("2026-03-01"), at("2026-03-02"))]
     figures = figures_of(warehouse_path, Message(NOON), windows=windows)
-    assert said_of(figures)["Covered"] == ("nothing", "No moment of the month is noted as read.")
+    assert said_of(figures)["Covered"] == ("nothing", "No part of the month was read.")
 
 
 def test_open_messages_past_their_days_leave_delivery_complete(warehouse_path: Path) -> None:
     assert said_of(figures_of(warehouse_path, Message(NOON, status=OPEN)))["Delivery"] == (
         "complete",
-        "Final: 0 of 1 message. 1 message had no final report within 5 days and is no longer asked for.",
+        "Final: 0 of 1 message. 1 message had no final report within 5 days and is no longer re-fetched.",
     )
 
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from sms_etl.demo import with_sandbox
+from sms_etl.cli.demo import with_sandbox
 from sms_etl.pipeline import sync_build_publish
-from sms_etl.sandbox.account import AccountParameters
+from sms_etl.sandbox.life.account import AccountParameters
 from sms_etl.sandbox.server import running_sandbox
 from sms_etl.settings import load_settings
 

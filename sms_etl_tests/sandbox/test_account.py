@@ -7,10 +7,10 @@ from decimal import Decimal
 
 import pytest
 
-from sms_etl.gsm import count_parts
-from sms_etl.sandbox.account import Account, AccountParameters, make_account
-from sms_etl.sandbox.fates import country_of
-from sms_etl.sandbox.traffic import VOICE_SERVICES
+from sms_etl.sandbox.life.account import Account, AccountParameters, make_account
+from sms_etl.sandbox.life.scenarios import country_of
+from sms_etl.sandbox.life.traffic import VOICE_SERVICES
+from sms_etl.sms_parts import count_parts
 
 DAY = 86_400
 PARAMETERS = AccountParameters(messages=12_000)

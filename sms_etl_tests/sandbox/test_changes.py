@@ -6,7 +6,7 @@ from datetime import timedelta
 import httpx
 import pytest
 
-from sms_etl.sandbox.account import AccountParameters
+from sms_etl.sandbox.life.account import AccountParameters
 from sms_etl.sandbox.server import SandboxHandle
 
 NOW = AccountParameters().now

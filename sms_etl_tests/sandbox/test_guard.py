@@ -7,7 +7,7 @@ from datetime import timedelta
 import httpx
 import pytest
 
-from sms_etl.sandbox.guard import Guard
+from sms_etl.sandbox.control.guard import Guard
 from sms_etl.sandbox.server import SandboxHandle
 
 WRONG = {"X-LOX24-AUTH-TOKEN": "sandbox:wrong"}

@@ -5,9 +5,9 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from sms_etl.sandbox.account import AccountParameters
+from sms_etl.sandbox.control.switches import SandboxSwitches
+from sms_etl.sandbox.life.account import AccountParameters
 from sms_etl.sandbox.server import SandboxHandle, running_sandbox
-from sms_etl.sandbox.switches import SandboxSwitches
 
 START = AccountParameters().now - 1000
 Listed = Callable[[str], list[str]]

@@ -13,14 +13,14 @@ import httpx
 import pytest
 
 from sms_etl.errors import SettingsError
-from sms_etl.sandbox.account import AccountParameters
 from sms_etl.sandbox.app import create_app
+from sms_etl.sandbox.life.account import AccountParameters
 from sms_etl.sandbox.server import SandboxHandle, run, running_sandbox
-from sms_etl.sandbox.state import open_state
+from sms_etl.sandbox.storage.state import open_state
 
 EMPTY_ACCOUNT = AccountParameters(messages=0)
 PROGRAM = """
-from sms_etl.sandbox.account import AccountParameters
+from sms_etl.sandbox.life.account import AccountParameters
 from sms_etl.sandbox.server import run
 run(port=0, account=AccountParameters(messages=10), on_ready=lambda url: print(url, flush=True))
 print("stopped")

@@ -9,10 +9,10 @@ import httpx
 import pytest
 
 from sms_etl.errors import SettingsError
-from sms_etl.sandbox.account import AccountParameters
-from sms_etl.sandbox.clock import SandboxClock
+from sms_etl.sandbox.control.clock import SandboxClock
+from sms_etl.sandbox.life.account import AccountParameters
 from sms_etl.sandbox.server import SandboxHandle, running_sandbox
-from sms_etl.sandbox.state import open_state
+from sms_etl.sandbox.storage.state import open_state
 
 ACCOUNT = AccountParameters(messages=300, days=30)
 

@@ -10,9 +10,9 @@ import httpx
 import pytest
 from click.testing import CliRunner
 
-from sms_etl.cli import cli
+from sms_etl.cli.commands import cli
+from sms_etl.sandbox.control.switches import SandboxSwitches, switches_from_words
 from sms_etl.sandbox.server import SandboxHandle
-from sms_etl.sandbox.switches import SandboxSwitches, switches_from_words
 from sms_etl_tests.sandbox.conftest import NOW
 
 FIRST = NOW - 1000

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from sms_etl.sandbox.server import SandboxHandle
-from sms_etl.sandbox.twosms_api import SANDBOX_CLIENT_ID, SANDBOX_CLIENT_SECRET
+from sms_etl.sandbox.twosms.api import SANDBOX_CLIENT_ID, SANDBOX_CLIENT_SECRET
 
 FORM = {
     "grant_type": "client_credentials",

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from sms_etl.errors import SettingsError
-from sms_etl.sandbox.account import AccountParameters
+from sms_etl.sandbox.life.account import AccountParameters
 from sms_etl.sandbox.server import SandboxHandle, running_sandbox
 
 NOW = AccountParameters().now

@@ -95,7 +95,7 @@ class Rows:
         return value
 
     def failing(self) -> dict[str, int]:
-        """Give the rows that are wrong by test, of those that fail."""
+        """Return the rows that are wrong by test, of those that fail."""
         return {
             f"{result.model}.{result.test}": result.failures
             for result in run_tests(self.connection, package_project())

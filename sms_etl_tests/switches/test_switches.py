@@ -15,14 +15,15 @@ from typing import Any
 
 import pytest
 
+from sms_etl.cli.demo import with_sandbox
 from sms_etl.clock import to_unix
-from sms_etl.demo import with_sandbox
 from sms_etl.errors import AccountNotActive, ProviderDiffers, SmsEtlError, WindowUnstable
-from sms_etl.sandbox.account import AccountParameters
+from sms_etl.sandbox.control.switches import SandboxSwitches, switches_from
+from sms_etl.sandbox.life.account import AccountParameters
 from sms_etl.sandbox.server import SandboxHandle, running_sandbox
-from sms_etl.sandbox.switches import SandboxSwitches, switches_from
 from sms_etl.settings import Settings, load_settings
-from sms_etl.sync.engine import SyncResult, Task, run_sync
+from sms_etl.sync.engine import run_sync
+from sms_etl.sync.task import SyncResult, Task
 from sms_etl_tests.provider_truth import ask, assert_bulks_equal, assert_messages_equal, rows_of, warehouse_of
 from sms_etl_tests.switches.cases import (
     DEFAULTS,

@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from sms_etl_tests.providers.rows import ROW
-from sms_etl_tests.providers.server import Provider, Reply, Request
+from sms_etl_tests.providers.lox24.rows import ROW
+from sms_etl_tests.providers.lox24.server import Provider, Reply, Request
 
 BEGINNING = 1_767_225_600
 """Of the account: the second of its first row."""

@@ -9,12 +9,13 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from sms_etl.cli.status import read_status
 from sms_etl.clock import fixed_clock
 from sms_etl.sandbox.server import SandboxHandle
-from sms_etl.status import read_status
 from sms_etl.sync.bulks import count_differing
-from sms_etl.sync.engine import Task, run_sync
+from sms_etl.sync.engine import run_sync
 from sms_etl.sync.plan import Purpose
+from sms_etl.sync.task import Task
 from sms_etl.warehouse.store import Warehouse
 from sms_etl_tests.conftest import SettingsAt
 from sms_etl_tests.provider_truth import ask

@@ -9,14 +9,15 @@ from uuid import UUID
 
 import pytest
 
+from sms_etl.cli.status import read_status
 from sms_etl.clock import to_unix
-from sms_etl.sandbox.account import AccountParameters
+from sms_etl.sandbox.life.account import AccountParameters
 from sms_etl.sandbox.server import SandboxHandle, running_sandbox
-from sms_etl.status import read_status
-from sms_etl.sync.engine import SyncResult, Task, run_sync
-from sms_etl.sync.load import LoadCounts
-from sms_etl.sync.notes import note_end, note_start
+from sms_etl.sync.engine import run_sync
+from sms_etl.sync.loading.counts import LoadCounts
 from sms_etl.sync.plan import Purpose
+from sms_etl.sync.state import record_end, record_start
+from sms_etl.sync.task import SyncResult, Task
 from sms_etl.warehouse import tables
 from sms_etl.warehouse.store import Transaction, Warehouse
 from sms_etl_tests.conftest import SettingsAt
@@ -40,9 +41,9 @@ def test_the_table_of_runs_has_a_column_for_each_count_and_no_other() -> None:
 def test_a_count_without_a_column_is_an_error_and_never_dropped(tmp_path: Path) -> None:
     run_id = "00000000-0000-4000-8000-000000000001"
     with transaction_at(tmp_path) as transaction:
-        note_start(transaction, UUID(run_id), Purpose.FORWARD, CLOCK())
+        record_start(transaction, UUID(run_id), Purpose.FORWARD, CLOCK())
         with pytest.raises(KeyError, match="rows_lost"):
-            note_end(transaction, {"run_id": run_id, "rows_lost": 1}, error=None, finished_at=CLOCK())
+            record_end(transaction, {"run_id": run_id, "rows_lost": 1}, error=None, finished_at=CLOCK())
 
 
 def test_every_count_of_a_load_is_added_up() -> None:

@@ -114,7 +114,7 @@ class MovingProvider:
         return windows, None
 
     def held_while_read(self, window: FetchedWindow) -> list[set[str]]:
-        """Give what the window's span held at each moment of the reading that the window came of."""
+        """Return what the window's span held at each moment of the reading that the window came of."""
         assert window.span is not None
         answers = [at for at, asked in enumerate(self.client.asked) if asked.window_id == window.window_id]
         begun = max(at for at in answers if self.client.asked[at].page == 1)

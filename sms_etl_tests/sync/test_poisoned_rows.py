@@ -17,13 +17,14 @@ from sms_etl.errors import ProviderDiffers, WindowUnstable
 from sms_etl.providers.lox24.client import MAX_BODY_BYTES, Lox24Client
 from sms_etl.settings import Settings, load_settings
 from sms_etl.sync import fetch
-from sms_etl.sync.engine import SyncResult, Task, run_sync
-from sms_etl.sync.land import write_aside
-from sms_etl.sync.landed import WindowFacts, new_window_id
+from sms_etl.sync.engine import run_sync
+from sms_etl.sync.landing.files import WindowManifest, new_window_id
+from sms_etl.sync.landing.writer import write_staged
 from sms_etl.sync.plan import Span
 from sms_etl.sync.streams import SMS
+from sms_etl.sync.task import SyncResult, Task
 from sms_etl_tests.provider_truth import ask
-from sms_etl_tests.providers.rows import HIDDEN
+from sms_etl_tests.providers.lox24.rows import HIDDEN
 from sms_etl_tests.sync.raw_provider import (
     BEGINNING,
     RawProvider,
@@ -137,7 +138,7 @@ def read(provider: RawProvider, folder: Path, span: Span) -> Read:
         async with Lox24Client(provider.url, "1:x", system_clock, sleep=at_once) as client:
             async for window in fetch.windows(client, SMS, span, on_total=lambda _total: None):
                 assert window.span is not None
-                facts = WindowFacts(
+                facts = WindowManifest(
                     window_id=new_window_id(),
                     run_id=new_window_id(),
                     stream=SMS.name,
@@ -151,7 +152,7 @@ def read(provider: RawProvider, folder: Path, span: Span) -> Read:
                     attempts=window.attempts,
                 )
                 rows = b"[%b]" % b",".join(window.rows)
-                aside = write_aside(folder, SMS.layout, facts, rows, (), HIDDEN)
+                aside = write_staged(folder, SMS.layout, facts, rows, (), HIDDEN)
                 for each in pq.read_table(aside.path, columns=["uuid", "bad_reason", "bad_raw"]).to_pylist():
                     if each["bad_reason"] is None:
                         found.good.append(each["uuid"])
@@ -431,7 +432,7 @@ TOTALS: dict[str, Callable[[int], str]] = {
 def test_a_total_that_the_pages_belie_costs_few_requests_and_the_next_healthy_sync_is_whole(
     shown: Callable[[int], str], account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sms_etl.sync.lander.ROWS_WORTH_A_PROCESS", 10**30)
+    monkeypatch.setattr("sms_etl.sync.landing.worker.ROWS_WORTH_A_PROCESS", 10**30)
     account.provider.rows = [row(number) for number in range(100)]
     account.provider.shown_total = shown
     for task in (None, Task(reconcile_days=1)):

@@ -12,14 +12,15 @@ from unittest.mock import patch
 
 import pytest
 
-from sms_etl import doctor
+from sms_etl.cli import doctor
 from sms_etl.errors import BadRequest, ProviderDiffers
 from sms_etl.providers.lox24.client import Answer, Lox24Client, read_account
 from sms_etl.settings import Settings, load_settings
-from sms_etl.sync import engine
-from sms_etl.sync.engine import SyncResult, Task, run_sync
+from sms_etl.sync import parts
+from sms_etl.sync.engine import run_sync
+from sms_etl.sync.task import SyncResult, Task
 from sms_etl_tests.provider_truth import ask, assert_messages_equal, warehouse_of
-from sms_etl_tests.providers.rows import ROW
+from sms_etl_tests.providers.lox24.rows import ROW
 from sms_etl_tests.sync.provider_model import ACCOUNT, Asked, ModelProvider, Row
 
 BEGINNING = 1_767_225_600
@@ -133,7 +134,7 @@ class Rehearsal:
             return self.provider
 
         self.provider.asked.clear()
-        with patch.object(engine, "Lox24Client", client), patch.object(doctor, "Lox24Client", client):
+        with patch.object(parts, "Lox24Client", client), patch.object(doctor, "Lox24Client", client):
             yield
 
     def sync(self, task: Task | None = None) -> SyncResult:
@@ -352,4 +353,4 @@ def test_doctor_says_that_nothing_can_be_loaded_where_no_message_can_be_read(reh
 def test_doctor_says_that_there_is_nothing_to_probe_in_an_empty_account(rehearse: Rehearse) -> None:
     found = findings(rehearse([]))["listings"]
     assert found.is_ok
-    assert "no message yet" in found.says
+    assert "no message to probe with yet" in found.says

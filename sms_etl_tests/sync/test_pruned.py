@@ -8,10 +8,11 @@ import pytest
 from sms_etl.clock import to_unix
 from sms_etl.sandbox.server import SandboxHandle
 from sms_etl.sync import reconcile
-from sms_etl.sync.engine import SyncResult, Task, run_sync
+from sms_etl.sync.engine import run_sync
 from sms_etl.sync.fetch import SAMPLE
 from sms_etl.sync.plan import Span
 from sms_etl.sync.reconcile import Difference, differences
+from sms_etl.sync.task import SyncResult, Task
 from sms_etl_tests.conftest import SettingsAt
 from sms_etl_tests.provider_truth import ask, assert_messages_equal, warehouse_of
 

@@ -6,15 +6,17 @@ import duckdb
 import msgspec
 import pytest
 
+from sms_etl.cli.status import read_status
 from sms_etl.clock import to_unix
 from sms_etl.sandbox.server import SandboxHandle
 from sms_etl.settings import Settings
-from sms_etl.status import read_status
 from sms_etl.sync import engine
-from sms_etl.sync.engine import Task, run_sync
-from sms_etl.sync.landed import WindowFacts, new_window_id
+from sms_etl.sync.engine import run_sync
+from sms_etl.sync.landing.files import WindowManifest, new_window_id
 from sms_etl.sync.plan import Purpose
+from sms_etl.sync.task import Task
 from sms_etl_tests.conftest import SettingsAt
+from sms_etl_tests.exchanged import power_cut, sync_loading_by
 from sms_etl_tests.provider_truth import ask, assert_messages_equal, warehouse_of
 
 HOUR, DAY = 3600, 86400
@@ -51,19 +53,14 @@ def test_a_backfill_teaches_no_lateness_and_no_overlap(
 
 
 def test_a_backfill_that_a_killed_run_landed_is_still_one_when_the_next_run_loads_it(
-    empty_provider: SandboxHandle, settings_at: SettingsAt, monkeypatch: pytest.MonkeyPatch
+    empty_provider: SandboxHandle, settings_at: SettingsAt
 ) -> None:
     start, count = two_days_of_the_past(empty_provider)
     run_sync(settings_at(empty_provider, start=start))
     settings = settings_at(empty_provider)
 
-    def power_cut(*_: object, **__: object) -> None:
-        raise RuntimeError("power cut")
-
-    with monkeypatch.context() as patched:
-        patched.setattr(engine, "load", power_cut)
-        with pytest.raises(RuntimeError, match="power cut"):
-            run_sync(settings, Task(since=start - timedelta(days=3), until=start))
+    with pytest.raises(RuntimeError, match="power cut"):
+        sync_loading_by(power_cut, settings, Task(since=start - timedelta(days=3), until=start))
     result = run_sync(settings)
     assert (result.rows_new, result.rows_late, result.purpose) == (count, 0, "forward")
     assert read_status(settings).lateness is None
@@ -142,7 +139,7 @@ def test_a_run_that_is_killed_leaves_word_of_its_purpose(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(engine, "note_end", killed)
+        patched.setattr(engine, "record_end", killed)
         with pytest.raises(KeyboardInterrupt):
             run_sync(settings, Task(since=provider.now() - timedelta(days=1)))
     assert ask(settings, "select purpose, finished_at from ops.sync_run") == [("backfill", None)]
@@ -194,5 +191,5 @@ def test_a_file_of_a_version_that_knew_no_purposes_loads_and_teaches_nothing_by_
         "rows": 3,
         "rows_bad": 0,
     }
-    facts = msgspec.json.decode(msgspec.json.encode(written), type=WindowFacts)
+    facts = msgspec.json.decode(msgspec.json.encode(written), type=WindowManifest)
     assert (facts.why_read, facts.is_pruned, facts.prices_rounded) == (purpose, False, 0)

@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 
 from sms_etl.clock import to_unix
 from sms_etl.sandbox.server import SandboxHandle
-from sms_etl.sync.engine import Task, run_sync
+from sms_etl.sync.engine import run_sync
 from sms_etl.sync.plan import Span
 from sms_etl.sync.reconcile import ROWS_READ_WHOLE, Difference, differences
+from sms_etl.sync.task import Task
 from sms_etl_tests.conftest import SettingsAt
 from sms_etl_tests.provider_truth import ask, assert_messages_equal, rows_of, warehouse_of
 

@@ -16,18 +16,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import pytest
 from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
 from sms_etl.clock import as_utc, fixed_clock, from_unix
 from sms_etl.settings import Settings, load_settings
-from sms_etl.sync import engine
-from sms_etl.sync.engine import run_sync
 from sms_etl.sync.settle import LONGEST_PAUSE, SILENCE_SHARE, open_messages
 from sms_etl.warehouse.store import Transaction, Warehouse
+from sms_etl_tests.exchanged import sync_with
 from sms_etl_tests.provider_truth import assert_messages_equal, rows_of, warehouse_of
-from sms_etl_tests.providers.rows import ROW
+from sms_etl_tests.providers.lox24.rows import ROW
 from sms_etl_tests.sync.provider_model import ModelProvider, Row
 
 BEGINNING = 1_767_225_600
@@ -69,7 +67,7 @@ def _store_silent_messages(transaction: Transaction) -> None:
 
 
 def most_asks(shortest_gap: int, open_for: int) -> int:
-    """Give the bound that follows from the back-off: asks grow apart by half until they are a pause apart.
+    """Return the bound that follows from the back-off: asks grow apart by half until they are a pause apart.
 
     Args:
         shortest_gap: Between two syncs, seconds.
@@ -149,7 +147,7 @@ class Life:
         return age >= 0 and (self.deleted_at is None or age < self.deleted_at)
 
     def row(self, now: int) -> dict[str, Any]:
-        """Give it as the provider shows it at a moment."""
+        """Return it as the provider shows it at a moment."""
         age = now - self.created_at
         codes = next(codes for at, codes in reversed(self.steps) if at <= age)
         return dict(
@@ -227,9 +225,7 @@ class SettlingProvider:
         """Sync at a moment; give what was asked for by uuid."""
         self.now = now
         self.client.asked.clear()
-        with pytest.MonkeyPatch.context() as patched:
-            patched.setattr(engine, "Lox24Client", lambda *_arguments, **_options: self.client)
-            run_sync(self.settings)
+        sync_with(self.settings, self.client)
         return {uuid for asked in self.client.asked for uuid in asked.uuids}
 
     def assert_stored_as_last_shown(self) -> None:

@@ -16,12 +16,14 @@ from sms_etl.errors import (
     Unreachable,
     WrongAccount,
 )
-from sms_etl.pii import PiiPolicy
+from sms_etl.pii.policy import PiiPolicy
 from sms_etl.providers.lox24.client import Lox24Client
 from sms_etl.sandbox.server import SandboxHandle
-from sms_etl.sync import engine
-from sms_etl.sync.engine import SyncResult, Task, run_sync
+from sms_etl.sync.engine import run_sync
+from sms_etl.sync.lock import only_one
+from sms_etl.sync.task import SyncResult, Task
 from sms_etl_tests.conftest import SettingsAt
+from sms_etl_tests.exchanged import power_cut, sync_loading_by, sync_with
 from sms_etl_tests.provider_truth import ask, assert_bulks_equal, assert_messages_equal, rows_of, warehouse_of
 
 
@@ -30,7 +32,7 @@ def message_paths(provider: SandboxHandle) -> list[str]:
 
 
 def before_the_overlap(provider: SandboxHandle) -> int:
-    """Give a second that the next sync does not read again, since a newer message moves the watermark on."""
+    """Return a second that the next sync does not read again: a newer message moves the watermark on."""
     now = to_unix(provider.now())
     provider.insert({"created_at": now, "status_code": 100, "dlr_code": 1, "is_sent": True})
     return now - 7200
@@ -336,17 +338,12 @@ def test_the_first_sync_begins_at_the_start_that_is_set(
 
 
 def test_what_is_landed_is_loaded_by_the_next_run_and_not_asked_for_again(
-    provider: SandboxHandle, settings_at: SettingsAt, monkeypatch: pytest.MonkeyPatch
+    provider: SandboxHandle, settings_at: SettingsAt
 ) -> None:
     settings = settings_at(provider)
 
-    def power_cut(*_: object, **__: object) -> None:
-        raise RuntimeError("power cut")
-
-    with monkeypatch.context() as patched:
-        patched.setattr(engine, "load", power_cut)
-        with pytest.raises(RuntimeError, match="power cut"):
-            run_sync(settings)
+    with pytest.raises(RuntimeError, match="power cut"):
+        sync_loading_by(power_cut, settings)
     landed = list((settings.landing_dir / "sms").glob("*.parquet"))
     assert landed
     read_before = {path for path in message_paths(provider) if path.startswith("/sms?")}
@@ -366,7 +363,7 @@ def test_loading_fails_without_a_trace_and_the_watermark_stays(
         raise RuntimeError("disk full")
 
     with monkeypatch.context() as patched:
-        patched.setattr("sms_etl.sync.load._advance_watermark", disk_full)
+        patched.setattr("sms_etl.sync.loading.load.advance_watermark", disk_full)
         with pytest.raises(RuntimeError, match="disk full"):
             run_sync(settings)
     assert ask(settings, "select count(*) from raw.sms") == [(0,)]
@@ -408,7 +405,7 @@ def test_another_accounts_messages_never_come_into_the_same_warehouse(
 
 def test_two_syncs_never_work_on_one_data_directory(provider: SandboxHandle, settings_at: SettingsAt) -> None:
     settings = settings_at(provider)
-    with engine.only_one(settings), pytest.raises(AlreadyRunning, match="Another sync"):
+    with only_one(settings), pytest.raises(AlreadyRunning, match="Another sync"):
         run_sync(settings)
 
 
@@ -492,17 +489,15 @@ def test_the_result_in_json_names_what_the_contract_names(
 
 
 def test_an_unreachable_provider_is_named_and_the_run_recorded(
-    provider: SandboxHandle, settings_at: SettingsAt, monkeypatch: pytest.MonkeyPatch
+    provider: SandboxHandle, settings_at: SettingsAt
 ) -> None:
     settings = settings_at(provider).model_copy(update={"lox24_base_url": "http://127.0.0.1:9"})
-    monkeypatch.setattr(engine, "Lox24Client", _impatient(Lox24Client))
+    token = settings.lox24_token.get_secret_value() if settings.lox24_token else ""
+    impatient = Lox24Client(settings.lox24_base_url, token, settings.clock, sleep=_no_sleep)
     with pytest.raises(Unreachable, match=r"127\.0\.0\.1:9 cannot be reached"):
-        run_sync(settings)
+        sync_with(settings, impatient)
     assert ask(settings, "select stopped_reason, retries from ops.sync_run") == [("Unreachable", 5)]
 
 
-def _impatient(client: Any) -> Any:
-    async def no_sleep(_seconds: float) -> None:
-        return None
-
-    return lambda *arguments, **options: client(*arguments, **options, sleep=no_sleep)
+async def _no_sleep(_seconds: float) -> None:
+    return None

@@ -6,7 +6,8 @@ from datetime import timedelta
 import pytest
 
 from sms_etl.sandbox.server import SandboxHandle
-from sms_etl.sync.engine import Task, run_sync
+from sms_etl.sync.engine import run_sync
+from sms_etl.sync.task import Task
 from sms_etl_tests.conftest import SettingsAt
 
 

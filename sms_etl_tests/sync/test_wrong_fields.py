@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from sms_etl.cli import cli
+from sms_etl.cli.commands import cli
 from sms_etl.clock import to_unix
 from sms_etl.sandbox.server import SandboxHandle
 from sms_etl.settings import Settings
@@ -160,4 +160,4 @@ def test_a_negative_price_of_older_data_blocks_publishing(case: Case) -> None:
         transaction.run("update raw.sms set price = -0.056")
     result = case.run("build")
     assert result.exit_code == 3
-    assert "staging.stg_sms: price_at_least, 1 rows. Nothing is published" in " ".join(result.stdout.split())
+    assert "staging.stg_sms: price_at_least, 1 rows. Nothing was published" in " ".join(result.stdout.split())

@@ -47,7 +47,7 @@ def settings(tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def warehouse(settings: Settings) -> Warehouse:
-    """Give a warehouse whose file is not there yet, and which waits for nobody."""
+    """Return a warehouse whose file is not there yet, and which waits for nobody."""
     return Warehouse(settings.warehouse_url, CLOCK, patience=timedelta(0))
 
 

@@ -6,7 +6,7 @@ import duckdb
 import pytest
 from sqlalchemy import MetaData, Table, create_engine, inspect
 
-from sms_etl.building import build_and_check
+from sms_etl.build import build_and_check
 from sms_etl.models.project import load_project
 from sms_etl.settings import Settings
 from sms_etl.warehouse.publish import publish

@@ -6,15 +6,15 @@ from typing import Any
 import duckdb
 import pytest
 
+from sms_etl.cli.demo import with_sandbox
+from sms_etl.cli.status import read_status
 from sms_etl.clock import to_unix
-from sms_etl.demo import with_sandbox
 from sms_etl.errors import QueryError, WarehouseError, WarehouseLocked
 from sms_etl.finance.report import write_report
 from sms_etl.pipeline import sync_build_publish
-from sms_etl.sandbox.account import AccountParameters
+from sms_etl.sandbox.life.account import AccountParameters
 from sms_etl.sandbox.server import SandboxHandle, running_sandbox
 from sms_etl.settings import Settings, load_settings
-from sms_etl.status import read_status
 from sms_etl.warehouse.backup import back_up
 from sms_etl.warehouse.publish import publish
 from sms_etl.warehouse.quarantine import quarantined_rows

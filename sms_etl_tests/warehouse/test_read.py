@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import inspect, text
 from sqlalchemy.exc import DBAPIError
 
-from sms_etl.building import build_and_check
+from sms_etl.build import build_and_check
 from sms_etl.errors import NotAWarehouse, NoWarehouse, QueryError
 from sms_etl.settings import Settings, load_settings
 from sms_etl.warehouse.publish import publish
@@ -24,7 +24,7 @@ SUM = sum(map(Decimal, PRICES), Decimal(0))
 
 @pytest.fixture(scope="module")
 def shown(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """Give the settings of a published warehouse with three messages, only to be read."""
+    """Return the settings of a published warehouse with three messages, only to be read."""
     settings = load_settings(data_dir=tmp_path_factory.mktemp("shown"), now=NOW, publish="all")
     with Warehouse.of(settings).begin() as transaction:
         for number, price in enumerate(PRICES):
@@ -79,8 +79,8 @@ def test_the_short_forms_of_duckdb_work(shown: Settings, sql: str) -> None:
         ("select nothing from raw.sms", "nothing"),
         ("select * from raw.smss", "smss does not exist"),
         ("select 1/'x'", "x"),
-        ("", "nothing in it"),
-        ("-- a comment", "nothing in it"),
+        ("", "no statement in it returns rows"),
+        ("-- a comment", "no statement in it returns rows"),
         ("select 1; select 2", "2 statements"),
         ("select 1; drop table raw.sms", "2 statements"),
         ("begin", "TRANSACTION is not a query"),

@@ -110,7 +110,7 @@ NOT_NULL = {"uuid", "created_at", "currency", "first_seen_at", "last_seen_at", "
 
 @pytest.fixture(scope="module")
 def connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Give an empty warehouse, only to be read."""
+    """Return an empty warehouse, only to be read."""
     warehouse = Warehouse(f"duckdb:///{tmp_path_factory.mktemp('tables')}/warehouse.duckdb", CLOCK)
     with warehouse.begin():
         pass

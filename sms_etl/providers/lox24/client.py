@@ -35,11 +35,11 @@ from sms_etl.errors import (
     Unavailable,
     Unreachable,
 )
-from sms_etl.loopback import is_loopback
 from sms_etl.providers.lox24.codes import is_currency
 from sms_etl.providers.lox24.failures import UNREADABLE_ID, error_for, request_id_of, unreachable
-from sms_etl.providers.lox24.pace import Pace
+from sms_etl.providers.lox24.limiter import Limiter
 from sms_etl.providers.lox24.transport import AiohttpTransport
+from sms_etl.web.loopback import is_loopback
 
 _log = logging.getLogger(__name__)
 
@@ -173,7 +173,7 @@ class Lox24Client:
         self._sleep = sleep
         self._jitter = jitter
         self._limits = limits or Limits()
-        self._pace = Pace(
+        self._limiter = Limiter(
             self._limits.concurrency, per_second=self._limits.per_second, now=time.monotonic, sleep=sleep
         )
         self._refused: ProviderError | None = None
@@ -205,7 +205,7 @@ class Lox24Client:
         await self._http.aclose()
 
     def take_ledger(self) -> list[RequestRecord]:
-        """Give the requests made since this was last asked."""
+        """Return the requests made since this was last asked."""
         entries, self.ledger = self.ledger, []
         return entries
 
@@ -254,7 +254,7 @@ class Lox24Client:
         ):
             with attempt:
                 retry = attempt.retry_state.attempt_number - 1
-                async with self._pace.place():
+                async with self._limiter.slot():
                     return read(await self._once(query, replace(ledger_entry, retry=retry), piecewise))
         raise AssertionError("the last try either returned or raised")  # pragma: no cover
 
@@ -304,13 +304,13 @@ class Lox24Client:
                 request_id,
             )
         if response.status_code == httpx.codes.OK:
-            self._pace.went_well(time.perf_counter() - started)
+            self._limiter.on_success(time.perf_counter() - started)
             return Answer(body, request_id, response.headers)
         error = error_for(response.status_code, entry.path, response.headers, refused=self.recently_refused)
         if isinstance(error, (Unauthorised, AccountNotActive, AuthBlocked)):
             self._refused = error
         elif response.status_code in _STRAINED:
-            self._pace.strained()
+            self._limiter.on_overload()
         raise error
 
     def _request(self, query: Query, entry: RequestRecord) -> httpx.Request:

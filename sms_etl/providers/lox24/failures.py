@@ -46,7 +46,7 @@ def request_id_of(headers: Mapping[str, str]) -> str | None:
 
 
 def error_for(status: int, path: str, headers: Mapping[str, str], *, refused: bool) -> ProviderError:
-    """Give the error a status stands for.
+    """Return the error a status stands for.
 
     Args:
         status: Any but 200.
@@ -100,7 +100,7 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 def unreachable(exc: httpx.TransportError, host: str, timeouts: Mapping[str, float]) -> Unreachable:
-    """Give the error for an answer that never came.
+    """Return the error for an answer that never came.
 
     Args:
         exc: What httpx says.
@@ -126,7 +126,7 @@ def _said(exc: httpx.TransportError, timeouts: Mapping[str, float]) -> str:
 
 
 def _deepest_reason(exc: BaseException) -> str | None:
-    """Give the system's own words, from below the layers that say only that something failed."""
+    """Return the system's own words, from below the layers that say only that something failed."""
     below = exc.exceptions[0] if isinstance(exc, BaseExceptionGroup) else exc.__cause__ or exc.__context__
     deeper = _deepest_reason(below) if below else None
     if deeper or not isinstance(exc, OSError):

@@ -142,7 +142,7 @@ def _links_to_next(view: msgspec.Raw) -> bool:
 
 
 def _read(body: bytes) -> tuple[bytes, _Listing]:
-    """Give a listing and the text it was read from, which may have had to be mended or read row by row."""
+    """Return a listing and the text it was read from, which may have had to be mended or read row by row."""
     for mend in (_as_it_is, with_whole_characters):
         try:
             mended = mend(body)

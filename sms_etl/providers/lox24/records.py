@@ -16,9 +16,9 @@ from typing import Annotated, Any, NamedTuple, TypeVar, get_type_hints
 import msgspec
 
 from sms_etl.clock import as_utc, from_unix
-from sms_etl.phone_numbers import NotAPhoneNumberError
-from sms_etl.pii import CODE_COLUMNS, DEFAULT_TREATMENTS, Pii
-from sms_etl.redaction import WITHHELD, is_code, is_plain_name, is_shape, shape_of, shapes_of
+from sms_etl.pii.phone_numbers import NotAPhoneNumberError
+from sms_etl.pii.policy import CODE_COLUMNS, DEFAULT_TREATMENTS, Pii
+from sms_etl.pii.redaction import WITHHELD, is_code, is_plain_name, is_shape, shape_of, shapes_of
 
 _LATEST_SECOND = 253_402_300_799  # the last second of the year 9999
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
@@ -497,7 +497,7 @@ def amount_of(raw: bytes | msgspec.Raw, field: str) -> Amount:
 
 
 def _unknown_fields(raw: bytes | msgspec.Raw, known: frozenset[str], pii: Pii) -> str | None:
-    """Give the fields that are not known here, as JSON text of at most about `MOST_EXTRA_BYTES`.
+    """Return the fields that are not known here, as JSON text of at most about `MOST_EXTRA_BYTES`.
 
     Under `pseudonymise` their types and lengths.
     """

@@ -13,7 +13,7 @@ import httpx
 from aiohttp import ClientResponse, ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
 from yarl import URL
 
-from sms_etl.loopback import is_loopback
+from sms_etl.web.loopback import is_loopback
 
 _BUFFER_BYTES = 1024**2
 """A page fits in: reading is not paused in its middle."""
@@ -113,7 +113,7 @@ class _Body(httpx.AsyncByteStream):
                 yield chunk
 
     async def aclose(self) -> None:
-        """Give the connection back if the body was read to its end, and close it otherwise."""
+        """Return the connection back if the body was read to its end, and close it otherwise."""
         if self._response.content.at_eof():
             self._response.release()
         else:
@@ -145,7 +145,7 @@ def _headers(request: httpx.Request) -> list[tuple[str, str]]:
 
 @contextmanager
 def _named() -> Iterator[None]:
-    """Give an error of aiohttp the name httpx has for it."""
+    """Return an error of aiohttp the name httpx has for it."""
     try:
         yield
     except (aiohttp.ClientError, TimeoutError, ValueError) as exc:

@@ -6,7 +6,7 @@ from datetime import datetime
 import httpx
 import pytest
 
-from sms_etl.sandbox.account import AccountParameters
+from sms_etl.sandbox.life.account import AccountParameters
 from sms_etl.sandbox.server import SandboxHandle, running_sandbox
 from sms_etl_tests.sandbox.contract.talk import Row, client_of, read_all
 
@@ -17,7 +17,7 @@ SMALL = AccountParameters(seed=12, messages=400, days=6)
 
 @pytest.fixture(scope="session")
 def sandbox() -> Iterator[SandboxHandle]:
-    """Give an account of a few thousand messages; only to be read, its clock not to be moved."""
+    """Return an account of a few thousand messages; only to be read, its clock not to be moved."""
     with running_sandbox(account=LARGE) as handle:
         yield handle
 
@@ -35,19 +35,19 @@ def now(sandbox: SandboxHandle) -> datetime:
 
 @pytest.fixture(scope="session")
 def messages(provider: httpx.Client) -> list[Row]:
-    """Give every message, oldest first, as `application/ld+json` rows."""
+    """Return every message, oldest first, as `application/ld+json` rows."""
     return read_all(provider, "/sms", [("_order[created_at]", "asc")])
 
 
 @pytest.fixture(scope="session")
 def bulks(provider: httpx.Client) -> list[Row]:
-    """Give every bulk, oldest first, as `application/ld+json` rows."""
+    """Return every bulk, oldest first, as `application/ld+json` rows."""
     return read_all(provider, "/bulks", [("_order[created_at]", "asc")])
 
 
 @pytest.fixture
 def fresh() -> Iterator[SandboxHandle]:
-    """Give a small account that nobody else reads."""
+    """Return a small account that nobody else reads."""
     with running_sandbox(account=SMALL) as handle:
         yield handle
 
@@ -60,7 +60,7 @@ def fresh_provider(fresh: SandboxHandle) -> Iterator[httpx.Client]:
 
 @pytest.fixture(scope="module")
 def moving() -> Iterator[SandboxHandle]:
-    """Give an account whose clock one module moves through two weeks."""
+    """Return an account whose clock one module moves through two weeks."""
     with running_sandbox(account=MOVING) as handle:
         yield handle
 

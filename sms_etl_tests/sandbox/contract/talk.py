@@ -44,7 +44,7 @@ class Handle(Protocol):
 
 
 def client_of(handle: Handle) -> httpx.Client:
-    """Give a client that knows the account's key."""
+    """Return a client that knows the account's key."""
     return httpx.Client(base_url=handle.url, headers={TOKEN_HEADER: handle.token}, timeout=10)
 
 
@@ -66,7 +66,7 @@ def without_double_keys(pairs: list[tuple[str, Any]]) -> Row:
 
 
 def decoded(response: httpx.Response) -> Any:
-    """Give the body, with `Decimal` for every number that has a fraction."""
+    """Return the body, with `Decimal` for every number that has a fraction."""
     return json.loads(
         response.text,
         parse_float=exact_decimal,
@@ -84,14 +84,14 @@ def ask(
 
 
 def answer(client: httpx.Client, path: str, params: Params | None = None, accept: str = LD_JSON) -> Any:
-    """Give the body of a request that must succeed."""
+    """Return the body of a request that must succeed."""
     response = ask(client, path, params, accept)
     assert response.status_code == 200, f"{response.request.url} gave {response.status_code}: {response.text}"
     return decoded(response)
 
 
 def pages(client: httpx.Client, path: str, params: Params | None = None) -> Iterator[Row]:
-    """Give every page of a collection, by following `hydra:next`."""
+    """Return every page of a collection, by following `hydra:next`."""
     body = answer(client, path, params)
     for _ in range(MOST_PAGES):
         yield body
@@ -103,7 +103,7 @@ def pages(client: httpx.Client, path: str, params: Params | None = None) -> Iter
 
 
 def read_all(client: httpx.Client, path: str, params: Params | None = None) -> list[Row]:
-    """Give every row of a collection; fails unless they are as many as each page says, each there once."""
+    """Return every row of a collection; fails unless they are as many as each page says, each there once."""
     rows: list[Row] = []
     totals = set()
     for body in pages(client, path, params):
@@ -115,14 +115,14 @@ def read_all(client: httpx.Client, path: str, params: Params | None = None) -> l
 
 
 def total(client: httpx.Client, path: str, params: Params | None = None) -> int:
-    """Give `hydra:totalItems` of a collection."""
+    """Return `hydra:totalItems` of a collection."""
     count = answer(client, path, params)["hydra:totalItems"]
     assert isinstance(count, int)
     return count
 
 
 def documented(row: Row) -> Row:
-    """Give a row without what only `application/ld+json` adds."""
+    """Return a row without what only `application/ld+json` adds."""
     return {name: value for name, value in row.items() if not name.startswith("@")}
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from sms_etl.sandbox.twosms_api import SANDBOX_CLIENT_ID, SANDBOX_CLIENT_SECRET
+from sms_etl.sandbox.twosms.api import SANDBOX_CLIENT_ID, SANDBOX_CLIENT_SECRET
 from sms_etl_tests.sandbox.contract.fields import (
     ACCOUNT,
     LD_SINGLE,

@@ -23,7 +23,7 @@ PATHS = ["/sms", "/bulks", "/me", f"/sms/{UNKNOWN_UUID}", f"/bulks/{UNKNOWN_UUID
 
 @pytest.fixture
 def stranger(fresh: Handle) -> Iterator[httpx.Client]:
-    """Give a client with a key of the right shape that no account has."""
+    """Return a client with a key of the right shape that no account has."""
     client_id = fresh.token.partition(":")[0]
     headers = {TOKEN_HEADER: f"{client_id}:not-the-key", "Accept": JSON}
     with httpx.Client(base_url=fresh.url, headers=headers) as client:

@@ -38,17 +38,17 @@ BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 
 
 def field_of(parameter: str) -> str:
-    """Give the field a parameter filters: they differ for `bulk` only."""
+    """Return the field a parameter filters: they differ for `bulk` only."""
     return "bulk_id" if parameter == "bulk" else parameter
 
 
 def values_of(rows: Sequence[Row], field: str) -> list[Any]:
-    """Give the values of a field, smallest first; null takes part in no filter."""
+    """Return the values of a field, smallest first; null takes part in no filter."""
     return sorted({row[field] for row in rows if row[field] is not None})
 
 
 def thirds(rows: Sequence[Row], field: str) -> tuple[Any, Any]:
-    """Give two values that rows really have, a third and two thirds up: bounds hit rows exactly."""
+    """Return two values that rows really have, a third and two thirds up: bounds hit rows exactly."""
     values = values_of(rows, field)
     return values[len(values) // 3], values[-(-2 * (len(values) - 1) // 3)]
 
@@ -97,7 +97,7 @@ def test_a_repeated_filter_means_one_of(provider: httpx.Client, messages: list[R
 
 
 def numbered(params: Params, start: int = 0) -> Params:
-    """Give `name[]` as PHP's `http_build_query` writes it, `name[0]`, `name[1]`, counted from `start`."""
+    """Return `name[]` as PHP's `http_build_query` writes it, `name[0]`, `name[1]`, counted from `start`."""
     return [(name.replace("[]", f"[{number}]"), value) for number, (name, value) in enumerate(params, start)]
 
 

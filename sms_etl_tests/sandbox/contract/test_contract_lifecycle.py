@@ -29,7 +29,7 @@ Step = tuple[datetime, datetime, Row, Row]
 
 @pytest.fixture(scope="module")
 def history(moving: Handle, moving_provider: httpx.Client) -> list[Snapshot]:
-    """Give the whole account at its start and after each step of the clock."""
+    """Return the whole account at its start and after each step of the clock."""
     taken = [(moving.now(), by_uuid(read_all(moving_provider, "/sms")))]
     for step in STEPS:
         moving.advance(step)
@@ -39,7 +39,7 @@ def history(moving: Handle, moving_provider: httpx.Client) -> list[Snapshot]:
 
 @pytest.fixture(scope="module")
 def steps(history: list[Snapshot]) -> list[Step]:
-    """Give each message before and after each step, with the clock of both."""
+    """Return each message before and after each step, with the clock of both."""
     return [
         (earlier, later, row, after[uuid])
         for (earlier, before), (later, after) in pairwise(history)

@@ -1,0 +1,1 @@
+"""What a sandbox holds, and where it is kept."""

@@ -1,0 +1,1 @@
+"""2SMS's API: the token and the call that expires and deletes."""

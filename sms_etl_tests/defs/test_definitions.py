@@ -1,0 +1,222 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import dagster as dg
+import pytest
+import yaml
+
+from sms_etl.definitions import defs
+from sms_etl.defs.jobs import hourly, nightly
+from sms_etl.defs.relations import key_of, keys_of
+from sms_etl.defs.resources import WRITER_POOL
+from sms_etl.errors import ModelError
+from sms_etl.models.checks import checks
+from sms_etl.models.declared import Severity
+from sms_etl.models.project import load_project
+from sms_etl_tests.defs.instance import environment, packaged_instance
+
+ASSETS = {
+    "lox24/sms",
+    "lox24/bulks",
+    "ops/build_context",
+    "seeds/bulk_status_codes",
+    "seeds/cost_centres",
+    "seeds/countries",
+    "seeds/dlr_codes",
+    "seeds/status_codes",
+    "staging/stg_bulk",
+    "staging/stg_sms",
+    "staging/stg_sms_change",
+    "intermediate/int_coverage",
+    "intermediate/int_sms_settled",
+    "intermediate/int_status",
+    "marts/dim_country",
+    "marts/dim_status",
+    "marts/fct_bulk",
+    "marts/fct_sms",
+    "marts/cost_daily",
+    "marts/cost_monthly",
+    "marts/coverage_daily",
+    "marts/coverage_monthly",
+    "marts/coverage_spans",
+    "marts/data_status",
+    "marts/delivery_daily",
+    "marts/quarantined_rows",
+    "published",
+}
+GRAPH = defs.resolve_asset_graph()
+
+
+def parents(asset: str) -> set[str]:
+    return {key.to_user_string() for key in GRAPH.get(dg.AssetKey(asset.split("/"))).parent_keys}
+
+
+def test_definitions_load_without_any_setting_and_write_nothing(tmp_path: Path) -> None:
+    loads = "from sms_etl.definitions import defs; print(len(list(defs.resolve_all_asset_keys())))"
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", loads],
+        cwd=tmp_path,
+        env={"HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (done.returncode, done.stdout.strip(), done.stderr) == (0, str(len(ASSETS)), "")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_these_are_the_assets() -> None:
+    assert {key.to_user_string() for key in GRAPH.get_all_asset_keys()} == ASSETS
+
+
+def test_no_asset_comes_from_outside() -> None:
+    """A misspelt dependency would be one, and Dagster would not complain."""
+    assert {key.to_user_string() for key in GRAPH.external_asset_keys} == set()
+
+
+def test_every_sql_model_and_seed_is_an_asset() -> None:
+    project = load_project()
+    assert {name.replace(".", "/") for name in [*project.models, *project.seeds]} <= ASSETS
+
+
+@pytest.mark.parametrize(
+    ("asset", "reads"),
+    [
+        ("lox24/sms", set()),
+        ("ops/build_context", {"lox24/sms", "lox24/bulks"}),
+        ("seeds/countries", set()),
+        ("staging/stg_sms", {"lox24/sms"}),
+        ("staging/stg_sms_change", {"lox24/sms"}),
+        ("staging/stg_bulk", {"lox24/bulks"}),
+        ("marts/dim_country", {"seeds/countries", "staging/stg_sms"}),
+        ("marts/cost_daily", {"marts/fct_sms"}),
+        ("intermediate/int_coverage", {"lox24/sms"}),
+        ("marts/coverage_monthly", {"marts/coverage_daily"}),
+        ("marts/coverage_spans", {"intermediate/int_coverage"}),
+        ("marts/quarantined_rows", {"lox24/sms"}),
+        (
+            "marts/data_status",
+            {"lox24/sms", "ops/build_context", "marts/delivery_daily", "marts/quarantined_rows"},
+        ),
+        ("published", {asset for asset in ASSETS if asset.startswith("marts/")}),
+    ],
+)
+def test_an_asset_depends_on_what_its_sql_reads(asset: str, reads: set[str]) -> None:
+    assert parents(asset) == reads
+
+
+def test_what_no_asset_makes_is_refused_instead_of_taken_for_external() -> None:
+    with pytest.raises(ModelError, match=r"no Dagster asset writes raw\.sms_changes"):
+        key_of("raw.sms_changes")
+
+
+def test_the_catalogue_of_the_database_is_no_dependency() -> None:
+    assert keys_of(["information_schema.columns", "raw.bulk"]) == [dg.AssetKey(["lox24", "bulks"])]
+
+
+def test_assets_are_grouped_by_folder() -> None:
+    groups = {key.to_user_string(): GRAPH.get(key).group_name for key in GRAPH.get_all_asset_keys()}
+    assert groups == {asset: asset.partition("/")[0] for asset in ASSETS}
+
+
+def test_a_model_tells_its_columns_its_sql_its_grain_and_its_owner() -> None:
+    node = GRAPH.get(dg.AssetKey(["marts", "fct_sms"]))
+    columns = {column.name: column for column in node.metadata["dagster/column_schema"].columns}
+    assert columns["price"].type == "decimal(18,6)"
+    assert "net of VAT" in (columns["price"].description or "")
+    assert columns["uuid"].constraints.unique
+    assert not columns["currency"].constraints.nullable
+    assert node.metadata["grain"] == "uuid"
+    assert "select" in node.metadata["sql"].md_str
+    assert node.owners == ["team:messaging"]
+    assert node.kinds == {"duckdb", "sql", "table"}
+    assert "One row a message" in (node.description or "")
+
+
+def test_a_column_can_be_followed_back_to_the_provider() -> None:
+    def made_from(asset: str, column: str) -> set[tuple[str, str]]:
+        lineage = GRAPH.get(dg.AssetKey(asset.split("/"))).metadata["dagster/column_lineage"]
+        return {(dep.asset_key.to_user_string(), dep.column_name) for dep in lineage.deps_by_column[column]}
+
+    assert ("marts/fct_sms", "price") in made_from("marts/cost_daily", "cost")
+    assert made_from("marts/fct_sms", "price") == {("staging/stg_sms", "price")}
+    assert made_from("staging/stg_sms", "price") == {("lox24/sms", "price")}
+
+
+def test_every_test_of_the_models_is_a_check_that_blocks_if_it_is_an_error() -> None:
+    expected = {
+        (check.model.replace(".", "/"), check.test): check.severity is Severity.ERROR
+        for check in checks(load_project())
+    }
+    found = {
+        (key.asset_key.to_user_string(), key.name): GRAPH.get_check_spec(key).blocking
+        for key in GRAPH.asset_check_keys
+    }
+    assert found == {
+        **expected,
+        ("lox24/sms", "nothing_quarantined"): False,
+        ("lox24/sms", "no_new_fields"): False,
+        ("lox24/bulks", "bulks_agree_with_their_messages"): False,
+        ("lox24/bulks", "bulks_could_be_read"): False,
+    }
+    assert found["marts/cost_monthly", "money_reconciles"]
+    assert not found["marts/dim_status", "unknown_codes"]
+
+
+JOBS = ["sms_pipeline", "sms_reconcile"]
+
+
+def test_these_are_the_jobs() -> None:
+    assert sorted(job.name for job in defs.resolve_all_job_defs() if not job.name.startswith("__")) == JOBS
+
+
+@pytest.mark.parametrize("name", JOBS)
+def test_each_job_materialises_everything_in_one_process(name: str) -> None:
+    job = defs.resolve_job_def(name)
+    assert job.asset_layer.executable_asset_keys == GRAPH.executable_asset_keys
+    assert job.executor_def is dg.in_process_executor
+
+
+def test_these_are_the_schedules_and_each_waits_until_it_is_started() -> None:
+    schedules = [defs.resolve_schedule_def(schedule.name) for schedule in defs.schedules or []]
+    assert {(schedule.name, schedule.job_name, schedule.cron_schedule) for schedule in schedules} == {
+        ("sms_pipeline_hourly", "sms_pipeline", "0 * * * *"),
+        ("sms_reconcile_nightly", "sms_reconcile", "30 3 * * *"),
+    }
+    assert {schedule.default_status for schedule in schedules} == {dg.DefaultScheduleStatus.STOPPED}
+
+
+@pytest.mark.parametrize(
+    ("values", "zone"),
+    [
+        ({}, "Europe/Berlin"),
+        ({"TIMEZONE": "America/New_York"}, "America/New_York"),
+        ({"TIMEZONE": "nowhere"}, "Europe/Berlin"),
+    ],
+)
+def test_the_schedules_keep_the_time_zone_of_the_settings(
+    values: dict[str, str], zone: str, tmp_path: Path
+) -> None:
+    with environment(tmp_path, **values):
+        assert (hourly().execution_timezone, nightly().execution_timezone) == (zone, zone)
+
+
+@pytest.mark.parametrize("name", JOBS)
+def test_all_steps_share_the_place_of_the_one_writer(name: str) -> None:
+    job = defs.resolve_job_def(name)
+    assert {node.definition.pool for node in job.graph.nodes} == {WRITER_POOL}  # type: ignore[attr-defined]  # all nodes here are ops
+
+
+def test_the_packaged_instance_lets_one_run_write_and_sends_no_telemetry(bare_environment: Path) -> None:
+    with packaged_instance(bare_environment / "home") as instance:
+        pools = instance.get_concurrency_config().pool_config
+        assert (pools.default_pool_limit, str(pools.pool_granularity)) == (1, "PoolGranularity.RUN")
+        assert not instance.telemetry_enabled
+
+
+def test_the_workspace_of_a_checkout_loads_these_definitions() -> None:
+    root = Path(__file__).parents[2]
+    workspace = yaml.safe_load((root / "workspace.yaml").read_text())
+    assert workspace == {"load_from": [{"python_module": "sms_etl.definitions"}]}
