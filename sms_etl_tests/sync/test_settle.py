@@ -200,3 +200,61 @@ def test_nothing_open_costs_nothing(transaction: Transaction) -> None:
     assert due(transaction, CREATED) == []
     plan = plan_settlement([], page_size=100, batch=50)
     assert (plan.spans, plan.uuids, plan.requests, plan.requests_by_uuid) == ((), (), 0, 0)
+
+
+def neighbours(first_rank: int, first_second: int, count: int, *, apart: int = 1) -> list[OpenMessage]:
+    """Return open messages a second and so many ranks apart from each other."""
+    return [
+        OpenMessage(f"{first_rank + number * apart}", first_second + number, first_rank + number * apart)
+        for number in range(count)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("begins", "spans"),
+    [
+        (19, (Span(0, 38),)),
+        (20, (Span(0, 39),)),
+        (21, (Span(0, 19), Span(21, 40))),
+        (22, (Span(0, 19), Span(22, 41))),
+    ],
+)
+def test_spans_that_touch_are_read_as_one(begins: int, spans: tuple[Span, ...]) -> None:
+    sparse = [OpenMessage(f"{rank}", 19, rank) for rank in (20, 40, 60, 80)]
+    messages = [*neighbours(0, 0, 20), *sparse, *neighbours(81, begins, 20)]
+    plan = plan_settlement(messages, page_size=10, batch=4)
+    assert plan.spans == spans
+    assert plan.uuids == ("20", "40", "60", "80")
+    assert (plan.requests, plan.requests_by_uuid) == (3 + 1 + 3, 11)
+
+
+def test_three_spans_stay_three() -> None:
+    sparse = [
+        [OpenMessage(f"{first + 20 * number}", 0, first + 20 * number) for number in range(4)]
+        for first in (20, 120)
+    ]
+    messages = [
+        *neighbours(0, 0, 20),
+        *sparse[0],
+        *neighbours(90, 100, 20),
+        *sparse[1],
+        *neighbours(190, 120, 20),
+    ]
+    plan = plan_settlement(messages, page_size=10, batch=4)
+    assert plan.spans == (Span(0, 19), Span(100, 139))
+
+
+@pytest.mark.parametrize(("apart", "uuids"), [(2, ()), (3, ("20", "23", "26", "29"))])
+def test_a_batch_that_fills_the_pages_of_its_uuids_is_sparse(apart: int, uuids: tuple[str, ...]) -> None:
+    messages = [*neighbours(0, 0, 20), *neighbours(20, 20, 4, apart=apart)]
+    assert plan_settlement(messages, page_size=10, batch=4).uuids == uuids
+
+
+def test_a_window_that_costs_as_much_as_the_uuids_is_not_read() -> None:
+    plan = plan_settlement(neighbours(0, 0, 12), page_size=10, batch=4)
+    assert (plan.spans, plan.requests, len(plan.uuids)) == ((), 3, 12)
+
+
+def test_with_a_row_a_page_each_uuid_costs_a_page() -> None:
+    plan = plan_settlement(neighbours(0, 0, 3, apart=9), page_size=1, batch=50)
+    assert (plan.requests, plan.requests_by_uuid, len(plan.uuids)) == (3, 3, 3)
