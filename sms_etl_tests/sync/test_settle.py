@@ -244,10 +244,15 @@ def test_three_spans_stay_three() -> None:
     assert plan.spans == (Span(0, 19), Span(100, 139))
 
 
-@pytest.mark.parametrize(("apart", "uuids"), [(2, ()), (3, ("20", "23", "26", "29"))])
-def test_a_batch_that_fills_the_pages_of_its_uuids_is_sparse(apart: int, uuids: tuple[str, ...]) -> None:
-    messages = [*neighbours(0, 0, 20), *neighbours(20, 20, 4, apart=apart)]
-    assert plan_settlement(messages, page_size=10, batch=4).uuids == uuids
+@pytest.mark.parametrize(("last", "uuids"), [(28, ()), (29, ("20", "22", "25", "29"))])
+def test_a_batch_that_fills_the_pages_of_its_uuids_is_sparse(last: int, uuids: tuple[str, ...]) -> None:
+    batch = [OpenMessage(f"{rank}", rank, rank) for rank in (20, 22, 25, last)]
+    assert plan_settlement([*neighbours(0, 0, 20), *batch], page_size=10, batch=4).uuids == uuids
+
+
+@pytest.mark.parametrize(("count", "requests"), [(20, 3), (21, 4)])
+def test_a_window_costs_its_pages_and_one_more(count: int, requests: int) -> None:
+    assert plan_settlement(neighbours(0, 0, count), page_size=10, batch=4).requests == requests
 
 
 def test_a_window_that_costs_as_much_as_the_uuids_is_not_read() -> None:
