@@ -59,7 +59,7 @@ def plan_settlement(messages: Sequence[OpenMessage], *, page_size: int, batch: i
 
     Args:
         messages: Sorted by rank.
-        page_size: Rows on a page of the provider.
+        page_size: Rows on a page of the provider, at least 1.
         batch: Most uuids in one request.
     """
     spans: list[Span] = []
@@ -87,13 +87,13 @@ def _is_dense(batch: Sequence[OpenMessage], page_size: int) -> bool:
 
 
 def _pages(rows: int, page_size: int) -> int:
-    return -(-rows // max(page_size, 1))
+    return -(-rows // page_size)
 
 
 def _extend(spans: list[Span], span: Span) -> None:
-    """Add a span, joined with the last one where they touch."""
+    """Add a span that ends no earlier than the last one, joined with it where they touch."""
     if spans and span.since <= spans[-1].until + 1:
-        spans[-1] = Span(spans[-1].since, max(spans[-1].until, span.until))
+        spans[-1] = Span(spans[-1].since, span.until)
     else:
         spans.append(span)
 

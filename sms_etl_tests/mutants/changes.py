@@ -47,8 +47,15 @@ def changes_of(source: str) -> Iterator[Change]:
     """Yield every change to a module, in the order of its lines."""
     tree = ast.parse(source)
     nodes = list(ast.walk(tree))
+    # How a class is made (frozen, with slots) is held by mypy.
+    decorating = {
+        id(each) for node in nodes for decorator in _decorators(node) for each in ast.walk(decorator)
+    }
     found = [
-        (number, variant) for number, node in enumerate(nodes) for variant in range(len(_variants(node)))
+        (number, variant)
+        for number, node in enumerate(nodes)
+        if id(node) not in decorating
+        for variant in range(len(_variants(node)))
     ]
     found.sort(key=lambda each: getattr(nodes[each[0]], "lineno", 0))
     for number, variant in found:
@@ -58,6 +65,10 @@ def changes_of(source: str) -> Iterator[Change]:
         line, before = getattr(node, "lineno", 0), _told(statement)
         _variants(node)[variant]()
         yield Change(line, before, _told(statement), ast.fix_missing_locations(changed))
+
+
+def _decorators(node: ast.AST) -> list[ast.expr]:
+    return node.decorator_list if isinstance(node, ast.ClassDef | ast.FunctionDef) else []
 
 
 def _variants(node: ast.AST) -> list[Callable[[], None]]:  # noqa: PLR0911 - one a kind of node

@@ -117,6 +117,13 @@ def test_what_a_clock_that_ran_ahead_saw_is_due(
         ({"status_code": 100, "dlr_code": 1}, False),
         ({"status_code": 208, "dlr_code": 0}, False),
         ({"status_code": 208, "dlr_code": None}, False),
+        *(({"status_code": code, "dlr_code": 0}, False) for code in (400, 410, 2000, 3000, 5000, 6000)),
+        ({"status_code": 100, "dlr_code": 8}, False),
+        ({"status_code": 100, "dlr_code": 16}, False),
+        ({"status_code": 100, "dlr_code": 2}, True),
+        ({"status_code": 100, "dlr_code": 3}, True),
+        ({"status_code": 777, "dlr_code": 1}, True),
+        ({"status_code": None, "dlr_code": 1}, True),
         ({"status_code": 0, "dlr_code": 1}, True),
         ({"status_code": 100, "dlr_code": 4}, True),
         ({"status_code": None, "dlr_code": None}, True),
@@ -193,3 +200,66 @@ def test_nothing_open_costs_nothing(transaction: Transaction) -> None:
     assert due(transaction, CREATED) == []
     plan = plan_settlement([], page_size=100, batch=50)
     assert (plan.spans, plan.uuids, plan.requests, plan.requests_by_uuid) == ((), (), 0, 0)
+
+
+def neighbours(first_rank: int, first_second: int, count: int, *, apart: int = 1) -> list[OpenMessage]:
+    """Return open messages a second and so many ranks apart from each other."""
+    return [
+        OpenMessage(f"{first_rank + number * apart}", first_second + number, first_rank + number * apart)
+        for number in range(count)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("begins", "spans"),
+    [
+        (19, (Span(0, 38),)),
+        (20, (Span(0, 39),)),
+        (21, (Span(0, 19), Span(21, 40))),
+        (22, (Span(0, 19), Span(22, 41))),
+    ],
+)
+def test_spans_that_touch_are_read_as_one(begins: int, spans: tuple[Span, ...]) -> None:
+    sparse = [OpenMessage(f"{rank}", 19, rank) for rank in (20, 40, 60, 80)]
+    messages = [*neighbours(0, 0, 20), *sparse, *neighbours(81, begins, 20)]
+    plan = plan_settlement(messages, page_size=10, batch=4)
+    assert plan.spans == spans
+    assert plan.uuids == ("20", "40", "60", "80")
+    assert (plan.requests, plan.requests_by_uuid) == (3 + 1 + 3, 11)
+
+
+def test_three_spans_stay_three() -> None:
+    sparse = [
+        [OpenMessage(f"{first + 20 * number}", 0, first + 20 * number) for number in range(4)]
+        for first in (20, 120)
+    ]
+    messages = [
+        *neighbours(0, 0, 20),
+        *sparse[0],
+        *neighbours(90, 100, 20),
+        *sparse[1],
+        *neighbours(190, 120, 20),
+    ]
+    plan = plan_settlement(messages, page_size=10, batch=4)
+    assert plan.spans == (Span(0, 19), Span(100, 139))
+
+
+@pytest.mark.parametrize(("last", "uuids"), [(28, ()), (29, ("20", "22", "25", "29"))])
+def test_a_batch_that_fills_the_pages_of_its_uuids_is_sparse(last: int, uuids: tuple[str, ...]) -> None:
+    batch = [OpenMessage(f"{rank}", rank, rank) for rank in (20, 22, 25, last)]
+    assert plan_settlement([*neighbours(0, 0, 20), *batch], page_size=10, batch=4).uuids == uuids
+
+
+@pytest.mark.parametrize(("count", "requests"), [(20, 3), (21, 4)])
+def test_a_window_costs_its_pages_and_one_more(count: int, requests: int) -> None:
+    assert plan_settlement(neighbours(0, 0, count), page_size=10, batch=4).requests == requests
+
+
+def test_a_window_that_costs_as_much_as_the_uuids_is_not_read() -> None:
+    plan = plan_settlement(neighbours(0, 0, 12), page_size=10, batch=4)
+    assert (plan.spans, plan.requests, len(plan.uuids)) == ((), 3, 12)
+
+
+def test_with_a_row_a_page_each_uuid_costs_a_page() -> None:
+    plan = plan_settlement(neighbours(0, 0, 3, apart=9), page_size=1, batch=50)
+    assert (plan.requests, plan.requests_by_uuid, len(plan.uuids)) == (3, 3, 3)

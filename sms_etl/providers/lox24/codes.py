@@ -1,6 +1,6 @@
-"""The status codes of LOX24 that decide what is asked again. What they mean to people is in the seeds.
+"""The status codes of LOX24 that decide what is re-fetched. What they mean is in the seeds, which agree.
 
-Source: LOX24's API reference. A code that is not listed here is not final: it is asked again until it
+Source: LOX24's API reference. A code that is not listed here is not final: its message is re-fetched until it
 ages out.
 """
 
@@ -16,11 +16,6 @@ _CURRENCY = re.compile("[A-Z]{3}")
 
 OPEN_BULK_CODES = frozenset({0, 5})
 """New and in progress: their counts and costs still move."""
-
-
-def is_final(status_code: int | None, dlr_code: int | None) -> bool:
-    """Whether a message's status can no longer change."""
-    return status_code in FINAL_STATUS_CODES or (status_code == SENT and dlr_code in FINAL_DLR_CODES)
 
 
 def is_currency(text: str) -> bool:

@@ -7,7 +7,6 @@ import pytest
 
 from sms_etl.errors import BadAnswer
 from sms_etl.providers.lox24.client import Answer
-from sms_etl.providers.lox24.codes import is_final
 from sms_etl.providers.lox24.paging import read_page, uuids_query, window_query
 from sms_etl.providers.lox24.records import BadRowError, read_sms
 from sms_etl_tests.providers.lox24.rows import HIDDEN
@@ -100,29 +99,3 @@ def test_a_page_that_is_no_json_is_refused_without_quoting_it(row: bytes) -> Non
 
 def test_rows_are_not_copied_into_python_objects() -> None:
     assert all(isinstance(row, msgspec.Raw) for row in read_page(answer(listing())).rows)
-
-
-@pytest.mark.parametrize(
-    ("status_code", "dlr_code", "final"),
-    [
-        (0, 0, False),
-        (0, 1, False),
-        (100, 0, False),
-        (100, 1, True),
-        (100, 2, False),
-        (100, 4, False),
-        (100, 8, True),
-        (100, 16, True),
-        (100, 3, False),
-        (100, None, False),
-        (None, None, False),
-        (None, 1, False),
-        (777, 1, False),
-        *((code, 0, True) for code in (208, 400, 410, 2000, 3000, 5000, 6000)),
-        (208, None, True),
-    ],
-)
-def test_a_status_is_final_as_the_providers_tables_say(
-    status_code: int | None, dlr_code: int | None, final: bool
-) -> None:
-    assert is_final(status_code, dlr_code) is final
