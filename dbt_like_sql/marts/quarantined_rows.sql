@@ -1,4 +1,5 @@
--- One row a row or a landed file that could not be loaded, without what it holds. A view: it speaks of the file it is in.
+-- One row a row or a landed file that could not be loaded, without what it holds. A view: it speaks of
+-- the file it is in.
 with quarantine as (
     select * from ops.quarantine
 ),
