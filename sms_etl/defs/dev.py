@@ -22,5 +22,5 @@ def _open_guarded(command: Sequence[str], **options: Any) -> "subprocess.Popen[A
 
 
 if __name__ == "__main__":
-    dev.open_ipc_subprocess = _open_guarded  # type: ignore[attr-defined, assignment]
+    dev.open_ipc_subprocess = _open_guarded  # type: ignore[attr-defined, assignment]  # what the command starts servers by
     dev.dev_command(sys.argv[1:], prog_name="dagster dev")

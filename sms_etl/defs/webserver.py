@@ -26,4 +26,4 @@ class GuardedWebserver(DagsterWebserver[IWorkspaceProcessContext[Any], BaseWorks
 
 if __name__ == "__main__":
     dagster_webserver.app.DagsterWebserver = GuardedWebserver  # type: ignore[attr-defined, assignment] # what the command makes
-    main()  # type: ignore[no-untyped-call]
+    main()  # type: ignore[no-untyped-call]  # Dagster leaves it without annotations

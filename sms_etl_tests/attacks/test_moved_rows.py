@@ -10,7 +10,6 @@ from sms_etl.clock import to_unix
 from sms_etl_tests.attacks.attack import DONE, Attack
 from sms_etl_tests.attacks.form import IS_FULL
 from sms_etl_tests.attacks.good_rows import NOW, bulks, later, messages
-from sms_etl_tests.attacks.not_yet import NOT_YET
 from sms_etl_tests.attacks.stand_in import Planted, running_stand_in
 
 FEW = 60
@@ -74,10 +73,7 @@ MOVES = (
 
 @pytest.mark.parametrize(
     "case",
-    [
-        pytest.param(case, id=case.name, marks=pytest.mark.xfail(strict=True) if case.name in NOT_YET else ())
-        for case in (MOVES if IS_FULL else MOVES[::4])
-    ],
+    [pytest.param(case, id=case.name) for case in (MOVES if IS_FULL else MOVES[::4])],
 )
 def test_a_row_that_moves_in_time_is_one_row_at_its_new_time(case: MoveCase, tmp_path: Path) -> None:
     planted = messages(FEW)

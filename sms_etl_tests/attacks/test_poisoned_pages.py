@@ -8,7 +8,6 @@ import pytest
 from sms_etl_tests.attacks.attack import DONE, NEEDS_ATTENTION, REFUSED, Attack
 from sms_etl_tests.attacks.form import IS_FULL, MANY
 from sms_etl_tests.attacks.good_rows import NOW, bulks, later, messages
-from sms_etl_tests.attacks.not_yet import NOT_YET
 from sms_etl_tests.attacks.poisoned_pages import PAGES, PERSONAL, STRANGER, PageCase, poison
 from sms_etl_tests.attacks.stand_in import MOST_REQUESTS, running_stand_in
 
@@ -61,10 +60,7 @@ def assert_nobody_repeats(output: str, data_dir: Path) -> None:
 
 def cases(rows: int) -> list[object]:
     chosen = PAGES if IS_FULL else PAGES[rows % _A_SAMPLE_TAKES_EVERY :: _A_SAMPLE_TAKES_EVERY]
-    return [
-        pytest.param(case, id=case.name, marks=pytest.mark.xfail(strict=True) if case.name in NOT_YET else ())
-        for case in chosen
-    ]
+    return [pytest.param(case, id=case.name) for case in chosen]
 
 
 @pytest.mark.parametrize("case", cases(FEW))

@@ -12,7 +12,6 @@ from sms_etl.clock import to_unix
 from sms_etl_tests.attacks.attack import DONE, NEEDS_ATTENTION, Attack, Synced, quoted
 from sms_etl_tests.attacks.form import EVERY, IS_FULL, MANY
 from sms_etl_tests.attacks.good_rows import bulks, later, messages
-from sms_etl_tests.attacks.not_yet import NOT_YET
 from sms_etl_tests.attacks.poisoned_rows import ROWS, Fate, RowCase
 from sms_etl_tests.attacks.stand_in import Planted, Row, running_stand_in
 
@@ -26,21 +25,14 @@ EXPECTED_TO_WAIT = {
     (Fate.EITHER, "/bulks"): range(3),
 }
 """How many rows wait for somebody, by what is to become of the one that is poisoned."""
-TOGETHER = tuple(case for case in ROWS if not case.is_alone and case.name not in NOT_YET)
-BY_THEMSELVES = tuple(
-    case for number, case in enumerate(ROWS) if case.is_alone or case.name in NOT_YET or number % EVERY == 0
-)
+TOGETHER = tuple(case for case in ROWS if not case.is_alone)
+BY_THEMSELVES = tuple(case for number, case in enumerate(ROWS) if case.is_alone or number % EVERY == 0)
 
 
-def stream_of(cases: Sequence[RowCase]) -> pytest.MarkDecorator:
+def each_of(cases: Sequence[RowCase]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize(
         "case",
-        [
-            pytest.param(
-                case, id=case.name, marks=pytest.mark.xfail(strict=True) if case.name in NOT_YET else ()
-            )
-            for case in cases
-        ],
+        [pytest.param(case, id=case.name) for case in cases],
     )
 
 
@@ -119,7 +111,7 @@ def assert_exit_code(evidence: Evidence) -> None:
     assert build is None or (evidence.synced.told["published"] and not build["failed_tests"]), build
 
 
-@stream_of(BY_THEMSELVES)
+@each_of(BY_THEMSELVES)
 def test_a_poisoned_row_stops_no_other_and_nothing_of_it_is_left_once_the_provider_is_healthy(
     case: RowCase, tmp_path: Path
 ) -> None:
@@ -190,6 +182,3 @@ def assert_rows_without_names_are_not_quoted(found: Evidence, rows: dict[str, Pl
 
 def test_the_table_is_as_large_as_it_is_meant_to_be() -> None:
     assert len({case.name for case in ROWS}) == len(ROWS) >= 120
-    assert {name for name in NOT_YET if not name.startswith(("page", "scan", "unplanted", "moved"))} <= {
-        c.name for c in ROWS
-    }

@@ -8,13 +8,12 @@ from pathlib import Path
 from sms_etl_tests.attacks.attack import DONE, NEEDS_ATTENTION, REFUSED, Attack, environment
 from sms_etl_tests.attacks.form import IS_FULL
 from sms_etl_tests.attacks.good_rows import bulks, later, messages
-from sms_etl_tests.attacks.not_yet import NOT_YET
 from sms_etl_tests.attacks.poisoned_rows import ROWS, Fate
 from sms_etl_tests.attacks.stand_in import StandIn, running_stand_in
 from sms_etl_tests.providers.lox24.server import Reply
 
 FEW = 60
-BAD = [case for case in ROWS if case.fate is Fate.BAD and not case.is_alone and case.name not in NOT_YET]
+BAD = [case for case in ROWS if case.fate is Fate.BAD and not case.is_alone]
 SOME = [case for case in BAD if case.path == "/sms"][:: 8 if IS_FULL else 30]
 
 

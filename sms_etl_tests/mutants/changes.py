@@ -113,7 +113,7 @@ def _removals(body: list[ast.stmt]) -> list[Callable[[], None]]:
         return False
 
     places = (place for place, statement in enumerate(body) if is_done(statement))
-    return [lambda place=place: remove(place) for place in places]  # type: ignore[misc]
+    return [lambda place=place: remove(place) for place in places]  # type: ignore[misc]  # a default binds the place
 
 
 def _statement_around(tree: ast.Module, node: ast.AST) -> ast.AST:

@@ -115,8 +115,11 @@ def test_months_run_from_the_first_message_to_the_build_without_a_hole(rows: Row
     rows.build()
     months = rows.select("select business_month, is_complete from marts.coverage_monthly order by all")
     assert [(month.month, complete) for month, complete in months] == [
-        (11, False), (12, False), (1, False), (2, False)
-    ]  # fmt: skip
+        (11, False),
+        (12, False),
+        (1, False),
+        (2, False),
+    ]
 
 
 def test_a_message_beyond_the_builds_clock_has_its_month_too(rows: Rows) -> None:

@@ -21,9 +21,7 @@ def test_delivery_counts_every_status_once(rows: Rows) -> None:
     rows.build()
     (day,) = dicts(rows, "select * from marts.delivery_daily")
     counts = {name: day[name] for name in ("messages", "parts", "delivered", "failed", "expired", "rejected")}
-    assert counts == {
-        "messages": 9, "parts": 18, "delivered": 2, "failed": 1, "expired": 1, "rejected": 1
-    }  # fmt: skip
+    assert counts == {"messages": 9, "parts": 18, "delivered": 2, "failed": 1, "expired": 1, "rejected": 1}
     assert (day["cancelled"], day["open"], day["aged_out"]) == (1, 3, 0)
     assert day["delivery_rate"] == Decimal("0.333333")  # 2 of 6 final ones
     assert day["share_settled"] == Decimal("0.666667")  # 6 of 9

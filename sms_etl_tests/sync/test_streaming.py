@@ -1,4 +1,4 @@
-"""Steps that run prefetch of each other: in order, bounded, and with their errors."""
+"""Steps that run ahead of each other: in order, bounded, and with their errors."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -25,10 +25,30 @@ VOICE_SERVICES = frozenset({"text2speech", "text2speech_ssml"})
 SERVICES = VOICE_SERVICES | {"direct", "economy", "pro"}
 BULK_NEW, BULK_IN_PROGRESS, BULK_DONE, BULK_CANCELLED = 0, 5, 10, 15
 BULK_STATUS = frozenset({BULK_NEW, BULK_IN_PROGRESS, BULK_DONE, BULK_CANCELLED, 20, 201})
-VOICE_LANGS = frozenset({
-    "EN", "DE", "FR", "IT", "ES", "PL", "NL", "RO", "PT", "CS",
-    "HU", "SV", "DA", "FI", "SK", "HR", "TR", "RU", "BG", "UK",
-})  # fmt: skip
+VOICE_LANGS = frozenset(
+    [
+        "EN",
+        "DE",
+        "FR",
+        "IT",
+        "ES",
+        "PL",
+        "NL",
+        "RO",
+        "PT",
+        "CS",
+        "HU",
+        "SV",
+        "DA",
+        "FI",
+        "SK",
+        "HR",
+        "TR",
+        "RU",
+        "BG",
+        "UK",
+    ]
+)
 REQUEST_ID = r"[A-Za-z0-9]{32}"
 CALENDAR = range(1_000_000_000, 10_000_000_000)
 """Unix seconds, not milliseconds: the years 2001 to 2286."""

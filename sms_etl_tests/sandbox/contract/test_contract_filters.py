@@ -25,8 +25,14 @@ SMS_RANGES = ("created_at", "gateway_sent_at", "delivery_at", "chars_count", "pa
 SMS_PARTIAL = ("text", "sender_id", "phone", "ip")
 BULK_EXACT = ("uuid", "status_code", "key_id", "source")
 BULK_RANGES = (
-    "status_code", "created_at", "delivery_at", "processed_at", "msg_total_count", "source", "key_id",
-)  # fmt: skip
+    "status_code",
+    "created_at",
+    "delivery_at",
+    "processed_at",
+    "msg_total_count",
+    "source",
+    "key_id",
+)
 RANGE_FORMS: dict[str, Callable[[Any, Any, Any], bool]] = {
     "lt": lambda value, low, high: value < high,
     "lte": lambda value, low, high: value <= high,
