@@ -28,7 +28,7 @@ from sms_etl.pii.key import find_key, fingerprint
 from sms_etl.pii.policy import CODE_COLUMNS, DEFAULT_TREATMENTS, Pii, PiiPolicy
 from sms_etl.pii.redaction import is_shape, shapes_of
 from sms_etl.pii.state import HeldPii, check_key, held_pii, is_unapplied, write_pii
-from sms_etl.providers.lox24.records import describe_bad_row
+from sms_etl.providers.lox24.bad_rows import describe_bad_row
 from sms_etl.sync.landing.files import STAGED_SUFFIX, remove_unfinished
 from sms_etl.sync.lock import only_one
 from sms_etl.warehouse.backup import back_up

@@ -4,32 +4,29 @@ Rows are lenient in what may be missing (only `uuid` and `created_at` must be th
 stops sending becomes null) and strict in what is there: a wrong type is a reason, never a guess.
 """
 
-import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
-from typing import Annotated, Any, NamedTuple, TypeVar, get_type_hints
+from typing import Annotated, NamedTuple, TypeVar
 
 import msgspec
 
-from sms_etl.clock import as_utc, from_unix
+from sms_etl.clock import from_unix
 from sms_etl.pii.phone_numbers import NotAPhoneNumberError
 from sms_etl.pii.policy import CODE_COLUMNS, DEFAULT_TREATMENTS, Pii
-from sms_etl.pii.redaction import WITHHELD, is_code, is_plain_name, is_shape, shape_of, shapes_of
+from sms_etl.pii.redaction import shapes_of
 
 _LATEST_SECOND = 253_402_300_799  # the last second of the year 9999
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _COUNTRY = re.compile("[A-Za-z]{2}")
-_MONEY_DIGITS = Decimal(10) ** 12  # DECIMAL(18,6) holds twelve digits before the point
-_TEXT_AMOUNT = Decimal(10) ** 5
+MONEY_LIMIT = Decimal(10) ** 12  # DECIMAL(18,6) holds twelve digits before the point
 _MICRO = Decimal("0.000001")
 _NOISE = Decimal("1e-9")
 """An amount so close to one with six decimals is that one, written by way of a binary float: 0.21 becomes
 0.21000000000000002 there. A float carries sixteen digits, so noise stays below this up to a million."""
-_AMOUNT = re.compile(r'"?-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?"?')
+AMOUNT = re.compile(r'"?-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?"?')
 
 Seconds = Annotated[int, msgspec.Meta(ge=0, le=_LATEST_SECOND)]
 CreatedSeconds = Annotated[int, msgspec.Meta(gt=0, le=_LATEST_SECOND)]
@@ -128,6 +125,7 @@ _TREATED_OF_BULKS = (*CODE_COLUMNS, "ip")
 
 _SMS_FIELDS = frozenset(SmsRow.__struct_fields__) | _IGNORED
 _BULK_FIELDS = frozenset(BulkRow.__struct_fields__) | _IGNORED_IN_BULKS
+KNOWN_FIELDS = _SMS_FIELDS | _BULK_FIELDS
 
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What decoding raises; RecursionError for a row nested some thousand levels deep."""
@@ -137,7 +135,7 @@ _decode_bulk = msgspec.json.Decoder(BulkRow).decode
 _decode_documented = msgspec.json.Decoder(DocumentedSms).decode
 _decode_all_documented = msgspec.json.Decoder(list[DocumentedSms]).decode
 _decode_keys = msgspec.json.Decoder(Keys).decode
-_decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+fields_of = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 _T = TypeVar("_T")
 Value = str | int | bool | Decimal | datetime | None
@@ -146,7 +144,7 @@ Fields = Mapping[str, Value]
 
 MOST_LEVELS = 100
 """Of brackets within a row: not every program that reads the warehouse can read what is nested deeper."""
-_UNREAD = "sms_etl:unread"
+UNREAD_MARK = "sms_etl:unread"
 _BRACKETS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[\]{}]', re.DOTALL)
 _PLAIN_NAME = re.compile(rb'"[A-Za-z_]{1,40}[0-9]?"')
 """What a field is called; anything else may be somebody's number or address."""
@@ -162,21 +160,6 @@ class Unread(StrEnum):
 
 class BadRowError(ValueError):
     """Why a row cannot be loaded; the text never holds a value of the row."""
-
-
-@dataclass(frozen=True, slots=True)
-class BadRow:
-    """A row that cannot be loaded, with what can be read of it."""
-
-    reason: str
-    uuid: str | None
-    """As the provider wrote it; may not be a uuid."""
-    price: str | None
-    """As the provider wrote it; None if it is nothing like an amount."""
-    raw: str | None
-    """The row's JSON; under `pseudonymise` with the type and length of what may be personal."""
-    created_at: datetime | None = None
-    """UTC without a zone; None if it is neither unix seconds nor an ISO text with its offset."""
 
 
 def read_sms(raw: bytes | msgspec.Raw, pii: Pii) -> Fields:
@@ -251,16 +234,18 @@ def unread_row(
         name.decode().strip('"'): length for name, length in unread.items() if _PLAIN_NAME.fullmatch(name)
     }
     mark = msgspec.json.encode({"why": why, "bytes": size, "fields": names})
-    fields = [*read.items(), (b'"%b"' % _UNREAD.encode(), mark)]
+    fields = [*read.items(), (b'"%b"' % UNREAD_MARK.encode(), mark)]
     return b"{%b}" % b",".join(b"%b:%b" % field for field in fields)
 
 
 def is_unread(raw: bytes | msgspec.Raw) -> bool:
     """Whether a row is a stand-in."""
-    return _UNREAD.encode() in bytes(raw)
+    return UNREAD_MARK.encode() in bytes(raw)
 
 
-class _UnreadMark(msgspec.Struct):
+class UnreadMark(msgspec.Struct):
+    """What a stand-in says of the row it stands for."""
+
     why: Unread
     fields: dict[str, int | None]
 
@@ -276,7 +261,7 @@ def _reason(raw: bytes | msgspec.Raw, exc: Exception) -> str:
 
 def _reason_unread(raw: bytes | msgspec.Raw) -> str:
     try:
-        mark = msgspec.json.decode(_decode_fields(raw).get(_UNREAD, b"null"), type=_UnreadMark)
+        mark = msgspec.json.decode(fields_of(raw).get(UNREAD_MARK, b"null"), type=UnreadMark)
     except UNREADABLE:
         return "Not JSON"
     match mark.why:
@@ -284,18 +269,8 @@ def _reason_unread(raw: bytes | msgspec.Raw) -> str:
             return "Too large for an answer of 16 MiB"
         case Unread.TOO_DEEP:
             return f"Nested deeper than {MOST_LEVELS} levels"
-    known = [name for name in mark.fields if name in _SMS_FIELDS | _BULK_FIELDS]
+    known = [name for name in mark.fields if name in KNOWN_FIELDS]
     return f"Not JSON - at `$.{known[0]}`" if known else "Not JSON"
-
-
-def _unread_fields(mark: msgspec.Raw | None) -> dict[str, Any]:
-    """Return the shapes of the fields of a stand-in that could not be read."""
-    try:
-        read = msgspec.json.decode(mark or b"null", type=_UnreadMark)
-    except UNREADABLE:
-        return {}
-    names = read.fields.items()
-    return {name: {"type": "unread", "length": size} for name, size in names if is_plain_name(name)}
 
 
 def decode_documented(rows: bytes) -> list[DocumentedSms] | None:
@@ -342,104 +317,9 @@ def keys_of(raw: bytes | msgspec.Raw) -> Keys:
 
 def _read_or_none(raw: bytes | msgspec.Raw, name: str, kind: type[_T]) -> _T | None:
     try:
-        return msgspec.json.decode(_decode_fields(raw).get(name, b"null"), type=kind)
+        return msgspec.json.decode(fields_of(raw).get(name, b"null"), type=kind)
     except UNREADABLE:
         return None
-
-
-def describe_bad_row(raw: bytes | msgspec.Raw, reason: str, pii: Pii) -> BadRow:
-    """Read of a bad row what can be read.
-
-    Under `pseudonymise` only known fields with a right value are kept, and of them those that are not
-    personal; of everything else the type and the length.
-    """
-    try:
-        fields = _decode_fields(raw)
-    except UNREADABLE:
-        kept = bytes(raw).decode(errors="replace") if pii.is_kept else json.dumps(shape_of(raw))
-        return BadRow(reason, None, None, kept)
-    uuid, price = fields.get("uuid"), fields.get("price", fields.get("msg_total_cost"))
-    created_at, amount = _moment_of(fields.get("created_at")), _amount_text_of(price)
-    if pii.is_kept:
-        return BadRow(reason, _text_of(uuid), amount, _json_of(fields), created_at)
-    unread = _unread_fields(fields.pop(_UNREAD, None))
-    harmless = {name: value for name, value in fields.items() if _is_harmless(name, value)}
-    shapes = {name: value for name, value in fields.items() if _is_redacted(name, value)}
-    others = {name: value for name, value in fields.items() if name not in harmless | shapes}
-    kept_uuid = _text_of(uuid) if "uuid" in harmless else None
-    return BadRow(
-        reason, kept_uuid, amount, _json_of(harmless | shapes | unread | shapes_of(others)), created_at
-    )
-
-
-def _is_redacted(name: str, value: msgspec.Raw) -> bool:
-    """Whether a field is what an earlier redaction left."""
-    return is_shape(value) and (is_plain_name(name) or name == WITHHELD)
-
-
-_HARMLESS_TYPES: Mapping[str, Any] = {
-    name: kind
-    for struct in (SmsRow, BulkRow)
-    for name, kind in get_type_hints(struct, include_extras=True).items()
-    if name not in {"text", "phone", *DEFAULT_TREATMENTS}
-}
-
-
-def _is_harmless(name: str, value: msgspec.Raw) -> bool:
-    """Whether a value may be kept as it is: of a known field that is not personal, and right."""
-    if name not in _HARMLESS_TYPES or bytes(value) == b"null":
-        return name in _SMS_FIELDS | _BULK_FIELDS and bytes(value) == b"null"
-    if name in {"price", "msg_total_cost"}:
-        return _amount_text_of(value) is not None
-    try:
-        read = msgspec.json.decode(value, type=_HARMLESS_TYPES[name])
-        return not isinstance(read, str) or _is_harmless_text(name, read)
-    except (*UNREADABLE, BadRowError):
-        return False
-
-
-def _is_harmless_text(name: str, text: str) -> bool:
-    match name:
-        case "uuid" | "bulk_id":
-            return uuid_of(text, name) != ""
-        case "iso2":
-            return country_of(text) != ""
-        case _:
-            return is_code(text)
-
-
-def _text_of(value: msgspec.Raw | None) -> str | None:
-    """Read a text or a number; what an array or an object holds may be personal."""
-    if value is None or bytes(value) == b"null" or bytes(value)[:1] in {b"[", b"{"}:
-        return None
-    return bytes(value).decode(errors="replace").strip('"')[:64]
-
-
-def _amount_text_of(value: msgspec.Raw | None) -> str | None:
-    """Read what may be an amount; in a text only a small one, since more digits may be a phone's."""
-    text = _text_of(value)
-    if text is None or not _AMOUNT.fullmatch(text):
-        return None
-    most = _TEXT_AMOUNT if bytes(value or b"")[:1] == b'"' else _MONEY_DIGITS
-    return text if abs(Decimal(text)) < most else None
-
-
-def _moment_of(value: msgspec.Raw | None) -> datetime | None:
-    """Read a time of a bad row: as documented, or an ISO text with its offset."""
-    if value is None:
-        return None
-    try:
-        read = msgspec.json.decode(value, type=CreatedSeconds | str)
-        if isinstance(read, int):
-            return from_unix(read)
-        moment = datetime.fromisoformat(read)
-        return as_utc(moment.replace(microsecond=0)) if moment.tzinfo else None
-    except (*UNREADABLE, ValueError, OverflowError):
-        return None
-
-
-def _json_of(fields: Mapping[str, Any]) -> str:
-    return msgspec.json.encode(fields).decode(errors="replace")
 
 
 def country_of(value: str | None) -> str | None:
@@ -488,7 +368,7 @@ def amount_of(raw: bytes | msgspec.Raw, field: str) -> Amount:
         raise BadRowError(f"Not a number - at `$.{field}`") from exc
     if amount < -_NOISE:
         raise BadRowError(f"Negative, but documented as at least 0 - at `$.{field}`")
-    if amount >= _MONEY_DIGITS - _MICRO / 2:
+    if amount >= MONEY_LIMIT - _MICRO / 2:
         raise BadRowError(f"More than twelve digits before the point - at `$.{field}`")
     exact = amount.quantize(_MICRO)
     if not exact - _NOISE <= amount <= exact + _NOISE:  # comparing is exact, subtracting might not be
@@ -501,11 +381,11 @@ def _unknown_fields(raw: bytes | msgspec.Raw, known: frozenset[str], pii: Pii) -
 
     Under `pseudonymise` their types and lengths.
     """
-    fields = _decode_fields(raw)
+    fields = fields_of(raw)
     if fields.keys() <= known:
         return None
     unknown = {name: value for name, value in fields.items() if name not in known}
-    if _UNREAD in unknown:
+    if UNREAD_MARK in unknown:
         raise BadRowError(_reason_unread(raw))
     if not pii.is_kept:
         return msgspec.json.encode(shapes_of(unknown)).decode()

@@ -15,8 +15,8 @@ import pyarrow.compute as pc
 
 from sms_etl.pii.policy import Pii
 from sms_etl.pii.vectorised import phone_columns, text_columns, treated_column
+from sms_etl.providers.lox24.bad_rows import BadRow, describe_bad_row
 from sms_etl.providers.lox24.records import (
-    BadRow,
     BadRowError,
     Fields,
     SmsRow,
@@ -25,7 +25,6 @@ from sms_etl.providers.lox24.records import (
     country_of,
     decode_documented,
     decode_sms,
-    describe_bad_row,
     read_sms,
     uuid_of,
 )

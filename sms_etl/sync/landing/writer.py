@@ -16,7 +16,8 @@ import pyarrow.parquet as pq
 from sms_etl.clock import as_utc
 from sms_etl.files import make_directory, open_private
 from sms_etl.pii.policy import Pii
-from sms_etl.providers.lox24.records import BadRow, Fields, read_sms
+from sms_etl.providers.lox24.bad_rows import BadRow
+from sms_etl.providers.lox24.records import Fields, read_sms
 from sms_etl.sync.landing.files import (
     METADATA_KEY,
     STAGED_SUFFIX,

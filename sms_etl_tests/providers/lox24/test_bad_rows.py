@@ -6,7 +6,8 @@ from datetime import datetime
 import pytest
 
 from sms_etl.pii.policy import Pii
-from sms_etl.providers.lox24.records import BadRow, BadRowError, describe_bad_row, read_bulk, read_sms
+from sms_etl.providers.lox24.bad_rows import BadRow, describe_bad_row
+from sms_etl.providers.lox24.records import BadRowError, read_bulk, read_sms
 from sms_etl_tests.providers.lox24.rows import BULK, BULK_UUID, HIDDEN, KEPT, PHONE, ROW, TEXT, UUID, raw
 
 WRONG_SHAPES = [

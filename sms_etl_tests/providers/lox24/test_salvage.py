@@ -5,8 +5,9 @@ import tracemalloc
 
 import pytest
 
+from sms_etl.providers.lox24.bad_rows import describe_bad_row
 from sms_etl.providers.lox24.client import MAX_BODY_BYTES
-from sms_etl.providers.lox24.records import BadRowError, describe_bad_row, keys_of, read_sms
+from sms_etl.providers.lox24.records import BadRowError, keys_of, read_sms
 from sms_etl.providers.lox24.salvage import IS_CUT, NotAListingError, Salvage
 from sms_etl_tests.providers.lox24.rows import HIDDEN, ROW, TEXT, UUID, raw
 
