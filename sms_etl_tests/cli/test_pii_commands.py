@@ -1,5 +1,4 @@
 """The commands about personal data as a person meets them: exit codes, one JSON object, what to do next."""
-# ruff: noqa: F811 - fixtures of cli/test_commands.py are parameters here
 
 import json
 from pathlib import Path
@@ -7,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from sms_etl.pii.key import KEY_FILE
-from sms_etl_tests.cli.test_commands import Run, account, run, the_object  # noqa: F401 - fixtures among them
+from sms_etl_tests.cli.running import Run, the_object
 
 
 @pytest.fixture

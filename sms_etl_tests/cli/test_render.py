@@ -16,7 +16,7 @@ from rich.markup import escape
 from rich.progress import Progress
 
 from sms_etl.build import build_and_check
-from sms_etl.cli import commands as cli
+from sms_etl.cli import outcome
 from sms_etl.cli import render as console
 from sms_etl.cli.render import _Steps
 from sms_etl.cli.status import read_status
@@ -131,7 +131,7 @@ def test_no_text_commands_the_terminal_and_markup_is_shown(
     elif show == "log":
         console.Console().print(HOSTILE, markup=False)
     else:
-        cli._say_error(HOSTILE, HOSTILE)
+        outcome.say_error(HOSTILE, HOSTILE)
     captured = capsys.readouterr()
     said = captured.out + captured.err
     assert SHOWN in said

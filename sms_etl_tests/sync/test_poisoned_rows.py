@@ -18,13 +18,13 @@ from sms_etl.providers.lox24.client import MAX_BODY_BYTES, Lox24Client
 from sms_etl.settings import Settings, load_settings
 from sms_etl.sync import fetch
 from sms_etl.sync.engine import run_sync
-from sms_etl.sync.landing.files import WindowManifest, new_window_id
 from sms_etl.sync.landing.writer import write_staged
 from sms_etl.sync.plan import Span
 from sms_etl.sync.streams import SMS
 from sms_etl.sync.task import SyncResult, Task
 from sms_etl_tests.provider_truth import ask
 from sms_etl_tests.providers.lox24.rows import HIDDEN
+from sms_etl_tests.sync.manifests import manifest_of
 from sms_etl_tests.sync.raw_provider import (
     BEGINNING,
     RawProvider,
@@ -138,21 +138,15 @@ def read(provider: RawProvider, folder: Path, span: Span) -> Read:
         async with Lox24Client(provider.url, "1:x", system_clock, sleep=at_once) as client:
             async for window in fetch.windows(client, SMS, span, on_total=lambda _total: None):
                 assert window.span is not None
-                facts = WindowManifest(
-                    window_id=new_window_id(),
-                    run_id=new_window_id(),
-                    stream=SMS.name,
-                    observed_by="poll",
+                manifest = manifest_of(
                     since=window.span.since,
                     until=window.span.until,
-                    advances_watermark=True,
-                    currency="EUR",
                     fetched_at=datetime.now(UTC),
                     pages=window.pages,
                     attempts=window.attempts,
                 )
                 rows = b"[%b]" % b",".join(window.rows)
-                aside = write_staged(folder, SMS.layout, facts, rows, (), HIDDEN)
+                aside = write_staged(folder, SMS.layout, manifest, rows, (), HIDDEN)
                 for each in pq.read_table(aside.path, columns=["uuid", "bad_reason", "bad_raw"]).to_pylist():
                     if each["bad_reason"] is None:
                         found.good.append(each["uuid"])

@@ -1,7 +1,7 @@
 """Holds that a provider that changes its format is told from single bad rows, and loses nothing by it."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import msgspec
@@ -12,7 +12,7 @@ from sms_etl.errors import FormatChanged, Unavailable
 from sms_etl.sandbox.server import SandboxHandle
 from sms_etl.settings import Settings
 from sms_etl.sync.engine import run_sync
-from sms_etl.sync.landing.files import StagedFile, WindowManifest, new_window_id
+from sms_etl.sync.landing.files import StagedFile
 from sms_etl.sync.landing.format_watch import MOST_BAD_ROWS, FormatWatch
 from sms_etl.sync.landing.writer import write_staged
 from sms_etl.sync.streams import SMS
@@ -20,6 +20,7 @@ from sms_etl.sync.task import Task
 from sms_etl_tests.conftest import SettingsAt
 from sms_etl_tests.provider_truth import ask, assert_messages_equal, warehouse_of
 from sms_etl_tests.providers.lox24.rows import HIDDEN, ROW, raw
+from sms_etl_tests.sync.manifests import manifest_of
 from sms_etl_tests.sync.reformatting import (
     Reformatting,
     Rewrite,
@@ -178,22 +179,9 @@ def test_a_format_that_changes_is_also_told_by_the_messages_that_settle(
 
 
 def aside(folder: Path, *, good: int = 0, bad: int = 0) -> StagedFile:
-    manifest = WindowManifest(
-        window_id=new_window_id(),
-        run_id=new_window_id(),
-        stream=SMS.name,
-        observed_by="poll",
-        since=0,
-        until=1_800_000_000,
-        advances_watermark=True,
-        currency="EUR",
-        fetched_at=datetime(2026, 1, 31, tzinfo=UTC),
-        pages=1,
-        attempts=1,
-    )
     rows = [raw(ROW)] * good + [raw(ROW, price='"1"')] * bad
     page = msgspec.json.encode([msgspec.Raw(row) for row in rows])
-    return write_staged(folder, SMS.layout, manifest, page, (), HIDDEN)
+    return write_staged(folder, SMS.layout, manifest_of(), page, (), HIDDEN)
 
 
 async def given(*asides: StagedFile, error: Exception | None = None) -> AsyncIterator[StagedFile]:

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from multiprocessing import active_children
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from sms_etl.errors import DataDirError, LandingLost
 from sms_etl.sandbox.server import SandboxHandle
 from sms_etl.sync.engine import run_sync
 from sms_etl.sync.landing import worker as lander
-from sms_etl.sync.landing.files import STAGED_SUFFIX, Landed, StagedFile, WindowManifest, new_window_id
+from sms_etl.sync.landing.files import STAGED_SUFFIX, Landed, StagedFile, WindowManifest
 from sms_etl.sync.landing.worker import ROWS_WORTH_A_PROCESS, Lander
 from sms_etl.sync.streams import BULKS, SMS, Stream
 from sms_etl_tests.conftest import SettingsAt
@@ -27,24 +26,9 @@ from sms_etl_tests.faults import evidence
 from sms_etl_tests.faults.proxy import Asked
 from sms_etl_tests.provider_truth import ask, assert_bulks_equal, assert_messages_equal, warehouse_of
 from sms_etl_tests.providers.lox24.rows import BULK, BULK_UUID, HIDDEN, ROW, UUID, raw
+from sms_etl_tests.sync.manifests import manifest_of
 
 ENDS_WITHIN_S = 20
-
-
-def facts_of(stream: Stream, fetched_at: datetime = datetime(2026, 1, 31, tzinfo=UTC)) -> WindowManifest:
-    return WindowManifest(
-        window_id=new_window_id(),
-        run_id=new_window_id(),
-        stream=stream.name,
-        observed_by="poll",
-        since=1,
-        until=2,
-        advances_watermark=True,
-        currency="EUR",
-        fetched_at=fetched_at,
-        pages=1,
-        attempts=1,
-    )
 
 
 def written(
@@ -104,7 +88,7 @@ def test_few_rows_start_no_process_and_many_start_one(in_thread: Lander) -> None
 def test_the_process_writes_the_file_a_thread_writes(
     apart: Lander, in_thread: Lander, stream: Stream, rows: Sequence[bytes], gone: Sequence[str]
 ) -> None:
-    manifest = facts_of(stream)
+    manifest = manifest_of(stream)
     by_process, by_thread = (
         written(one, stream, manifest, *rows, gone=gone).commit() for one in (apart, in_thread)
     )
@@ -117,14 +101,14 @@ def test_the_process_writes_the_file_a_thread_writes(
 
 @pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="only Linux limits another process")
 def test_a_full_disk_arrives_from_the_process_with_what_to_do_and_leaves_nothing(apart: Lander) -> None:
-    whole = written(apart, SMS, facts_of(SMS), raw(ROW)).path
+    whole = written(apart, SMS, manifest_of(SMS), raw(ROW)).path
     [pid] = pids()
     unlimited = resource.prlimit(pid, resource.RLIMIT_FSIZE, (100, resource.RLIM_INFINITY))
     with pytest.raises(DataDirError, match="cannot be written: File too large") as caught:
-        written(apart, SMS, facts_of(SMS), raw(ROW))
+        written(apart, SMS, manifest_of(SMS), raw(ROW))
     resource.prlimit(pid, resource.RLIMIT_FSIZE, unlimited)
     assert caught.value.hint.startswith("Free disk space")
-    again = written(apart, SMS, facts_of(SMS), raw(ROW)).path
+    again = written(apart, SMS, manifest_of(SMS), raw(ROW)).path
     assert set(whole.parent.glob(f"*{STAGED_SUFFIX}")) == {whole, again}
     for path in (whole, again):
         path.unlink()
@@ -134,10 +118,10 @@ def test_a_full_disk_arrives_from_the_process_with_what_to_do_and_leaves_nothing
 def test_what_stops_the_whole_group_does_not_end_the_process_before_the_sync_decides(
     apart: Lander, number: signal.Signals
 ) -> None:
-    written(apart, SMS, facts_of(SMS), raw(ROW)).commit()
+    written(apart, SMS, manifest_of(SMS), raw(ROW)).commit()
     [pid] = pids()
     os.kill(pid, number)
-    assert written(apart, SMS, facts_of(SMS), raw(ROW)).commit().path.exists()
+    assert written(apart, SMS, manifest_of(SMS), raw(ROW)).commit().path.exists()
     assert pids() == [pid]
 
 
@@ -200,13 +184,14 @@ from pathlib import Path
 from sms_etl.sync.landing.worker import ROWS_WORTH_A_PROCESS, Lander
 from sms_etl.sync.streams import SMS
 from sms_etl_tests.providers.lox24.rows import HIDDEN
-from sms_etl_tests.sync.landing.test_worker import facts_of, written
+from sms_etl_tests.sync.landing.test_worker import written
+from sms_etl_tests.sync.manifests import manifest_of
 
 if __name__ == "__main__":
     lander = Lander(Path(sys.argv[1]), HIDDEN)
     lander.expect(ROWS_WORTH_A_PROCESS)
     for _ in range(int(sys.argv[2])):
-        written(lander, SMS, facts_of(SMS))
+        written(lander, SMS, manifest_of(SMS))
     [process] = active_children()
     print(process.pid, flush=True)
     sys.stdin.readline()

@@ -2,7 +2,6 @@
 
 import os
 import stat
-from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -11,24 +10,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from sms_etl.errors import DataDirError
-from sms_etl.sync.landing.files import Landed, WindowManifest, find_landed, name_of, new_window_id
+from sms_etl.sync.landing.files import Landed, find_landed, name_of
 from sms_etl.sync.landing.writer import SEEN_AT, landing_schema, write_staged
 from sms_etl.sync.streams import BULKS, SMS, Stream
 from sms_etl_tests.providers.lox24.rows import BULK, BULK_UUID, HIDDEN, PHONE, ROW, TEXT, UUID, raw
+from sms_etl_tests.sync.manifests import manifest_of
 
-MANIFEST = WindowManifest(
-    window_id=new_window_id(),
-    run_id=new_window_id(),
-    stream=SMS.name,
-    observed_by="poll",
-    since=0,
-    until=1_800_000_000,
-    advances_watermark=True,
-    currency="EUR",
-    fetched_at=datetime(2026, 1, 31, tzinfo=UTC),
-    pages=1,
-    attempts=1,
-)
+MANIFEST = manifest_of()
 OTHER_UUID = UUID[:-1] + "f"
 
 

@@ -10,13 +10,13 @@ import msgspec
 import pytest
 
 from sms_etl.clock import as_utc, fixed_clock
-from sms_etl.sync.landing.files import WindowManifest, new_window_id
 from sms_etl.sync.landing.writer import write_staged
 from sms_etl.sync.loading.counts import LoadCounts
 from sms_etl.sync.loading.load import load
 from sms_etl.sync.streams import SMS
 from sms_etl.warehouse.store import Transaction, Warehouse
 from sms_etl_tests.providers.lox24.rows import HIDDEN, ROW, UUID, raw
+from sms_etl_tests.sync.manifests import manifest_of
 
 NOW = datetime(2026, 1, 31, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -30,18 +30,8 @@ class Loader:
     folder: Path
 
     def load(self, *rows: bytes, at: datetime, gone: tuple[str, ...] = ()) -> LoadCounts:
-        window = WindowManifest(
-            window_id=new_window_id(),
-            run_id=new_window_id(),
-            stream=SMS.name,
-            observed_by="settle",
-            since=None,
-            until=None,
-            advances_watermark=False,
-            currency="EUR",
-            fetched_at=at,
-            pages=1,
-            attempts=1,
+        window = manifest_of(
+            observed_by="settle", since=None, until=None, advances_watermark=False, fetched_at=at
         )
         page = msgspec.json.encode([msgspec.Raw(row) for row in rows])
         landed = write_staged(self.folder, SMS.layout, window, page, gone, HIDDEN).commit()
