@@ -18,7 +18,7 @@ def log_in(folder: Path, *words: str) -> list[str]:
         "        log = logging.getLogger(name)\n"
         "        log.warning('a warning'), log.info('an info'), log.debug('a detail')\n"
         "    raise SystemExit(0)\n"
-        "cli._settings = say\n"
+        "cli.read_settings = say\n"
         "cli.main()\n"
     )
     done = subprocess.run(
