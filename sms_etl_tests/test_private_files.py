@@ -138,6 +138,15 @@ def test_a_folder_that_holds_more_than_ours_is_left_as_it_is_and_doctor_says_so(
     assert finding(settings, "data directory")[0]
 
 
+def test_what_its_owner_made_read_only_is_closed_to_others_and_stays_read_only(tmp_path: Path) -> None:
+    settings = load_settings(data_dir=tmp_path / "data")
+    landing = settings.data_dir / "landing"
+    landing.mkdir(parents=True)
+    landing.chmod(0o555)
+    keep_private(settings)
+    assert mode_of(landing) == 0o500
+
+
 def test_doctor_names_the_folder_that_keeps_those_out_with_whom_the_copy_is_shared(tmp_path: Path) -> None:
     home = tmp_path / "home"
     settings = load_settings(data_dir=home / "data", share_published="everybody")
