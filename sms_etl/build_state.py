@@ -11,6 +11,8 @@ from sms_etl.settings import Settings
 from sms_etl.warehouse.read import newest, published
 from sms_etl.warehouse.store import Transaction
 
+BUILDING = "building models"
+"""What progress calls the step."""
 _LOADED = """
 select concat_ws(
     ' ',

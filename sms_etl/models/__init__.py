@@ -1,1 +1,1 @@
-"""Reads, builds and tests the SQL models: project.py reads, runner.py builds, checks.py tests."""
+"""Reads, builds, tests and describes the SQL models: project.py, runner.py, checks.py and page.py."""

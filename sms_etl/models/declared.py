@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from sms_etl.errors import ModelError
 
@@ -56,24 +56,85 @@ def _unfold(test: object) -> object:
     raise ValueError("write a test as `unique` or `{at_least: 0}`")
 
 
+class InFile(StrEnum):
+    """Where a column of a seed comes from."""
+
+    ALWAYS = "always"
+    """The file has it."""
+    OPTIONAL = "optional"
+    """The file may leave it out: then it is null."""
+    LINE = "line"
+    """The file does not have it: it is the number of the row's line, so that a failed test names the line."""
+
+
 class Column(_Declared):
     """A column of a model or seed. `type` is DuckDB's name of it, such as `decimal(18,6)`."""
 
     name: str = Field(pattern=_NAME)
     type: str = Field(pattern=_TYPE)
-    description: str
+    description: str = Field(pattern=r"\S")
+    in_file: InFile = InFile.ALWAYS
     tests: tuple[Annotated[ColumnTest, BeforeValidator(_unfold)], ...] = ()
+
+
+class RowCount(_Declared):
+    """How many rows a relation may have, both ends included; either may be left out."""
+
+    at_least: int = Field(default=0, ge=0)
+    at_most: int | None = Field(default=None, ge=0)
+
+
+class Freshness(_Declared):
+    """How far the newest time in a column may lie before the moment of the build, in days of 24 hours."""
+
+    column: str = Field(pattern=_NAME)
+    within_days: int = Field(ge=1)
+
+
+class RelationTest(_Declared):
+    """A test of a relation as a whole; one of `expression`, `row_count` and `freshness` is given.
+
+    An expression is about one row, and must not be false; where it is null, it says nothing.
+    """
+
+    name: str = Field(pattern=_NAME)
+    description: str = Field(pattern=r"\S")
+    severity: Severity = Severity.ERROR
+    expression: str | None = None
+    row_count: RowCount | None = None
+    freshness: Freshness | None = None
+
+    @model_validator(mode="after")
+    def _is_one(self) -> "RelationTest":
+        given = [each for each in (self.expression, self.row_count, self.freshness) if each is not None]
+        if len(given) != 1:
+            raise ValueError("write one of expression, row_count and freshness")
+        return self
+
+
+class Incremental(_Declared):
+    """How a table is rebuilt by day: only the days of which something has changed.
+
+    Each of its rows must be made of rows of its own day, or by its own key, and of what is read whole.
+    """
+
+    by: str = Field(pattern=_NAME)
+    """The column that says to which day a row belongs: a date, or a moment in UTC."""
+    overtaken: str | None = None
+    """Which rows time alone changes: of the row's columns and `before`, `now` (moments), `settle_days`."""
 
 
 class Declaration(_Declared):
     """An entry of the YAML file; `grain` lists the columns that together are unique."""
 
     name: str = Field(pattern=_NAME)
-    description: str
+    description: str = Field(pattern=r"\S")
     grain: tuple[str, ...] = Field(min_length=1)
     owner: str
     materialised: Materialised | None = None
+    incremental: Incremental | None = None
     columns: tuple[Column, ...] = Field(min_length=1)
+    tests: tuple[RelationTest, ...] = ()
 
 
 class _DeclarationFile(_Declared):
@@ -119,6 +180,16 @@ def read_declarations(file: Path, label: str) -> dict[str, tuple[Declaration, in
 
 def _check_columns(declaration: Declaration, place: str) -> None:
     names = [column.name for column in declaration.columns]
+    tests = [test.name for test in declaration.tests]
+    if doubled := sorted({name for name in tests if tests.count(name) > 1}):
+        raise ModelError(f"{place}: {declaration.name} has two tests called {', '.join(doubled)}")
+    if declaration.incremental and declaration.incremental.by not in names:
+        raise ModelError(
+            f"{place}: {declaration.name} is incremental by {declaration.incremental.by}, no column of it"
+        )
+    for test in declaration.tests:
+        if test.freshness and test.freshness.column not in names:
+            raise ModelError(f"{place}: {test.name} is about {test.freshness.column}, no column of it")
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise ModelError(f"{place}: {declaration.name} declares {', '.join(twice)} twice")

@@ -6,8 +6,8 @@
 import sys
 from collections.abc import Iterator
 
-from sms_etl.models.declared import ColumnTest, Severity
-from sms_etl.models.project import Model, Project, Relation, load_project
+from sms_etl.models.declared import ColumnTest, RelationTest, Severity
+from sms_etl.models.project import Model, Project, Relation, SqlTest, load_project
 from sms_etl.warehouse.tables import metadata
 
 _HEAD = """\
@@ -21,6 +21,7 @@ days and months are those of SMS_ETL_TIMEZONE, money is beside its `currency`. H
 """
 _SCHEMAS = {
     "marts": "what analysts, finance and the reports read",
+    "finance": "months that were closed, and what changed in them since",
     "intermediate": "steps between; they may change at any time",
     "staging": "raw rows under our names",
     "seeds": "small lists kept as CSV files",
@@ -37,7 +38,7 @@ def data_dictionary(project: Project) -> str:
 def _sections(project: Project) -> Iterator[str]:
     for schema, says in _SCHEMAS.items():
         yield f"## {schema}: {says}\n"
-        if schema in {"raw", "ops"}:
+        if schema in {"raw", "ops", "finance"}:
             yield from _source_tables(schema, project)
         else:
             relations = (*project.models.values(), *project.seeds.values())
@@ -49,14 +50,18 @@ def _sections(project: Project) -> Iterator[str]:
 def _relation(relation: Relation, project: Project) -> str:
     facts = [f"Grain: {_code(relation.grain)}", f"owner: {relation.owner}"]
     if isinstance(relation, Model):
-        facts += [relation.materialised.value, f"reads {_code(relation.reads)}"]
+        by = f", rebuilt by day of `{relation.incremental.by}`" if relation.incremental else ""
+        facts += [f"{relation.materialised.value}{by}", f"reads {_code(relation.reads)}"]
     lines = [f"### {relation.name}\n", f"{relation.description}\n", f"{'; '.join(facts)}.\n"]
     lines += ["| column | type | meaning | tests |", "|---|---|---|---|"]
     lines += [
         f"| {column.name} | {column.type} | {_cell(column.description)} | {_tests(column.tests)} |"
         for column in relation.columns
     ]
-    about = [test for test in project.tests if test.models[0] == relation.name]
+    about: list[RelationTest | SqlTest] = [
+        *relation.tests,
+        *(test for test in project.tests if test.models[0] == relation.name),
+    ]
     if about:
         lines.append("\nTests:\n")
         lines += [f"- `{test.name}` ({test.severity.value}): {test.description}" for test in about]

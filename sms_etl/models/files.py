@@ -5,6 +5,8 @@ from pathlib import Path
 
 from sms_etl import __version__
 
+NOT_SEEDS = frozenset({"opt_outs"})
+"""Files of the folder `seeds` that are nobody's table: who opted out is read by campaigns alone."""
 _PARTS = ("*/*.sql", "*/_models.yml", "seeds/*")
 
 
@@ -21,6 +23,11 @@ def own_seeds(data_dir: Path) -> Path | None:
     return folder if folder.is_dir() else None
 
 
+def own_seed_files(folder: Path) -> list[Path]:
+    """Return the files of such a folder that replace seeds."""
+    return sorted(file for file in folder.glob("*.csv") if file.stem not in NOT_SEEDS)
+
+
 def project_digest(data_dir: Path) -> str:
     """Return a digest of all that a build is made from: models, tests, seeds and the version of the package.
 
@@ -31,7 +38,7 @@ def project_digest(data_dir: Path) -> str:
         OSError: A file cannot be read.
     """
     root, own = default_path(), own_seeds(data_dir)
-    files = {path for part in _PARTS for path in root.glob(part)} | set(own.glob("*.csv") if own else ())
+    files = {path for part in _PARTS for path in root.glob(part)} | set(own_seed_files(own) if own else ())
     digest = sha256(__version__.encode())
     for path in sorted(files):
         digest.update(f"{path}\0{path.stat().st_size}\0".encode())

@@ -10,6 +10,7 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import OptimizeError, ParseError, SqlglotError, TokenError
 from sqlglot.lineage import lineage
+from sqlglot.optimizer.annotate_types import annotate_types
 from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import build_scope
 from sqlglot.schema import MappingSchema
@@ -100,14 +101,10 @@ def qualified(query: exp.Query, schemas: Schemas, label: str) -> exp.Query:
     Raises:
         ModelError: A column does not exist or is ambiguous.
     """
-    by_schema: dict[str, dict[str, dict[str, str]]] = {}
-    for name, columns in schemas.items():
-        schema, _, table = name.partition(".")
-        by_schema.setdefault(schema, {})[table] = dict(columns)
     try:
         found = qualify(
             query.copy(),
-            schema=MappingSchema(dict(by_schema), dialect=DIALECT),
+            schema=_mapped(query, schemas),
             dialect=DIALECT,
             identify=False,
             quote_identifiers=False,
@@ -117,6 +114,32 @@ def qualified(query: exp.Query, schemas: Schemas, label: str) -> exp.Query:
     if not isinstance(found, exp.Query):
         raise ModelError(f"{label}:1: not a query")
     return found
+
+
+def typed(query: exp.Query, schemas: Schemas) -> exp.Query:
+    """Return a query, as `qualified` gives it, with the type of every expression as far as it can be told.
+
+    A literal with a point is a decimal to DuckDB; sqlglot would take it for a double.
+    """
+
+    def as_decimal(node: exp.Expr) -> exp.Expr:
+        is_decimal = isinstance(node, exp.Literal) and not node.is_string and not node.is_int
+        return exp.cast(node.copy(), "decimal(18,6)") if is_decimal else node
+
+    found = annotate_types(
+        query.copy().transform(as_decimal), schema=_mapped(query, schemas), dialect=DIALECT
+    )
+    return found if isinstance(found, exp.Query) else query
+
+
+def _mapped(query: exp.Query, schemas: Schemas) -> MappingSchema:
+    """Return the relations that a query reads as sqlglot wants them: all there are would take longer."""
+    by_schema: dict[str, dict[str, dict[str, str]]] = {}
+    for table in query.find_all(exp.Table):
+        schema, name = table.db.lower(), table.name.lower()
+        if columns := schemas.get(f"{schema}.{name}"):
+            by_schema.setdefault(schema, {})[name] = dict(columns)
+    return MappingSchema(dict(by_schema), dialect=DIALECT)
 
 
 def _line_in(message: str, query: exp.Query) -> int:
@@ -157,5 +180,5 @@ def column_sources(query: exp.Query, label: str) -> dict[str, list[tuple[str, st
 
 def line_of(node: exp.Expr) -> int:
     """Return the line a piece of SQL begins on, 1 if it is not known."""
-    lines = [found.meta["line"] for found in node.walk() if "line" in found.meta]
+    lines: list[int] = [found.meta["line"] for found in node.walk() if "line" in found.meta]
     return min(lines, default=1)

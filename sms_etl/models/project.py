@@ -2,13 +2,13 @@
 
 A folder is laid out as `dbt_like_sql/`: `<folder>/<file>.sql` holds one SELECT and becomes the relation
 `<folder>.<file>`; `_models.yml` beside it declares grain, columns and tests; `tests/*.sql` return the rows
-that are wrong; `seeds/*.csv` become `seeds.<file>`, typed by `seeds/_seeds.yml`. Dependencies come from the
-SQL itself. Nothing here touches a database.
+that are wrong; `seeds/*.csv` become `seeds.<file>`, typed by `seeds/_seeds.yml`; `macros/*.sql` are written
+out where they are called. Dependencies come from the SQL itself. Nothing here touches a database.
 """
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
@@ -21,8 +21,16 @@ from sqlalchemy.types import TypeEngine
 from sqlglot import exp
 
 from sms_etl.errors import ModelError
-from sms_etl.models.declared import Column, Declaration, Materialised, Severity, read_declarations
-from sms_etl.models.files import default_path
+from sms_etl.models.declared import (
+    Column,
+    Declaration,
+    Incremental,
+    Materialised,
+    RelationTest,
+    Severity,
+    read_declarations,
+)
+from sms_etl.models.files import default_path, own_seed_files
 from sms_etl.models.lineage import (
     DIALECT,
     Schemas,
@@ -32,12 +40,17 @@ from sms_etl.models.lineage import (
     qualified,
     relations_read,
 )
+from sms_etl.models.macros import MACROS, Macro, expand, read_macros
 from sms_etl.warehouse.tables import metadata
 
 SEEDS = "seeds"
 TESTS = "tests"
 _FOLDER_ORDER = ("staging", "intermediate", "marts")
 _CATALOGUE = "information_schema."
+_BY_DAY = "-- by: day"
+_MOST_MEANT = 2
+BUILD_CONTEXT = "ops.build_context"
+"""One row: what the models are built with."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +70,7 @@ class Relation:
     owner: str
     grain: tuple[str, ...]
     columns: tuple[Column, ...]
+    tests: tuple[RelationTest, ...]
 
 
 @dataclass(frozen=True)
@@ -66,10 +80,18 @@ class Seed(Relation):
 
 @dataclass(frozen=True)
 class Model(Relation):
-    """A SELECT that becomes a view or a table. `reads` are the relations in it, sources included."""
+    """A SELECT that becomes a view or a table.
 
+    Attributes:
+        written: As it stands in the file.
+        sql: As it is run, its macros written out on the lines of their calls.
+        reads: The relations in it, sources included.
+    """
+
+    written: str
     sql: str
     materialised: Materialised
+    incremental: Incremental | None
     reads: tuple[str, ...]
     query: exp.Query = field(repr=False, compare=False)
 
@@ -85,17 +107,20 @@ class SqlTest:
     description: str
     models: tuple[str, ...]
     severity: Severity
+    is_by_day: bool = False
+    """Whether what it finds of a day is made of rows of that day: then it need not see the others again."""
 
 
 @dataclass(frozen=True)
 class Project:
-    """Models in the order they are built, seeds and tests, by name."""
+    """Models in the order they are built, seeds, tests and macros, by name."""
 
     path: Path
     models: Mapping[str, Model]
     seeds: Mapping[str, Seed]
     tests: tuple[SqlTest, ...]
     sources: Schemas
+    macros: Mapping[str, Macro] = field(default_factory=dict)
 
     def model(self, name: str) -> Model:
         """Return a model by its name.
@@ -124,7 +149,7 @@ class Project:
 
 @cache
 def warehouse_sources() -> Schemas:
-    """Return the tables that are not built by a model, `raw.*` and `ops.*`, with their columns and types."""
+    """Return the tables that are not built by a model, those of `tables.py`, with their columns and types."""
     return MappingProxyType(
         {
             table.fullname: {column.name: _type_name(column.type) for column in table.columns}
@@ -147,7 +172,7 @@ def load_project(
     Args:
         path: The folder; that of the package unless given.
         seeds: A folder whose CSV files replace those of the same name; need not exist.
-        sources: Relations that are there already, with their columns; `raw.*` and `ops.*` unless given.
+        sources: Relations that are there already, with their columns; those of `tables.py` unless given.
 
     Raises:
         ModelError: Anything is wrong with it; the message names file and line.
@@ -156,25 +181,34 @@ def load_project(
     if not root.is_dir():
         raise ModelError(f"there is no folder of models at {root}")
     known = warehouse_sources() if sources is None else sources
+    macros = read_macros(root, root.name)
     found_seeds = _read_seeds(root, seeds)
-    found = [model for folder in _model_folders(root) for model in _read_folder(root, folder)]
+    found = [model for folder in _model_folders(root) for model in _read_folder(root, folder, macros)]
     relations = {*known, *found_seeds, *(model.name for model in found)}
     for model in found:
         _check_reads(model.query, relations, model.label)
-    project = Project(root, _in_order(found), found_seeds, (), known)
+    project = Project(root, _in_order(found), found_seeds, (), known, macros)
     schemas = project.schemas
     for model in project.models.values():
         _check_columns(model, schemas)
     upstream = _upstream(project)
     for relation in (*found_seeds.values(), *found):
         _check_relationships(relation, schemas, upstream)
-    return Project(root, project.models, found_seeds, tuple(_read_tests(root, relations, upstream)), known)
+        _check_tests(relation, schemas, macros)
+    return replace(project, tests=tuple(_read_tests(root, relations, upstream, macros)))
 
 
 def near_miss(name: str, known: Iterable[str]) -> str:
-    """Return `; did you mean …?`, or nothing if no known name is near."""
-    close = get_close_matches(name, sorted(known), n=1)
-    return f"; did you mean {close[0]}?" if close else ""
+    """Return `; did you mean …?`, or nothing if no known name is near.
+
+    A name that is a part of one or two others (`month` of `business_month`) means them, before any that is
+    only spelt alike (`amount`).
+    """
+    names = sorted(known)
+    whole = re.compile(rf"(^|[._]){re.escape(name)}([._]|$)")
+    parts = [each for each in names if name not in names and whole.search(each)]
+    meant = parts if 0 < len(parts) <= _MOST_MEANT else get_close_matches(name, names, n=1)
+    return f"; did you mean {' or '.join(meant)}?" if meant else ""
 
 
 def _label(root: Path, file: Path) -> str:
@@ -185,17 +219,17 @@ def _model_folders(root: Path) -> list[Path]:
     folders = [folder for folder in root.iterdir() if folder.is_dir() and any(folder.glob("*.sql"))]
     ranked = {name: rank for rank, name in enumerate(_FOLDER_ORDER)}
     return sorted(
-        (folder for folder in folders if folder.name not in {SEEDS, TESTS}),
+        (folder for folder in folders if folder.name not in {SEEDS, TESTS, MACROS}),
         key=lambda folder: (ranked.get(folder.name, len(ranked)), folder.name),
     )
 
 
-def _read_folder(root: Path, folder: Path) -> list[Model]:
+def _read_folder(root: Path, folder: Path, macros: Mapping[str, Macro]) -> list[Model]:
     declarations_file = folder / "_models.yml"
     declared = read_declarations(declarations_file, _label(root, declarations_file))
     files = {file.stem: file for file in sorted(folder.glob("*.sql"))}
     _check_pairs(declared, files, _label(root, declarations_file), root)
-    return [_read_model(root, file, declared[name][0]) for name, file in files.items()]
+    return [_read_model(root, file, declared[name][0], macros) for name, file in files.items()]
 
 
 def _check_pairs(
@@ -209,8 +243,9 @@ def _check_pairs(
             raise ModelError(f"{_label(root, file)}:1: not declared in {label}{near_miss(name, declared)}")
 
 
-def _read_model(root: Path, file: Path, declared: Declaration) -> Model:
-    sql, label = file.read_text(encoding="utf-8"), _label(root, file)
+def _read_model(root: Path, file: Path, declared: Declaration, macros: Mapping[str, Macro]) -> Model:
+    written, label = file.read_text(encoding="utf-8"), _label(root, file)
+    sql = expand(written, macros, label)
     query = parse_select(sql, label)
     check_explicit_columns(query, label)
     by_folder = Materialised.VIEW if file.parent.name == "staging" else Materialised.TABLE
@@ -222,8 +257,11 @@ def _read_model(root: Path, file: Path, declared: Declaration) -> Model:
         owner=declared.owner,
         grain=declared.grain,
         columns=declared.columns,
+        tests=declared.tests,
+        written=written.rstrip(),
         sql=sql.rstrip().rstrip(";"),
         materialised=declared.materialised or by_folder,
+        incremental=declared.incremental,
         reads=tuple(sorted(relations_read(query, label))),
         query=query,
     )
@@ -234,7 +272,7 @@ def _read_seeds(root: Path, overrides: Path | None) -> dict[str, Seed]:
     declared = read_declarations(folder / "_seeds.yml", _label(root, folder / "_seeds.yml"))
     files = {file.stem: file for file in sorted(folder.glob("*.csv"))}
     _check_pairs(declared, files, _label(root, folder / "_seeds.yml"), root)
-    own = {file.stem: file for file in sorted(overrides.glob("*.csv"))} if overrides else {}
+    own = {file.stem: file for file in own_seed_files(overrides)} if overrides else {}
     for name, file in own.items():
         if name not in files:
             raise ModelError(
@@ -250,6 +288,7 @@ def _read_seeds(root: Path, overrides: Path | None) -> dict[str, Seed]:
             owner=declared[name][0].owner,
             grain=declared[name][0].grain,
             columns=declared[name][0].columns,
+            tests=declared[name][0].tests,
         )
         for name, file in files.items()
     }
@@ -324,8 +363,22 @@ def _check_relationships(relation: Relation, schemas: Schemas, upstream: Mapping
             )
 
 
-def _read_tests(root: Path, relations: set[str], upstream: Mapping[str, set[str]]) -> list[SqlTest]:
-    tests = [_read_test(root, file, relations) for file in sorted((root / TESTS).glob("*.sql"))]
+def _check_tests(relation: Relation, schemas: Schemas, macros: Mapping[str, Macro]) -> None:
+    """Hold that tests of a relation are about its own columns, and that time can be measured."""
+    for test in relation.tests:
+        if test.expression is not None:
+            label = f"{relation.label} ({test.name})"
+            expression = expand(test.expression, macros, label)
+            query = parse_select(f"select 1 as one from {relation.name} where {expression}", label)  # noqa: S608 - ours
+            qualified(query, schemas, label)
+        if test.freshness and BUILD_CONTEXT not in schemas:
+            raise ModelError(f"{relation.label}:1: {test.name} needs {BUILD_CONTEXT}, which is not there")
+
+
+def _read_tests(
+    root: Path, relations: set[str], upstream: Mapping[str, set[str]], macros: Mapping[str, Macro]
+) -> list[SqlTest]:
+    tests = [_read_test(root, file, relations, macros) for file in sorted((root / TESTS).glob("*.sql"))]
     for test in tests:
         for name, line in relations_read(parse_select(test.sql, test.label), test.label).items():
             if name not in upstream[test.models[0]] and not name.startswith(_CATALOGUE):
@@ -336,18 +389,22 @@ def _read_tests(root: Path, relations: set[str], upstream: Mapping[str, set[str]
     return tests
 
 
-def _read_test(root: Path, file: Path, relations: set[str]) -> SqlTest:
-    """Read a test and its first comment lines: what it says, `-- models: a, b`, `-- severity: warn`."""
-    sql, label = file.read_text(encoding="utf-8"), _label(root, file)
+def _read_test(root: Path, file: Path, relations: set[str], macros: Mapping[str, Macro]) -> SqlTest:
+    """Read a test and its first comment lines: what it says, its models, its severity, if it is by day."""
+    label = _label(root, file)
+    sql = expand(file.read_text(encoding="utf-8"), macros, label)
     says: list[str] = []
     models: list[str] = []
     severity = Severity.ERROR
+    is_by_day = False
     for line, text in enumerate(sql.splitlines(), start=1):
         if not text.startswith("--"):
             break
         key, _, value = (part.strip() for part in text.removeprefix("--").partition(":"))
         if key in {"model", "models"}:
             models = re.split(r"\s*,\s*", value)
+        elif text == _BY_DAY:
+            is_by_day = True
         elif key == "severity":
             if value not in set(Severity):
                 raise ModelError(f"{label}:{line}: severity is error or warn, not {value}")
@@ -361,4 +418,6 @@ def _read_test(root: Path, file: Path, relations: set[str]) -> SqlTest:
     speaks_of = tuple(models) or tuple(name for name in relations_read(query, label) if name in relations)[:1]
     if not speaks_of:
         raise ModelError(f"{label}:1: name what it tests in a first line such as `-- models: marts.fct_sms`")
-    return SqlTest(file.stem, file, label, sql.rstrip().rstrip(";"), " ".join(says), speaks_of, severity)
+    return SqlTest(
+        file.stem, file, label, sql.rstrip().rstrip(";"), " ".join(says), speaks_of, severity, is_by_day
+    )

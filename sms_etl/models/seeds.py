@@ -1,13 +1,14 @@
-"""Reads a seed's CSV file as text, checked against its declared columns and grain; errors name file and line.
+"""Reads a seed's CSV file as text, checked against its declared columns; errors name file and line.
 
 A file may come out of a spreadsheet: a byte order mark and semicolons are understood, lines that begin with
-`#` are comments, an empty field is null.
+`#` are comments, an empty field is null. A column may be left out if it is declared `in_file: optional`.
 """
 
 import csv
 from dataclasses import dataclass
 
 from sms_etl.errors import ModelError
+from sms_etl.models.declared import Column, InFile
 from sms_etl.models.project import Seed, near_miss
 
 
@@ -23,12 +24,10 @@ def read_seed(seed: Seed) -> list[SeedRow]:
     """Read the rows of a seed.
 
     Raises:
-        ModelError: The header, the number of fields or the uniqueness of the grain is not as declared.
+        ModelError: The file cannot be read, its header or number of fields is not as declared, or a field of
+            the grain is empty.
     """
-    try:
-        text = seed.file.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as exc:
-        raise ModelError(f"{seed.label}:1: cannot be read as UTF-8 text") from exc
+    text = _text(seed)
     lines = [(line, row) for line, row in enumerate(text.splitlines(), start=1) if _counts(row)]
     if not lines:
         raise ModelError(f"{seed.label}:1: the header is missing", hint=_hint(seed))
@@ -37,50 +36,72 @@ def read_seed(seed: Seed) -> list[SeedRow]:
         (line, [cell.strip() for cell in next(csv.reader([row], delimiter=delimiter))]) for line, row in lines
     ]
     order = _order(seed, *cells[0])
-    rows = [_row(seed, line, fields, order) for line, fields in cells[1:]]
-    _check_grain(seed, rows)
+    rows = [_row(seed, line, fields, len(cells[0][1]), order) for line, fields in cells[1:]]
+    _check_key(seed, rows)
     return rows
+
+
+def _text(seed: Seed) -> str:
+    try:
+        content = seed.file.read_bytes()
+    except OSError as exc:
+        raise ModelError(f"{seed.label}:1: cannot be read: {exc.strerror or 'not readable'}") from exc
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as exc:
+        line = len(content[: exc.start + 1].splitlines())
+        raise ModelError(
+            f"{seed.label}:{line}: is not UTF-8",
+            hint="Save the file as CSV in UTF-8: in Excel as `CSV UTF-8`, in LibreOffice with the character "
+            "set `Unicode (UTF-8)`.",
+        ) from exc
 
 
 def _counts(line: str) -> bool:
     return bool(line.strip()) and not line.startswith("#")
 
 
+def _in_file(seed: Seed) -> list[Column]:
+    return [column for column in seed.columns if column.in_file is not InFile.LINE]
+
+
 def _hint(seed: Seed) -> str:
-    return f"The first line is {','.join(column.name for column in seed.columns)}."
+    columns = _in_file(seed)
+    needed = [column.name for column in columns if column.in_file is InFile.ALWAYS]
+    optional = [column.name for column in columns if column.in_file is InFile.OPTIONAL]
+    may = f"; {', '.join(optional)} may be left out" if optional else ""
+    return f"The first line is {','.join(needed + optional)}{may}."
 
 
-def _order(seed: Seed, line: int, header: list[str]) -> list[int]:
-    names = [column.name for column in seed.columns]
+def _order(seed: Seed, line: int, header: list[str]) -> list[int | None]:
+    """Return the place of each column in the file; None of one that is left out."""
+    columns = _in_file(seed)
+    names = [column.name for column in columns]
     given = [name.lower() for name in header]
     for name in given:
         if name not in names:
             raise ModelError(
                 f"{seed.label}:{line}: no column {name!r}{near_miss(name, names)}", hint=_hint(seed)
             )
-    for name in names:
-        if given.count(name) != 1:
-            problem = "is missing" if name not in given else "is there twice"
-            raise ModelError(f"{seed.label}:{line}: the column {name} {problem}", hint=_hint(seed))
-    return [given.index(name) for name in names]
+    for column in columns:
+        found = given.count(column.name)
+        if found > 1 or (found == 0 and column.in_file is InFile.ALWAYS):
+            problem = "is there twice" if found else "is missing"
+            raise ModelError(f"{seed.label}:{line}: the column {column.name} {problem}", hint=_hint(seed))
+    return [given.index(name) if name in given else None for name in names]
 
 
-def _row(seed: Seed, line: int, fields: list[str], order: list[int]) -> SeedRow:
-    if len(fields) != len(order):
-        raise ModelError(f"{seed.label}:{line}: {len(fields)} fields where the header has {len(order)}")
-    return SeedRow(line, [fields[place] or None for place in order])
+def _row(seed: Seed, line: int, fields: list[str], width: int, order: list[int | None]) -> SeedRow:
+    if len(fields) != width:
+        raise ModelError(f"{seed.label}:{line}: {len(fields)} fields where the header has {width}")
+    given = iter([None if place is None else fields[place] or None for place in order])
+    return SeedRow(
+        line, [str(line) if column.in_file is InFile.LINE else next(given) for column in seed.columns]
+    )
 
 
-def _check_grain(seed: Seed, rows: list[SeedRow]) -> None:
-    """Hold the grain here already: a key that is there twice would count every message of it twice."""
+def _check_key(seed: Seed, rows: list[SeedRow]) -> None:
     places = [index for index, column in enumerate(seed.columns) if column.name in seed.grain]
-    seen: dict[tuple[str | None, ...], int] = {}
     for row in rows:
-        key = tuple(row.fields[place] for place in places)
-        if None in key:
+        if None in (row.fields[place] for place in places):
             raise ModelError(f"{seed.label}:{row.line}: {', '.join(seed.grain)} must not be empty")
-        if key in seen:
-            raise ModelError(
-                f"{seed.label}:{row.line}: {', '.join(seed.grain)} is there already, on line {seen[key]}"
-            )
-        seen[key] = row.line

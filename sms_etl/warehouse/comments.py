@@ -37,7 +37,7 @@ def comment_sql(relation: Described) -> str:
 
 
 def write_table_comments(connection: duckdb.DuckDBPyConnection) -> int:
-    """Write those comments of `raw.*` and `ops.*` that are not as in `tables.py`; return how many."""
+    """Write those comments of the tables in `tables.py` that are not as there; return how many."""
     found = {(name, column): text for name, column, text in connection.execute(_FOUND).fetchall()}
     outdated = [
         _statement(table, column, text)
@@ -51,7 +51,7 @@ def write_table_comments(connection: duckdb.DuckDBPyConnection) -> int:
 
 
 def described_tables() -> tuple[Described, ...]:
-    """Return `raw.*` and `ops.*` with what `tables.py` says of them."""
+    """Return the tables of `tables.py` with what it says of them."""
     return tuple(
         Described(
             "table", table.fullname, table.comment or "", {c.name: c.comment or "" for c in table.columns}

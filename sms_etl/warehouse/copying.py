@@ -18,10 +18,11 @@ from sms_etl.errors import WarehouseError
 from sms_etl.files import open_private
 from sms_etl.warehouse.store import STORAGE_VERSION
 
-ANALYSTS_SCHEMAS = ("marts", "seeds", "ops")
+ANALYSTS_SCHEMAS = ("marts", "seeds", "ops", "finance")
 """What analysts get, as tables; what lies between the provider's rows and these is for the models."""
-NOT_FOR_ANALYSTS = ("ops.quarantine",)
-"""It holds rows as the provider sent them; `marts.quarantined_rows` tells of them without what they hold."""
+NOT_FOR_ANALYSTS = ("ops.quarantine", "ops.hold", "ops.retention_item", "ops.retention_plan", "ops.erasure")
+"""The quarantine has rows as the provider sent them; `marts.quarantined_rows` tells of them without what they
+hold. Why something is held, and what is only planned, is for whoever runs retention."""
 _CHUNK = 16 * 1024 * 1024
 _COPY = "sms_etl_copy"
 _SLOW_COMPRESSIONS = "fsst,dict_fsst,zstd"
@@ -44,12 +45,10 @@ select schema_name, view_name, true, sql, comment from duckdb_views()
 where database_name = current_database() and not internal
 order by all
 """
-_COLUMNS = "select column_name from duckdb_columns() where database_name = ? and schema_name = ? and \
-table_name = ? order by column_index"
-_COLUMN_COMMENTS = """
-select column_name, comment from duckdb_columns()
-where database_name = current_database() and schema_name = ? and table_name = ? and comment is not null
-order by column_index
+_COLUMNS = """
+select schema_name, table_name, column_name, comment from duckdb_columns()
+where database_name = current_database() and not internal
+order by schema_name, table_name, column_index
 """
 _COPIED = """
 select schema_name || '.' || table_name from duckdb_tables() where database_name = ? and not internal
@@ -65,6 +64,8 @@ class _Relation:
     is_view: bool
     sql: str
     comment: str | None
+    columns: dict[str, str | None]
+    """Their comments, by name."""
 
     @property
     def label(self) -> str:
@@ -124,8 +125,10 @@ def copy_for_analysts(native: duckdb.DuckDBPyConnection, aside: Path) -> None:
     copied = [each for each in relations if _is_for_analysts(each)]
     with _translated(aside), _attached_new(native, aside):
         native.execute(f"set disabled_compression_methods = '{_SLOW_COMPRESSIONS}'")
+        native.begin()  # one commit: each waits until the disk has it
         for relation in copied:
             _copy_relation(native, relation)
+        native.commit()
     with _translated(aside):
         others = (each for each in relations if each not in copied and not each.is_view)
         _read_whole(native, _database(native), others)
@@ -143,7 +146,13 @@ def _is_for_analysts(relation: _Relation) -> bool:
 
 
 def _relations(native: duckdb.DuckDBPyConnection) -> list[_Relation]:
-    return [_Relation(*row) for row in native.execute(_RELATIONS).fetchall()]
+    columns: dict[tuple[str, str], dict[str, str | None]] = {}
+    for schema, name, column, comment in native.execute(_COLUMNS).fetchall():
+        columns.setdefault((schema, name), {})[column] = comment
+    return [
+        _Relation(schema, name, is_view, sql, comment, columns[schema, name])
+        for schema, name, is_view, sql, comment in native.execute(_RELATIONS).fetchall()
+    ]
 
 
 def _database(native: duckdb.DuckDBPyConnection) -> str:
@@ -173,7 +182,8 @@ def _copy_relation(native: duckdb.DuckDBPyConnection, relation: _Relation) -> No
         native.execute(f"insert into {target} from {source}").fetchall()
     comments = [
         f"comment on column {target}.{_name(column)} is {_literal(text)}"
-        for column, text in native.execute(_COLUMN_COMMENTS, [relation.schema, relation.name]).fetchall()
+        for column, text in relation.columns.items()
+        if text is not None
     ]
     if relation.comment is not None:
         comments.append(f"comment on table {target} is {_literal(relation.comment)}")
@@ -202,8 +212,7 @@ def _verify(native: duckdb.DuckDBPyConnection, aside: Path, relations: Sequence[
 
 def _read_whole(native: duckdb.DuckDBPyConnection, database: str, tables: Iterable[_Relation]) -> None:
     for table in tables:
-        columns = native.execute(_COLUMNS, [database, table.schema, table.name]).fetchall()
-        read = ", ".join(f"bit_xor(hash({_name(column)}))" for (column,) in columns)
+        read = ", ".join(f"bit_xor(hash({_name(column)}))" for column in table.columns)
         native.execute(f"select {read} from {_name(database)}.{table.quoted}").fetchall()
 
 

@@ -101,6 +101,118 @@ STEPS: Mapping[int, tuple[str, ...]] = {
         )
         """,
     ),
+    3: (
+        "alter table ops.build_context add column selection varchar",
+        """
+        create table ops.failed_test_rows (
+            tested_at timestamp not null, model varchar not null, test varchar not null,
+            number integer not null, row json not null
+        )
+        """,
+        """
+        create table ops.model_state (
+            model varchar not null, signature varchar not null, as_of_at timestamp not null,
+            version bigint not null, days_since bigint not null, rows bigint not null, tested_digest varchar
+        )
+        """,
+        """
+        create table ops.source_state (
+            model varchar not null, relation varchar not null, day date, rows bigint not null,
+            fingerprint bigint not null
+        )
+        """,
+        """
+        create table ops.model_day (
+            model varchar not null, of_column varchar not null, version bigint not null, day date not null
+        )
+        """,
+        "create table ops.built_relation (relation varchar not null)",
+        # Every model and seed that was built has this test.
+        """
+        insert into ops.built_relation
+        select distinct test.model from ops.model_test as test where test.test = 'grain_unique'
+        """,
+    ),
+    4: (
+        "create schema if not exists finance",
+        """
+        create table finance.closed_period (
+            month date not null, closed_at timestamp not null, timezone varchar not null,
+            digest varchar not null, digest_version integer not null, totals json not null,
+            figures json not null, figures_digest varchar not null, is_forced boolean not null,
+            forced_reason varchar, overridden_reasons json not null, invoice_digest varchar,
+            differences json not null, version varchar not null
+        )
+        """,
+        """
+        create table finance.closed_line (
+            month date not null, uuid uuid not null, created_at timestamp not null,
+            business_day date not null, currency varchar not null, price decimal(18, 6), parts integer,
+            cost_centre varchar not null, country_code varchar not null, service_code varchar not null,
+            delivery_status varchar not null
+        )
+        """,
+        """
+        create table finance.correction (
+            closed_month date not null, booked_month date not null, uuid uuid not null, kind varchar not null,
+            messages smallint not null, currency varchar not null, amount decimal(18, 6) not null,
+            cost_centre varchar not null, country_code varchar not null, service_code varchar not null,
+            detected_at timestamp not null
+        )
+        """,
+    ),
+    5: (
+        """
+        create table ops.deletion (
+            sequence bigint not null, recorded_at timestamp not null, event varchar not null,
+            operation_id uuid not null, plan_id uuid, action varchar not null, place varchar not null,
+            rule varchar not null, what varchar not null, proof_digest varchar, actor varchar not null,
+            answer_count bigint, request_id varchar, note varchar, previous_hash varchar not null,
+            hash varchar not null
+        )
+        """,
+        """
+        create table ops.hold (
+            hold_id uuid not null, added_at timestamp not null, actor varchar not null,
+            reason varchar not null, ends_at timestamp, uuid uuid, sender_id varchar, key_id bigint,
+            bulk_id uuid, since_at timestamp, until_at timestamp, removed_at timestamp,
+            removed_reason varchar
+        )
+        """,
+        """
+        create table ops.retention_plan (
+            plan_id uuid not null, planned_at timestamp not null, expires_at timestamp not null,
+            policy_digest varchar not null, items_digest varchar not null, content varchar not null,
+            begun_at timestamp, finished_at timestamp
+        )
+        """,
+        """
+        create table ops.retention_item (
+            plan_id uuid not null, rule varchar not null, target varchar not null, item varchar not null,
+            messages bigint not null, state varchar not null
+        )
+        """,
+        """
+        create table ops.campaign (
+            campaign_id uuid not null, key varchar not null, digest varchar not null, state varchar not null,
+            bulk_id uuid, sender_id varchar, service_code varchar not null, encoding varchar not null,
+            scheduled_at timestamp, business_month date not null, recipients bigint not null,
+            recipients_digest varchar not null, invalid bigint not null, duplicates bigint not null,
+            opted_out bigint not null, parts bigint not null, cost_planned decimal(18, 6),
+            currency varchar not null, cost_centre varchar not null, over_budget_reason varchar,
+            attempts integer not null,
+            intended_at timestamp not null, asked_at timestamp not null, known_at timestamp,
+            known_by varchar, cancelled_at timestamp, version varchar not null
+        )
+        """,
+        """
+        create table ops.erasure (
+            erasure_id uuid not null, planned_at timestamp not null, expires_at timestamp not null,
+            subject varchar, state varchar, actor varchar not null, started_at timestamp,
+            finished_at timestamp, result varchar not null
+        )
+        """,
+    ),
 }
 _FOREIGN_RELATIONS = """
 select (select count(*) from duckdb_tables() where not internal)

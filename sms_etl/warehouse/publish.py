@@ -72,7 +72,8 @@ def publish(
 
     Raises:
         PolicyNotApplied: The warehouse holds what the settings' policy says is not to be kept.
-        ChecksFailed: The last build failed a blocking check, or ended in an error, or there was none.
+        ChecksFailed: The last build failed a blocking check, ended in an error or was of a part; or there
+            was none.
         NoWarehouse: There is none yet.
         WarehouseLocked: Another program has it open.
         WarehouseError: It is damaged: the copy is not what it should be.

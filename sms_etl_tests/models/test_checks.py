@@ -1,10 +1,12 @@
 """Tests of models: which rows each kind finds wrong, and that a result shows none of them."""
 
+import json
+
 import duckdb
 import pytest
 
 from sms_etl.errors import ModelError
-from sms_etl.models.checks import TestResult, checks, run_tests
+from sms_etl.models.checks import MOST_ROWS_KEPT, TestResult, checks, run_tests
 from sms_etl.models.project import load_project
 from sms_etl.models.runner import build
 from sms_etl_tests.models.small_project import Files, Load, Write
@@ -108,3 +110,141 @@ def test_every_model_of_the_package_is_held_to_its_grain() -> None:
     project = load_project()
     held = {check.model for check in checks(project) if check.test == "grain_unique"}
     assert held == {*project.models, *project.seeds}
+
+
+TESTED = """
+models:
+  - name: stg_sms
+    description: One row a message.
+    owner: messaging
+    grain: [uuid]
+    columns:
+      - {name: uuid, type: varchar, description: key}
+      - {name: price, type: "decimal(18,6)", description: price}
+    tests:
+      - {name: t, description: It holds., TEST}
+"""
+
+
+@pytest.mark.parametrize(
+    ("test", "failures"),
+    [
+        ("expression: price < 0.2", 1),
+        ("expression: price is null or price > 0", 0),
+        ("row_count: {at_least: 4}", 1),
+        ("row_count: {at_least: 3}", 0),
+        ("row_count: {at_most: 2}", 1),
+        ("row_count: {at_most: 3}", 0),
+        ("row_count: {at_least: 1, at_most: 3}", 0),
+    ],
+)
+def test_a_test_of_a_relation_counts_what_is_wrong(
+    connection: duckdb.DuckDBPyConnection, load: Load, test: str, failures: int
+) -> None:
+    connection.execute("insert into raw.sms values ('c', null, 'EUR')")
+    result = run(connection, load, {"staging/_models.yml": TESTED.replace("TEST", test)})["t"]
+    assert (result.failures, result.check.description) == (failures, "It holds.")
+
+
+@pytest.mark.parametrize(("days", "failures"), [(1, 1), (2, 0)])
+def test_a_relation_is_fresh_as_long_as_its_newest_row_is_near_the_build(
+    connection: duckdb.DuckDBPyConnection, write: Write, days: int, failures: int
+) -> None:
+    connection.execute("create schema ops; create table ops.build_context (as_of_at timestamp)")
+    connection.execute("insert into ops.build_context values ('2026-01-12 00:00:01')")
+    connection.execute(
+        "create table raw.seen as select timestamp '2026-01-11' - interval 1 day * range as at from range(3)"
+    )
+    declared = TESTED.replace("varchar, description: key", "timestamp, description: key").replace(
+        "TEST", f"freshness: {{column: uuid, within_days: {days}}}"
+    )
+    sql = "select seen.at as uuid, cast(null as decimal(18, 6)) as price from raw.seen as seen\n"
+    root = write({"staging/_models.yml": declared, "staging/stg_sms.sql": sql})
+    sources = {"raw.seen": {"at": "timestamp"}, "ops.build_context": {"as_of_at": "timestamp"}}
+    project = load_project(root, sources=sources)
+    build(connection, project)
+    (result,) = [each for each in run_tests(connection, project) if each.test == "t"]
+    assert result.failures == failures
+    connection.execute("delete from raw.seen")
+    assert run_tests(connection, project, ["staging.stg_sms"])[-1].is_passed
+
+
+@pytest.mark.parametrize(
+    ("test", "message"),
+    [
+        ("severity: warn", "write one of expression, row_count and freshness"),
+        (
+            "expression: price > 0, row_count: {at_least: 1}",
+            "write one of expression, row_count and freshness",
+        ),
+        ("expression: cost > 0", r"stg_sms\.sql \(t\):1: .*cost"),
+        ("expression: price >", r"stg_sms\.sql \(t\):1: "),
+        ("row_count: {at_least: -1}", "at_least"),
+        (
+            "freshness: {column: seen_at, within_days: 1}",
+            r"_models\.yml:3: t is about seen_at, no column of it",
+        ),
+        ("freshness: {column: uuid, within_days: 1}", r"t needs ops\.build_context, which is not there"),
+    ],
+)
+def test_a_test_that_cannot_be_meant_is_refused(load: Load, test: str, message: str) -> None:
+    with pytest.raises(ModelError, match=message):
+        load({"staging/_models.yml": TESTED.replace("TEST", test)})
+
+
+def test_two_tests_of_one_name_are_refused(load: Load) -> None:
+    again = "      - {name: t, description: It holds., expression: price > 0}\n"
+    with pytest.raises(ModelError, match="stg_sms has two tests called t"):
+        load({"staging/_models.yml": TESTED.replace("TEST", "expression: price > 0") + again})
+
+
+@pytest.mark.parametrize("description", ["''", "' '"])
+def test_a_model_or_a_column_without_a_description_is_refused(load: Load, description: str) -> None:
+    for said in ("One row a message.", "price}"):
+        wrong = YML.replace("TEST", "unique").replace(said, description + said[-1] * said.endswith("}"))
+        with pytest.raises(ModelError, match=r"staging/_models\.yml:\d+: .*description"):
+            load({"staging/_models.yml": wrong})
+
+
+def test_of_rows_that_are_wrong_figures_uuids_and_times_are_kept_and_no_text(
+    connection: duckdb.DuckDBPyConnection, load: Load
+) -> None:
+    sql = """-- models: marts.spent
+select
+    uuid '00000000-0000-4000-8000-000000000007' as uuid, 'Anna' as name, 491512345678 as key_id,
+    491512345678 as source, 0.10::decimal(18, 6) as price, 7 as parts, true as is_open,
+    date '2026-01-10' as day, timestamp '2026-01-10 12:00:00' as created_at,
+    0.5::double as share, null as nothing
+from raw.sms as sms
+"""
+    (first, second) = run(connection, load, {"tests/odd.sql": sql})["odd"].rows
+    assert first == second
+    assert json.loads(first) == {
+        "uuid": "00000000-0000-4000-8000-000000000007",
+        "price": "0.100000",
+        "parts": "7",
+        "is_open": "true",
+        "day": "2026-01-10",
+        "created_at": "2026-01-10 12:00:00",
+    }
+
+
+def test_of_a_test_that_many_rows_fail_the_first_are_kept(
+    connection: duckdb.DuckDBPyConnection, load: Load
+) -> None:
+    many = "raw.sms as sms cross join raw.sms as more, range(9) as r (number)"
+    sql = f"-- models: marts.spent\nselect r.number from {many}\n"
+    result = run(connection, load, {"tests/many.sql": sql})["many"]
+    assert (result.failures, len(result.rows)) == (36, MOST_ROWS_KEPT)
+    assert [json.loads(row)["number"] for row in result.rows] == sorted(
+        json.loads(row)["number"] for row in result.rows
+    )
+
+
+def test_of_what_passes_and_of_texts_alone_nothing_is_kept(
+    connection: duckdb.DuckDBPyConnection, load: Load
+) -> None:
+    sql = "-- models: marts.spent\nselect sms.uuid from raw.sms as sms\n"
+    results = run(connection, load, {"tests/texts.sql": sql})
+    assert (results["texts"].failures, results["texts"].rows) == (2, ())
+    assert results["grain_unique"].rows == ()

@@ -9,7 +9,7 @@ import pytest
 from sms_etl.errors import ModelError
 from sms_etl.models.declared import Materialised, Severity
 from sms_etl.models.files import default_path
-from sms_etl.models.project import load_project, warehouse_sources
+from sms_etl.models.project import load_project, near_miss, warehouse_sources
 from sms_etl_tests.models.small_project import Files, Load, Write
 
 SEED_YML = """
@@ -339,3 +339,20 @@ def test_every_model_of_the_package_says_from_where_its_columns_come() -> None:
 
 def test_labels_start_at_the_projects_folder(load: Load, tmp_path: Path) -> None:
     assert load().models["marts.spent"].label == "project/marts/spent.sql"
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("month", "; did you mean business_month?"),  # not amount, which is spelt more alike
+        ("currency", "; did you mean from_currency or to_currency?"),
+        ("amuont", "; did you mean amount?"),
+        ("cost_daily", "; did you mean marts.cost_daily?"),
+        ("zzz", ""),
+    ],
+)
+def test_a_name_is_taken_for_one_it_is_a_part_of_before_one_that_looks_alike(name: str, says: str) -> None:
+    assert (
+        near_miss(name, ["business_month", "amount", "from_currency", "to_currency", "marts.cost_daily"])
+        == says
+    )

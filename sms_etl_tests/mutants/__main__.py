@@ -1,127 +1,113 @@
-"""Changes a module in one place at a time and runs its tests: `python -m sms_etl_tests.mutants MODULE ...`.
+"""Changes modules in one place at a time and runs their tests: `python -m sms_etl_tests.mutants MODULE ...`.
 
-Each changed module lives in a process of its own, which is forked once the libraries are imported; no file is
-written. What survives and is not in `accepted.toml` ends it with 1.
+No file of the project is written. What survives and is not in `accepted.toml` ends it with 1, unless
+`--share` says how much of it may.
 """
 
 import argparse
-import ast
 import importlib
-import os
 import random
 import signal
 import sys
 import time
-import tomllib
-from collections.abc import Sequence
-from importlib.abc import Loader, MetaPathFinder
-from importlib.machinery import ModuleSpec
-from importlib.util import spec_from_loader
-from pathlib import Path
-from types import ModuleType
+from collections.abc import Mapping, Sequence
+from itertools import groupby
 
 from sms_etl_tests.mutants.changes import Change, changes_of
-from sms_etl_tests.mutants.suites import PACKAGE, modules, suite_of
+from sms_etl_tests.mutants.count import Count, accepted
+from sms_etl_tests.mutants.since import base_of, changed_lines
+from sms_etl_tests.mutants.suites import PROJECT, modules, suite_of
+from sms_etl_tests.mutants.trying import Module, NoTime, SuiteFails, Tried, try_changes
 
-_LIBRARIES = ("pytest", "duckdb", "pyarrow.parquet", "sqlalchemy", "httpx", "aiohttp", "pydantic")
-"""Imported once; without those that pytest must import itself, and without ours."""
-_PATIENCE = 3
-"""So many times as long as the unchanged module's tests, and ten seconds: then it hangs, which is noticed."""
-
-
-class _Changed(MetaPathFinder, Loader):
-    """Imports one module from a changed tree."""
-
-    def __init__(self, module: str, tree: ast.Module) -> None:
-        self._path, self._tree = str(PACKAGE / module), tree
-        self._name = module.removesuffix(".py").replace("/", ".")
-
-    def find_spec(
-        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
-    ) -> ModuleSpec | None:
-        return spec_from_loader(fullname, self, origin=self._path) if fullname == self._name else None
-
-    def exec_module(self, module: ModuleType) -> None:
-        module.__file__ = self._path
-        exec(compile(self._tree, self._path, "exec"), module.__dict__)  # noqa: S102 - our own module
-
-
-def is_noticed(module: str, tree: ast.Module, seconds: float) -> bool:
-    """Whether a module's tests fail, or take too long, with this in its place."""
-    child = os.fork()
-    if child == 0:
-        os.setsid()
-        os._exit(_passed(module, tree))
-    until, status = time.monotonic() + seconds, None
-    try:
-        while status is None and time.monotonic() < until:
-            ended, code = os.waitpid(child, os.WNOHANG)
-            status = code if ended else None
-            time.sleep(0.02)
-    finally:
-        if status is None:
-            os.killpg(child, signal.SIGKILL)
-            os.waitpid(child, 0)
-    return status != 0
-
-
-def _passed(module: str, tree: ast.Module) -> int:
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 1)
-    os.dup2(nowhere, 2)
-    sys.meta_path.insert(0, _Changed(module, tree))
-    try:
-        return int(
-            importlib.import_module("pytest").main(["-qx", "-p", "no:cacheprovider", *suite_of(module)])
-        )
-    except BaseException:  # noqa: BLE001 - however it ends: it was noticed
-        return 1
-
-
-def run(module: str, seconds: float) -> tuple[list[Change], int, int]:
-    """Return what survived, how many changes were tried, and how many there are.
-
-    Args:
-        module: Its path below the project.
-        seconds: After so many no further change is begun; which are tried is chance, the same each time.
-    """
-    source = (PACKAGE / module).read_text()
-    began = time.monotonic()
-    if is_noticed(module, ast.parse(source), 600):
-        raise SystemExit(f"{module}: its tests fail, or take ten minutes, without a change")
-    patience = (time.monotonic() - began) * _PATIENCE + 10
-    changes = list(changes_of(source))
-    survivors, tried, until = [], 0, time.monotonic() + seconds
-    for change in random.Random(0).sample(changes, len(changes)):
-        if time.monotonic() > until:
-            break
-        tried += 1
-        if not is_noticed(module, change.tree, patience):
-            survivors.append(change)
-    return sorted(survivors, key=lambda change: change.line), tried, len(changes)
+_LIBRARIES = (
+    *("aiohttp", "altair", "duckdb", "filelock", "httpx", "jinja2", "pyarrow.parquet"),
+    *("pydantic", "pydantic_settings", "sqlalchemy", "tenacity", "xlsxwriter"),
+)
+"""Imported once, for every process forked later; not those that pytest must import itself, and not ours."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Try the modules named, or all; return 1 if a change survives that is not accepted."""
+    """Try the modules named, or all; return 1 if too many changes survive that are not accepted."""
+    given = _given(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # what runs is ended, too
+    chosen = _chosen(given)
+    if not chosen:
+        sys.stdout.write("Nothing that changes can be made to has changed.\n")
+    for library in _LIBRARIES if chosen else ():
+        importlib.import_module(library)
+    until, count = time.monotonic() + given.seconds, Count()
+    suites = [list(each) for _, each in groupby(sorted(chosen, key=suite_of), key=suite_of)]
+    for left, group in zip(range(len(suites), 0, -1), suites, strict=True):
+        _try({module: chosen[module] for module in group}, (until - time.monotonic()) / left, count)
+    return int(count.failed > 0 or count.is_short_of(given.share))
+
+
+def _given(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m sms_etl_tests.mutants", description=__doc__)
     parser.add_argument("modules", nargs="*", default=modules())
-    parser.add_argument("--seconds", type=float, default=300, help="for each module (default: %(default)s)")
-    given = parser.parse_args(arguments)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # what runs is ended, too
-    accepted = tomllib.loads((Path(__file__).parent / "accepted.toml").read_text())
-    for library in _LIBRARIES:
-        importlib.import_module(library)
-    is_new = False
+    parser.add_argument("--seconds", type=float, default=86400, help="begin no change later (default: a day)")
+    parser.add_argument(
+        "--changes", type=int, default=1000, help="the most of each module, drawn by a fixed chance"
+    )
+    parser.add_argument(
+        "--share", type=float, default=100, help="so many percent must be noticed or accepted (default: all)"
+    )
+    parser.add_argument(
+        "--since",
+        nargs="?",
+        const="",
+        metavar="COMMIT",
+        help="only what changed since then; none named: since the branch left main, or in the last commit",
+    )
+    return parser.parse_args(arguments)
+
+
+def _chosen(given: argparse.Namespace) -> dict[str, list[Change]]:
+    """Return the changes to try, by module."""
+    since = (given.since or base_of(PROJECT)) if given.since is not None else None
+    if given.since is not None and since is None:
+        return {}  # the first commit, or a clone without the one before
+    lines = None if since is None else changed_lines(PROJECT, since)
+    chosen = {}
     for module in given.modules:
-        survivors, tried, there_are = run(module, given.seconds)
-        reasons = accepted.get(module, {})
-        sys.stdout.write(f"{module}: {tried - len(survivors)} of {tried} noticed, {there_are} in all\n")
-        for change in survivors:
-            is_new |= change.name not in reasons
-            reason = reasons.get(change.name, "NOT ACCEPTED")
-            sys.stdout.write(f"  {change.line}: {change.name[:400]}\n      {reason}\n")
-        sys.stdout.flush()
-    return int(is_new)
+        changes = changes_of((PROJECT / module).read_text())
+        if lines is not None:
+            changes = [change for change in changes if lines.get(module, set()).intersection(change.lines)]
+        chosen[module] = random.Random(0).sample(changes, min(len(changes), given.changes))
+    return {module: changes for module, changes in chosen.items() if changes}
+
+
+def _try(chosen: Mapping[str, Sequence[Change]], seconds: float, count: Count) -> None:
+    """Try changes to modules of one suite, tell what came of them, and count them."""
+    modules = [
+        Module(name.removesuffix(".py").replace("/", "."), PROJECT / name, tuple(changes))
+        for name, changes in chosen.items()
+    ]
+    tests = suite_of(next(iter(chosen)))
+    try:
+        for name, module, tried in zip(chosen, modules, try_changes(modules, tests, seconds), strict=True):
+            _tell(name, module, tried, count)
+    except NoTime:
+        sys.stdout.write(f"{', '.join(chosen)}: no time to run the tests\n")
+    except SuiteFails as exc:
+        count.failed += 1
+        sys.stdout.write(f"{', '.join(chosen)}: the tests fail without a change: {exc}\n")
+    sys.stdout.flush()
+
+
+def _tell(name: str, module: Module, tried: Tried, count: Count) -> None:
+    reasons = accepted().get(name, {})
+    survivors = sorted((module.changes[number] for number in tried.survived), key=lambda each: each.line)
+    noticed, all_ = len(tried.noticed), len(tried.noticed) + len(survivors)
+    good = [change for change in survivors if change.name in reasons]
+    count.tried += all_
+    count.good += noticed + len(good)
+    sys.stdout.write(f"{name}: {noticed} of {all_} noticed, {len(good)} accepted\n")
+    for change in survivors:
+        sys.stdout.write(
+            f"  {change.line}: {change.name}\n      {reasons.get(change.name, 'NOT ACCEPTED')}\n"
+        )
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -2,31 +2,63 @@
 
 from pathlib import Path
 
-PACKAGE = Path(__file__).parents[2]
+PROJECT = Path(__file__).parents[2]
 
 SUITES: dict[str, tuple[str, ...]] = {
-    "sms_etl/sync/plan.py": ("sync/test_plan.py",),
-    "sms_etl/sync/settle.py": ("sync/test_settle.py", "sync/test_settlement.py"),
+    "sms_etl/sync": ("sync/loading/test_merge.py", "sync/test_sync.py", "sync/test_refusals.py"),
+    "sms_etl/sync/account.py": ("sync/test_account.py",),
+    "sms_etl/sync/lock.py": ("sync/test_lock.py",),
+    "sms_etl/sync/task.py": ("sync/test_task.py",),
+    "sms_etl/sync/bulks.py": ("sync/test_bulks.py",),
+    "sms_etl/sync/pages.py": ("sync/test_paging_model.py", "sync/test_ties.py"),
+    "sms_etl/sync/plan.py": ("sync/test_plan.py", "sync/test_plan_reading.py"),
+    "sms_etl/sync/provider_facts.py": ("sync/test_provider_facts.py",),
     "sms_etl/sync/reconcile.py": ("sync/test_reconcile.py",),
+    "sms_etl/sync/settle.py": ("sync/test_settle.py", "sync/test_settlement.py"),
+    "sms_etl/sync/state.py": ("sync/test_state.py",),
+    "sms_etl/sync/streaming.py": ("sync/test_streaming.py",),
+    "sms_etl/sync/ties.py": ("sync/test_ties.py",),
     "sms_etl/sync/landing": ("sync/landing",),
-    "sms_etl/sync/loading": ("sync/loading", "sync/test_sync.py"),
+    "sms_etl/sync/landing/files.py": ("sync/landing/test_files.py", "sync/landing/test_writer.py"),
+    "sms_etl/sync/landing/misplaced.py": ("sync/landing/test_misplaced.py",),
+    "sms_etl/sync/loading": ("sync/loading/test_merge.py", "sync/test_sync.py", "sync/test_refusals.py"),
+    "sms_etl/sync/loading/quarantine.py": ("sync/loading/test_quarantine.py",),
+    "sms_etl/sync/loading/unloadable.py": ("sync/loading/test_unloadable.py",),
     "sms_etl/providers/lox24": ("providers/lox24",),
+    "sms_etl/providers/lox24/codes.py": ("providers/lox24/test_codes.py", "providers/lox24/test_records.py"),
     "sms_etl/providers/lox24/limiter.py": ("providers/lox24/test_limiter.py",),
-    "sms_etl/pii": ("pii",),
-    "sms_etl/pii/phone_numbers.py": ("pii/test_policy.py", "pii/test_vectorised.py"),
-    "sms_etl/pii/redaction.py": ("pii/test_policy.py", "pii/test_apply.py"),
+    "sms_etl/providers": ("providers/lox24",),
+    "sms_etl/providers/twosms": ("providers/twosms",),
+    "sms_etl/providers/twosms/answers.py": (
+        "providers/twosms/test_answers.py",
+        "providers/twosms/test_client.py",
+    ),
+    "sms_etl/providers/twosms/criteria.py": ("providers/twosms/test_criteria.py",),
+    "sms_etl/pii": ("pii/test_policy.py", "pii/test_vectorised.py"),
+    "sms_etl/pii/apply.py": ("pii/test_apply.py",),
+    "sms_etl/pii/characters.py": ("pii/test_characters.py", "pii/test_policy.py"),
+    "sms_etl/pii/key.py": ("pii/test_key.py",),
+    "sms_etl/pii/redaction.py": ("pii/test_redaction.py",),
+    "sms_etl/overview/cohorts.py": ("overview/test_cohorts.py",),
+    "sms_etl/overview/ranges.py": ("overview/test_ranges.py",),
+    "sms_etl/pii/state.py": ("pii/test_state.py", "pii/test_key.py"),
 }
 
 
+NOT_SEEN = {"sms_etl/sync/landing/worker.py"}
+"""Run in a process that the code starts itself, which imports them from their files: without the change."""
+
+
 def modules() -> list[str]:
-    """Return every module that has a suite."""
+    """Return every module that has a suite, and whose changes it can see."""
     return sorted(
         {
-            str(path.relative_to(PACKAGE))
+            str(path.relative_to(PROJECT))
             for place in SUITES
-            for path in ([PACKAGE / place] if place.endswith(".py") else (PACKAGE / place).glob("*.py"))
+            for path in ([PROJECT / place] if place.endswith(".py") else (PROJECT / place).glob("*.py"))
             if path.name != "__init__.py"
         }
+        - NOT_SEEN
     )
 
 
@@ -37,4 +69,4 @@ def suite_of(module: str) -> list[str]:
         KeyError: It has none.
     """
     tests = SUITES.get(module) or SUITES[str(Path(module).parent)]
-    return [str(PACKAGE / "sms_etl_tests" / test) for test in tests]
+    return [str(PROJECT / "sms_etl_tests" / test) for test in tests]

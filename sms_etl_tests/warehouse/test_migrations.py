@@ -97,6 +97,19 @@ def test_a_file_of_version_1_gets_the_columns_of_a_new_file(warehouse: Warehouse
     assert [version for version, _ in versions(warehouse)] == [1, VERSION]
 
 
+def test_a_file_of_version_2_gets_the_tables_of_closed_months(warehouse: Warehouse, tmp_path: Path) -> None:
+    make_version_1(warehouse.path)
+    with duckdb.connect(str(warehouse.path)) as connection:
+        for statement in STEPS[2]:
+            connection.execute(statement)
+        connection.execute("insert into ops.schema_version values (2, now())")
+    with warehouse.begin() as transaction:
+        closed = transaction.native.execute(
+            "select table_name from duckdb_tables() where schema_name = 'finance' order by all"
+        ).fetchall()
+    assert closed == [("closed_line",), ("closed_period",), ("correction",)]
+
+
 def test_late_rows_that_only_a_backfill_can_have_read_teach_no_overlap_any_more(warehouse: Warehouse) -> None:
     make_version_1(warehouse.path)
     with duckdb.connect(str(warehouse.path)) as connection:
