@@ -42,11 +42,7 @@ final as (
         summed.cost,
         summed.cost_undelivered,
         summed.cost_voice,
-        -- Exact division, rounded half up to a millionth (docs/naming.md); null without a priced text part.
-        cast(
-            (cast((summed.cost - summed.cost_voice) * 1000000 as hugeint) * 2 + summed.priced_parts)
-            // nullif(2 * cast(summed.priced_parts as hugeint), 0) * 0.000001 as decimal(38, 6)
-        ) as average_price_per_part
+        exact_division(summed.cost - summed.cost_voice, summed.priced_parts) as average_price_per_part
     from summed
 )
 

@@ -43,11 +43,7 @@ final as (
         watermark.read_up_to,
         context.built_at,
         publication.published_at,
-        -- Exact division, as in delivery_daily.
-        cast(
-            (settled.messages_final * 2000000 + settled.messages) // nullif(2 * settled.messages, 0)
-            * 0.000001 as decimal(9, 6)
-        ) as share_settled,
+        rate(settled.messages_final, settled.messages) as share_settled,
         quarantine.quarantine_open,
         account.is_sandbox,
         account.account_id,

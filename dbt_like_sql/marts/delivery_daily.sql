@@ -18,7 +18,8 @@ counted as (
         count(*) filter (where sms.delivery_status = 'cancelled') as cancelled,
         count(*) filter (where not sms.is_final) as open,
         count(*) filter (where sms.is_aged_out) as aged_out,
-        count(*) filter (where sms.is_final) as settled
+        count(*) filter (where sms.is_final) as settled,
+        count(*) filter (where sms.has_price) as priced
     from sms
     group by sms.business_day, sms.country_code, sms.service_code
 ),
@@ -38,15 +39,11 @@ final as (
         counted.cancelled,
         counted.open,
         counted.aged_out,
-        -- Exact division, rounded half up to a millionth (docs/naming.md); null while nothing is settled.
-        cast(
-            (counted.delivered * 2000000 + counted.settled) // nullif(2 * counted.settled, 0)
-            * 0.000001 as decimal(9, 6)
-        ) as delivery_rate,
-        cast(
-            (counted.settled * 2000000 + counted.messages) // (2 * counted.messages)
-            * 0.000001 as decimal(9, 6)
-        ) as share_settled
+        counted.settled,
+        rate(counted.delivered, counted.settled) as delivery_rate,
+        rate(counted.delivered, counted.messages) as accepted_delivery_rate,
+        rate(counted.settled, counted.messages) as share_settled,
+        rate(counted.priced, counted.messages) as share_priced
     from counted
 )
 

@@ -7,10 +7,15 @@ sms as (
     select * from staging.stg_sms
 ),
 
-unlisted as (
+named as (
     select distinct sms.country_code
     from sms
-    left join countries on sms.country_code = countries.country_code
+),
+
+unlisted as (
+    select named.country_code
+    from named
+    left join countries on named.country_code = countries.country_code
     where countries.country_code is null
 ),
 

@@ -8,12 +8,16 @@ status_codes as (
     select * from seeds.bulk_status_codes
 ),
 
-cost_centres as (
-    select * from seeds.cost_centres
+rules as (
+    select * from intermediate.int_cost_centre_rule
 ),
 
 sms as (
     select * from marts.fct_sms
+),
+
+campaigns as (
+    select * from ops.campaign
 ),
 
 context as (
@@ -34,10 +38,58 @@ sent as (
         count(*) filter (where sms.delivery_status = 'rejected') as rejected,
         count(*) filter (where sms.delivery_status = 'cancelled') as cancelled,
         count(*) filter (where not sms.is_final) as open,
-        sum(sms.price) as cost
+        sum(sms.price) as cost,
+        min(sms.cost_centre) as first_cost_centre,
+        max(sms.cost_centre) as last_cost_centre
     from sms
     where sms.bulk_id is not null
     group by sms.bulk_id, sms.currency
+),
+
+placed as (
+    select
+        bulks.uuid,
+        bulks.key_id,
+        bulks.source,
+        cast(timezone(context.timezone, timezone('UTC', bulks.created_at)) as date) as business_day
+    from bulks
+    cross join context
+),
+
+-- What a bulk without messages says of itself: rules by sender and callback_data are about messages.
+named as (
+    select
+        placed.uuid,
+        rules.strength,
+        rules.cost_centre,
+        rules.first_day <= placed.business_day and rules.last_day >= placed.business_day as is_valid
+    from placed
+    inner join rules on rules.matched_by = 'bulk' and placed.uuid = rules.bulk_id
+    union all
+    select
+        placed.uuid,
+        rules.strength,
+        rules.cost_centre,
+        rules.first_day <= placed.business_day and rules.last_day >= placed.business_day as is_valid
+    from placed
+    inner join rules on rules.matched_by = 'key' and placed.key_id = rules.key_id
+    union all
+    select
+        placed.uuid,
+        rules.strength,
+        rules.cost_centre,
+        rules.first_day <= placed.business_day and rules.last_day >= placed.business_day as is_valid
+    from placed
+    inner join rules on rules.matched_by = 'source' and placed.source = rules.source
+),
+
+strongest as (
+    select
+        named.uuid,
+        named.cost_centre,
+        row_number() over (partition by named.uuid order by named.strength desc) as place
+    from named
+    where named.is_valid
 ),
 
 joined as (
@@ -45,7 +97,10 @@ joined as (
         bulks.*,
         coalesce(status_codes.bulk_status, 'unknown') as bulk_status,
         coalesce(status_codes.is_final, false) as is_final,
-        coalesce(cost_centres.cost_centre, 'unassigned') as cost_centre,
+        case
+            when sent.first_cost_centre != sent.last_cost_centre then 'several'
+            else coalesce(sent.first_cost_centre, strongest.cost_centre, 'unassigned')
+        end as cost_centre,
         coalesce(sent.messages, 0) as messages,
         coalesce(sent.parts, 0) as parts,
         coalesce(sent.unpriced, 0) as unpriced,
@@ -56,12 +111,16 @@ joined as (
         coalesce(sent.cancelled, 0) as cancelled,
         coalesce(sent.open, 0) as open,
         cast(coalesce(sent.cost, 0) as decimal(38, 6)) as cost,
+        campaigns.key as campaign_key,
+        campaigns.recipients as messages_planned,
+        campaigns.cost_planned,
         cast(timezone(context.timezone, timezone('UTC', bulks.created_at)) as date) as business_day
     from bulks
     cross join context
     left join status_codes on bulks.status_code = status_codes.status_code
-    left join cost_centres on bulks.key_id = cost_centres.key_id
+    left join strongest on bulks.uuid = strongest.uuid and strongest.place = 1
     left join sent on bulks.uuid = sent.bulk_id and bulks.currency = sent.currency
+    left join campaigns on bulks.uuid = campaigns.bulk_id and bulks.currency = campaigns.currency
 ),
 
 final as (
@@ -101,7 +160,10 @@ final as (
         case when not joined.is_dryrun then joined.cost - joined.cost_reported end as cost_difference,
         joined.gone_at is not null as is_gone,
         joined.business_day,
-        cast(date_trunc('month', joined.business_day) as date) as business_month
+        cast(date_trunc('month', joined.business_day) as date) as business_month,
+        joined.campaign_key,
+        joined.messages_planned,
+        joined.cost_planned
     from joined
 )
 

@@ -15,8 +15,8 @@ countries as (
     select * from marts.dim_country
 ),
 
-cost_centres as (
-    select * from seeds.cost_centres
+rules as (
+    select * from intermediate.int_cost_centre_rule
 ),
 
 context as (
@@ -34,55 +34,154 @@ judged as (
         greatest(sms.created_at, coalesce(sms.scheduled_at, sms.created_at))
         < context.as_of_at - to_days(context.settle_days) as is_old,
         starts_with(sms.service_code, 'text2speech') or sms.voice_lang is not null as is_voice,
-        cast(timezone(context.timezone, timezone('UTC', sms.created_at)) as date) as business_day
+        timezone(context.timezone, timezone('UTC', sms.created_at)) as created_at_local,
+        cast(timezone(context.timezone, timezone('UTC', sms.created_at)) as date) as business_day,
+        greatest(sms.created_at, coalesce(sms.scheduled_at, sms.created_at)) as due_at
     from sms
     cross join context
     left join status on sms.status_code = status.status_code and coalesce(sms.dlr_code, 0) = status.dlr_code
 ),
 
+prefix_lengths as (
+    select distinct rules.prefix_length
+    from rules
+    where rules.matched_by = 'callback'
+),
+
+-- By length, so that each is a join by equality. Among the strongest the longest beginning decides.
+named_by_callback as (
+    select
+        sms.uuid,
+        rules.strength,
+        rules.cost_centre,
+        row_number() over (
+            partition by sms.uuid
+            order by rules.strength desc, rules.prefix_length desc
+        ) as place
+    from sms
+    cross join context
+    cross join prefix_lengths
+    inner join rules
+        on
+            rules.matched_by = 'callback'
+            and prefix_lengths.prefix_length = rules.prefix_length
+            and left(sms.callback_data, prefix_lengths.prefix_length) = rules.callback_prefix
+            and cast(timezone(context.timezone, timezone('UTC', sms.created_at)) as date) >= rules.first_day
+            and cast(timezone(context.timezone, timezone('UTC', sms.created_at)) as date) <= rules.last_day
+),
+
+named as (
+    select
+        judged.*,
+        by_bulk.cost_centre as cost_centre_by_bulk,
+        by_callback.cost_centre as cost_centre_by_callback,
+        by_sender.cost_centre as cost_centre_by_sender,
+        by_key.cost_centre as cost_centre_by_key,
+        by_source.cost_centre as cost_centre_by_source,
+        by_bulk.strength as strength_by_bulk,
+        by_callback.strength as strength_by_callback,
+        by_sender.strength as strength_by_sender,
+        by_key.strength as strength_by_key,
+        by_source.strength as strength_by_source,
+        -- Weaker than any rule. Spelt out, since not every database ignores a null in `greatest`.
+        greatest(
+            coalesce(by_bulk.strength, -99999999999),
+            coalesce(by_callback.strength, -99999999999),
+            coalesce(by_sender.strength, -99999999999),
+            coalesce(by_key.strength, -99999999999),
+            coalesce(by_source.strength, -99999999999)
+        ) as strength
+    from judged
+    left join named_by_callback as by_callback on judged.uuid = by_callback.uuid and by_callback.place = 1
+    left join rules as by_bulk
+        on
+            by_bulk.matched_by = 'bulk'
+            and judged.bulk_id = by_bulk.bulk_id
+            and judged.business_day >= by_bulk.first_day
+            and judged.business_day <= by_bulk.last_day
+    left join rules as by_sender
+        on
+            by_sender.matched_by = 'sender'
+            and judged.sender_id = by_sender.sender_id
+            and judged.business_day >= by_sender.first_day
+            and judged.business_day <= by_sender.last_day
+    left join rules as by_key
+        on
+            by_key.matched_by = 'key'
+            and judged.key_id = by_key.key_id
+            and judged.business_day >= by_key.first_day
+            and judged.business_day <= by_key.last_day
+    left join rules as by_source
+        on
+            by_source.matched_by = 'source'
+            and judged.source = by_source.source
+            and judged.business_day >= by_source.first_day
+            and judged.business_day <= by_source.last_day
+),
+
 final as (
     select
-        judged.uuid,
-        judged.created_at,
-        judged.scheduled_at,
-        judged.sent_at,
+        named.uuid,
+        named.created_at,
+        named.scheduled_at,
+        named.sent_at,
         cast(null as timestamp) as delivered_at, -- only a webhook event knows it
-        case when judged.is_final then settled.settled_at end as settled_at,
-        judged.status_code,
-        judged.dlr_code,
-        judged.delivery_status,
-        judged.is_final,
-        not judged.is_final and judged.is_old as is_aged_out,
-        judged.country_code,
+        case when named.is_final then settled.settled_at end as settled_at,
+        named.status_code,
+        named.dlr_code,
+        named.delivery_status,
+        named.is_final,
+        not named.is_final and named.is_old as is_aged_out,
+        named.country_code,
         countries.country_name,
-        judged.service_code,
-        judged.sender_id,
-        judged.key_id,
-        coalesce(cost_centres.cost_centre, 'unassigned') as cost_centre,
-        judged.bulk_id,
-        judged.source,
+        named.service_code,
+        named.sender_id,
+        named.key_id,
+        case named.strength
+            when named.strength_by_bulk then named.cost_centre_by_bulk
+            when named.strength_by_callback then named.cost_centre_by_callback
+            when named.strength_by_sender then named.cost_centre_by_sender
+            when named.strength_by_key then named.cost_centre_by_key
+            when named.strength_by_source then named.cost_centre_by_source
+            else 'unassigned'
+        end as cost_centre,
+        named.bulk_id,
+        named.source,
         case
-            when judged.is_unicode then 'ucs2'
-            when not judged.is_unicode then 'gsm7'
+            when named.is_unicode then 'ucs2'
+            when not named.is_unicode then 'gsm7'
         end as encoding,
-        judged.chars,
-        judged.parts,
-        judged.price,
-        judged.currency,
-        -- Exact division, rounded half up to a millionth: `/` would go through double (docs/naming.md).
-        case when not judged.is_voice then cast(
-            (cast(cast(judged.price as decimal(38, 6)) * 1000000 as hugeint) * 2 + judged.parts)
-            // nullif(2 * cast(judged.parts as hugeint), 0) * 0.000001 as decimal(18, 6)
-        ) end as unit_price,
-        judged.gone_at is not null as is_gone,
-        judged.is_voice,
-        judged.price is not null as has_price,
-        judged.business_day,
-        cast(date_trunc('month', judged.business_day) as date) as business_month
-    from judged
-    left join settled on judged.uuid = settled.uuid
-    left join countries on judged.country_code = countries.country_code
-    left join cost_centres on judged.key_id = cost_centres.key_id
+        named.chars,
+        named.parts,
+        named.price,
+        named.currency,
+        case
+            when not named.is_voice then cast(exact_division(named.price, named.parts) as decimal(18, 6))
+        end as unit_price,
+        named.gone_at is not null as is_gone,
+        named.is_voice,
+        named.price is not null as has_price,
+        named.text_units,
+        named.text_parts,
+        named.text_non_gsm,
+        named.text_template,
+        left(named.phone_range, 12) as phone_range,
+        named.changed_at,
+        named.due_at,
+        named.created_at_local,
+        named.business_day,
+        cast(extract(hour from named.created_at_local) as integer) as business_hour,
+        cast(date_trunc('month', named.created_at_local) as date) as business_month,
+        case named.strength
+            when named.strength_by_bulk then 'bulk'
+            when named.strength_by_callback then 'callback'
+            when named.strength_by_sender then 'sender'
+            when named.strength_by_key then 'key'
+            when named.strength_by_source then 'source'
+        end as cost_centre_by
+    from named
+    left join settled on named.uuid = settled.uuid
+    left join countries on named.country_code = countries.country_code
 )
 
 select * from final

@@ -1,5 +1,6 @@
 -- Each message of raw.sms is in fct_sms, and no other.
 -- models: marts.fct_sms
+-- by: day
 select
     coalesce(sms.uuid, fct.uuid) as uuid,
     fct.uuid is null as is_missing

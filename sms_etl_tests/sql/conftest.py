@@ -1,22 +1,22 @@
-"""A real DuckDB with empty `raw.*` and `ops.*`."""
+"""A real DuckDB with the empty tables that models are made of."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
-import duckdb
 import pytest
-from duckdb_sqlalchemy import Dialect
-from sqlalchemy.schema import CreateTable
 
-from sms_etl.warehouse.tables import metadata
-from sms_etl_tests.sql.warehouse_rows import Rows
+from sms_etl_tests.sql.warehouse_rows import Rows, empty_warehouse
 
 
 @pytest.fixture
 def rows() -> Iterator[Rows]:
-    with duckdb.connect(config={"threads": 1}) as connection:  # a third faster with so few rows
-        connection.execute("create schema raw; create schema ops")
-        for table in metadata.sorted_tables:
-            connection.execute(str(CreateTable(table).compile(dialect=Dialect())))
-        found = Rows(connection)
-        found.context()
+    with empty_warehouse() as found:
         yield found
+
+
+@pytest.fixture(scope="module")
+def seeds(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder of own seeds, one for all tests of a module: to read a project takes half a second."""
+    folder = tmp_path_factory.mktemp("seeds")
+    (folder / "cost_centres.csv").write_text("key_id,cost_centre\n")
+    return folder

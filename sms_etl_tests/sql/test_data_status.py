@@ -9,7 +9,7 @@ AT = "2026-01-12"
 
 
 def status(rows: Rows) -> dict[str, Any]:
-    answer = rows.connection.execute("select * from marts.data_status")
+    answer = rows.execute("select * from marts.data_status")
     names = [column[0] for column in answer.description or ()]
     (row,) = answer.fetchall()
     return dict(zip(names, row, strict=True))

@@ -1,16 +1,23 @@
 """A few rows put into a warehouse by name, its models built, and rows taken out."""
 
-from dataclasses import dataclass
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4, uuid5
 
 import duckdb
+from duckdb_sqlalchemy import Dialect
+from sqlalchemy.schema import CreateTable
 
 from sms_etl.models.checks import run_tests
-from sms_etl.models.project import load_project
-from sms_etl.models.runner import BuildResult, build
+from sms_etl.models.project import Project, load_project
+from sms_etl.models.runner import build_model, load_seeds
+from sms_etl.models.selection import selected
+from sms_etl.warehouse.tables import metadata
 
 NAMESPACE = UUID(int=7)
 package_project = cache(load_project)
@@ -40,6 +47,25 @@ BULK = {
     "service_code": "direct",
     **SEEN,
 }
+CAMPAIGN = {
+    "digest": "d",
+    "state": "sent",
+    "service_code": "direct",
+    "encoding": "gsm7",
+    "business_month": "2026-01-01",
+    "recipients": 10,
+    "recipients_digest": "d",
+    "invalid": 0,
+    "duplicates": 0,
+    "opted_out": 0,
+    "parts": 10,
+    "currency": "EUR",
+    "cost_centre": "unassigned",
+    "attempts": 1,
+    "intended_at": "2026-01-10",
+    "asked_at": "2026-01-10",
+    "version": "0",
+}
 READ_AT = "2026-03-01"
 WINDOW = {
     "stream": "sms",
@@ -53,9 +79,14 @@ WINDOW = {
 
 @dataclass
 class Rows:
-    """Puts rows in, builds the models of the package, and gives rows out. A name stands for its uuid."""
+    """Puts rows in, builds the models of the package, and takes rows out. A name stands for its uuid.
+
+    A model is built when it is first asked for, with what it is made of: most tests need a few of them.
+    """
 
     connection: duckdb.DuckDBPyConnection
+    _project: Project = field(default_factory=lambda: package_project())  # noqa: PLW0108 - a cached function is no plain one
+    _to_build: set[str] = field(default_factory=set)
 
     def uuid(self, name: str) -> UUID:
         return uuid5(NAMESPACE, name)
@@ -71,6 +102,11 @@ class Rows:
     def bulk(self, name: str = "bulk", /, **fields: object) -> None:
         self._insert("raw.bulk", {"uuid": self.uuid(name), **BULK, **fields})
 
+    def campaign(self, name: str = "campaign", /, **fields: object) -> None:
+        """Note a campaign as sent from here; its key is its name."""
+        names = {"campaign_id": self.uuid(name), "key": name}
+        self._insert("ops.campaign", {**names, **CAMPAIGN, **fields})
+
     def window(self, since_at: str | None, until_at: str | None, **fields: object) -> None:
         """Note a window as read; its last second is included."""
         moments = {"since_at": since_at, "until_at": until_at, "fetched_at": READ_AT, "loaded_at": READ_AT}
@@ -84,26 +120,67 @@ class Rows:
         values = {"as_of_at": as_of_at, "timezone": timezone, "settle_days": settle_days}
         self._insert("ops.build_context", {**values, "built_at": as_of_at})
 
-    def build(self, seeds: Path | None = None) -> BuildResult:
-        return build(self.connection, package_project(seeds=seeds))
+    def build(self, seeds: Path | None = None, at_once: Sequence[str] = ()) -> None:
+        """Let the models be built anew, from the rows there are when they are asked for, or at once."""
+        self._project = package_project(seeds=seeds)
+        self._to_build = set(self._project.models)
+        load_seeds(self.connection, self._project)
+        self._build(at_once)
+
+    def build_rest(self) -> None:
+        """Build what was not asked for yet."""
+        self._build(self._project.models)
+
+    def execute(self, sql: str) -> duckdb.DuckDBPyConnection:
+        """Run a statement, with the models built that it names."""
+        self._build(name for name in self._project.models if name in sql)
+        return self.connection.execute(sql)
 
     def select(self, sql: str) -> list[tuple[Any, ...]]:
-        return self.connection.execute(sql).fetchall()
+        return self.execute(sql).fetchall()
 
     def one(self, sql: str) -> Any:
         ((value,),) = self.select(sql)
         return value
 
-    def failing(self) -> dict[str, int]:
-        """Return the rows that are wrong by test, of those that fail."""
+    def failing(self, select: Sequence[str] | None = None) -> dict[str, int]:
+        """Return the rows that are wrong by test, of those that fail; of all models or of those named."""
+        self._build(self._project.models if select is None else select)
         return {
             f"{result.model}.{result.test}": result.failures
-            for result in run_tests(self.connection, package_project())
+            for result in run_tests(self.connection, self._project, select)
             if not result.is_passed
         }
+
+    def _build(self, names: Iterable[str]) -> None:
+        asked = [f"+{name}" for name in names if name in self._to_build]
+        wanted = self._to_build & selected(self._project, asked) if asked else set()
+        for name in self._project.models:
+            if name in wanted:
+                build_model(self.connection, self._project, name)
+        self._to_build -= wanted
+
+    def failed_rows(self, model: str, test: str) -> list[dict[str, str]]:
+        """Return what is kept of the rows that a test finds."""
+        self._build([model])
+        results = run_tests(self.connection, self._project, [model])
+        return [json.loads(row) for result in results if result.test == test for row in result.rows]
 
     def _insert(self, table: str, fields: dict[str, object]) -> None:
         places = ", ".join("?" for _ in fields)
         self.connection.execute(
             f"insert into {table} ({', '.join(fields)}) values ({places})", list(fields.values())
         )
+
+
+@contextmanager
+def empty_warehouse() -> Iterator[Rows]:
+    """Make a DuckDB with the empty tables that models are made of."""
+    with duckdb.connect(config={"threads": 1}) as connection:  # a third faster with so few rows
+        for schema in sorted({str(table.schema) for table in metadata.sorted_tables}):
+            connection.execute(f"create schema {schema}")
+        for table in metadata.sorted_tables:
+            connection.execute(str(CreateTable(table).compile(dialect=Dialect())))
+        found = Rows(connection)
+        found.context()
+        yield found
