@@ -1,4 +1,4 @@
-"""Says what of a month was read, and which days of it can be compared with the month before. Pure.
+"""Says what of a period was read, and what of it can be compared with the period before. Pure.
 
 Times are UTC; a stretch ends just before `until_at`. See `marts.coverage_daily` for where it comes from.
 """
@@ -69,13 +69,20 @@ class Coverage:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Which days of the month stand against the same days of the month before."""
+    """Which days of the month stand against the same days of the month before; of more, which months."""
 
     days: tuple[int, ...]
     """Of both months, by their number; with `is_whole` every day each of them has."""
     is_whole: bool = False
     reason: str = ""
     """Why nothing is compared; empty if something is."""
+    months: tuple[int, ...] = ()
+    """Of a quarter or a year: its months by their place, the first is 1, against those of the one before."""
+
+    @property
+    def is_there(self) -> bool:
+        """Whether anything is compared."""
+        return bool(self.days or self.months)
 
 
 def coverage_of(days: Sequence[DayCoverage], spans: Sequence[Stretch], *, now: datetime) -> Coverage:
@@ -86,7 +93,13 @@ def coverage_of(days: Sequence[DayCoverage], spans: Sequence[Stretch], *, now: d
         spans: What was read of it, reaching beyond it or not.
         now: The present moment.
     """
-    starts_at, ends_at = days[0].starts_at, days[-1].ends_at
+    return coverage_within(days[0].starts_at, days[-1].ends_at, spans, now=now)
+
+
+def coverage_within(
+    starts_at: datetime, ends_at: datetime, spans: Sequence[Stretch], *, now: datetime
+) -> Coverage:
+    """Put together what was read between two moments, of spans that reach beyond them or not."""
     clipped = (Stretch(max(each.from_at, starts_at), min(each.until_at, ends_at)) for each in spans)
     return Coverage(
         starts_at=starts_at,
@@ -115,7 +128,7 @@ def compare(
         name_before: Of the month before.
     """
     if not before or before[-1].business_day < first_day:
-        return Comparison((), reason=f"there is no message before {first_day.day} {first_day:%B %Y}")
+        return Comparison((), reason=_no_message_before(first_day))
     now_read, before_read = _whole_days(days, first_day), _whole_days(before, first_day)
     if len(now_read) == len(days) and len(before_read) == len(before):
         return Comparison(tuple(sorted(now_read | before_read)), is_whole=True)
@@ -125,6 +138,66 @@ def compare(
         if not found:
             return Comparison((), reason=f"no day of {which} was read whole")
     return Comparison((), reason=f"no day was read whole in both {name} and {name_before}")
+
+
+def joined(parts: Sequence[Coverage]) -> Coverage:
+    """Put together what of several months, one after the other, was read."""
+    read: list[Stretch] = []
+    for each in (stretch for part in parts for stretch in part.read):
+        if read and read[-1].until_at >= each.from_at:
+            read[-1] = Stretch(read[-1].from_at, each.until_at)
+        else:
+            read.append(each)
+    return Coverage(
+        starts_at=parts[0].starts_at,
+        ends_at=parts[-1].ends_at,
+        read=tuple(read),
+        is_running=parts[-1].is_running,
+        seen_until_at=parts[-1].seen_until_at,
+    )
+
+
+def compare_months(
+    now: Sequence[date | None],
+    before: Sequence[date | None],
+    *,
+    before_ends: date,
+    first_day: date,
+    name: str,
+    name_before: str,
+) -> Comparison:
+    """Choose what of a quarter or a year is compared: all of it, the months read whole in both, or nothing.
+
+    Args:
+        now: Its months that were read whole, in their places; None: not so.
+        before: Those of the period before.
+        before_ends: Its last day.
+        first_day: Day of the very first message; there is nothing to compare with before it.
+        name: Of the period, as a reader calls it.
+        name_before: Of the one before.
+    """
+
+    def places(months: Sequence[date | None]) -> set[int]:
+        return {place for place, month in enumerate(months, start=1) if month and month >= first_day}
+
+    if before_ends < first_day:
+        return Comparison((), reason=_no_message_before(first_day))
+    now_read, before_read = places(now), places(before)
+    if shared := sorted(now_read & before_read):
+        return Comparison((), is_whole=len(shared) == len(now), months=tuple(shared))
+    for found, which in ((now_read, name), (before_read, name_before)):
+        if not found:
+            reason = f"no month of {which} that begins after the account's first message was read whole"
+            return Comparison((), reason=reason)
+    return Comparison(
+        (),
+        reason=f"the first month of {name} is set against the first of {name_before}, and so on, and of no "
+        "such pair both months were read whole",
+    )
+
+
+def _no_message_before(first_day: date) -> str:
+    return f"there is no message before {first_day.day} {first_day:%B %Y}"
 
 
 def _whole_days(days: Sequence[DayCoverage], first_day: date) -> set[int]:

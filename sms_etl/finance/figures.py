@@ -1,120 +1,27 @@
-"""What a month's report shows: frozen, exact, a set of figures per currency. Pure; `reading.py` fills it.
+"""What a report shows: frozen, exact, a set of figures per currency. Pure; `reading.py` fills it for a month.
 
 Nothing is computed here that a mart computes; lines are only added up, as Decimal. Sums across currencies
 do not exist.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
-from datetime import date, datetime, timedelta
+from dataclasses import dataclass
+from datetime import date, datetime
 from decimal import Decimal
-from typing import Generic, TypeVar
+from enum import StrEnum
 
 from sms_etl.finance.coverage import Comparison, Coverage
-from sms_etl.finance.period import next_month, previous_month
-
-Counted = TypeVar("Counted", "Cost", "Delivery")
-
-
-@dataclass(frozen=True)
-class Pair(Generic[Counted]):
-    """The same days of the month and of the month before, as `Comparison` names them."""
-
-    now: Counted
-    before: Counted
-
-
-@dataclass(frozen=True)
-class Delivery:
-    """What became of some messages; counts of messages, but for `parts`."""
-
-    messages: int = 0
-    parts: int = 0
-    delivered: int = 0
-    expired: int = 0
-    rejected: int = 0
-    failed: int = 0
-    cancelled: int = 0
-    open: int = 0
-    aged_out: int = 0
-    """The part of `open` that is not asked for any more."""
-
-    def __add__(self, other: "Delivery") -> "Delivery":
-        return Delivery(*(getattr(self, each.name) + getattr(other, each.name) for each in fields(self)))
-
-    @property
-    def settled(self) -> int:
-        """How many are final."""
-        return self.messages - self.open
-
-    @property
-    def delivery_rate(self) -> Decimal | None:
-        """Delivered of the final ones, 0 to 1; None while none is final."""
-        return Decimal(self.delivered) / self.settled if self.settled else None
-
-    @property
-    def share_settled(self) -> Decimal:
-        """Final of all, 0 to 1."""
-        return Decimal(self.settled) / self.messages if self.messages else Decimal(1)
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What some messages cost, in one currency, net of VAT."""
-
-    messages: int = 0
-    parts: int = 0
-    unpriced: int = 0
-    priced_parts: int = 0
-    """Parts of the text messages that have a price; voice is charged by the call."""
-    cost: Decimal = Decimal(0)
-    cost_undelivered: Decimal = Decimal(0)
-    """The part of `cost` of messages that are final and were not delivered."""
-    cost_voice: Decimal = Decimal(0)
-    """The part of `cost` for voice, which is in no price per part."""
-
-    def __add__(self, other: "Cost") -> "Cost":
-        return Cost(*(getattr(self, each.name) + getattr(other, each.name) for each in fields(self)))
-
-    @property
-    def average_price_per_part(self) -> Decimal | None:
-        """Cost per part of the text messages that have a price; None where none has."""
-        return (self.cost - self.cost_voice) / self.priced_parts if self.priced_parts else None
-
-
-@dataclass(frozen=True)
-class Item:
-    """The finest line: cost centre, country and service."""
-
-    cost_centre: str
-    country_code: str
-    country: str
-    service: str
-    cost: Cost
-
-
-@dataclass(frozen=True)
-class Line:
-    """One line of a breakdown."""
-
-    label: str
-    cost: Cost
-
-
-@dataclass(frozen=True)
-class CostDay:
-    """One business day's cost."""
-
-    day: date
-    cost: Cost
-
-
-@dataclass(frozen=True)
-class DeliveryDay:
-    """What became of one business day's messages."""
-
-    day: date
-    delivery: Delivery
+from sms_etl.finance.measures import Cost, CostDay, Delivery, DeliveryDay, Item, Line, Pair, sum_of
+from sms_etl.finance.period import Period
+from sms_etl.finance.side_lines import (
+    AccrualLine,
+    BudgetLine,
+    ConversionLine,
+    FindingLine,
+    TaxLine,
+    WasteLine,
+)
 
 
 @dataclass(frozen=True)
@@ -133,7 +40,7 @@ class Bulk:
 
 @dataclass(frozen=True)
 class Key:
-    """What an API key without a cost centre sent."""
+    """What an API key sent that is charged to no cost centre."""
 
     key_id: int | None
     """None: the provider names no key."""
@@ -172,6 +79,63 @@ class LeftOut:
 
 
 @dataclass(frozen=True)
+class Correction:
+    """What changed in a month after it was closed, booked to this one."""
+
+    closed_month: date
+    uuid: str
+    kind: str
+    """`price`, `late`, `moved`, `currency` or `removed`."""
+    messages: int
+    """1: one more, -1: one less, 0: as many."""
+    currency: str
+    amount: Decimal
+    """What the closed month would cost more; less, if negative."""
+    cost_centre: str
+    country_code: str
+    service_code: str
+    detected_at: datetime
+
+
+@dataclass(frozen=True)
+class CorrectionLine:
+    """Corrections that are alike in all but their message."""
+
+    closed_month: date
+    kind: str
+    cost_centre: str
+    currency: str
+    corrections: int
+    messages: int
+    amount: Decimal
+
+
+@dataclass(frozen=True)
+class Total:
+    """What a month comes to in one currency, the corrections booked to it included."""
+
+    currency: str
+    messages: int
+    cost: Decimal
+
+    def as_json(self) -> dict[str, str | int]:
+        """Return it as plain JSON values; money is text with six decimals."""
+        return {"currency": self.currency, "messages": self.messages, "cost": f"{self.cost:.6f}"}
+
+
+@dataclass(frozen=True)
+class Closing:
+    """How the month was closed; times are UTC."""
+
+    closed_at: datetime
+    digest: str
+    """SHA-256 of its lines, corrections and totals, as 64 hex digits."""
+    forced_reason: str | None = None
+    """Why it was closed although something spoke against it; None: nothing did."""
+    overridden_reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class CurrencyFigures:
     """All that was charged in one currency; breakdowns add up to `total` exactly."""
 
@@ -187,6 +151,8 @@ class CurrencyFigures:
     unassigned: tuple[Key, ...]
     """The keys of the cost centre `unassigned`."""
     credits: Credits
+    campaigns: tuple[Line, ...] | None = None
+    """By bulk, and what was sent without one; None: not kept when the month was closed."""
 
 
 @dataclass(frozen=True)
@@ -218,21 +184,74 @@ class Basis:
     coverage: Coverage
     comparison: Comparison
     publication: Publication | None
+    months: int = 1
+    """How many months from `month` on: 1, 3 or 12."""
+    asked_at: datetime | None = None
+    """When the provider was last asked: what changed since is not known. None: that is not known either."""
 
     @property
-    def last_day(self) -> date:
-        """The last day of the month."""
-        return next_month(self.month) - timedelta(days=1)
+    def period(self) -> Period:
+        """The month, the quarter or the year."""
+        return Period(self.month, self.months)
+
+
+class MonthState(StrEnum):
+    """What can be said of a month of a quarter or a year."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+    RUNNING = "running"
+    NO_MESSAGES = "no messages"
+    NOT_READ = "not read"
+    BEFORE = "before the first message"
+    AHEAD = "not begun"
+
+
+@dataclass(frozen=True)
+class MonthPart:
+    """A month of a quarter or a year."""
+
+    month: date
+    state: MonthState
+    figures: "Figures | None" = None
+    """None: nothing was sent and nothing was booked."""
+    digest: str | None = None
+    """Of its report; None: it has none."""
+    planned: tuple[BudgetLine, ...] = ()
+    """Its budgets where it has no figures to hold them."""
+
+    def cost_in(self, currency: str) -> Cost:
+        """What its messages cost in one currency."""
+        sections = self.figures.currencies if self.figures else ()
+        return sum_of(each.total for each in sections if each.currency == currency)
+
+    def correction_in(self, currency: str) -> Decimal:
+        """What the corrections booked to it come to in one currency."""
+        booked = self.figures.corrections if self.figures else ()
+        return sum_of_amounts(each for each in booked if each.currency == currency)
+
+    def total_in(self, currency: str) -> Decimal:
+        """What it comes to in one currency, corrections included."""
+        return self.cost_in(currency).cost + self.correction_in(currency)
 
     @property
-    def previous_month(self) -> date:
-        """First day of the month before."""
-        return previous_month(self.month)
+    def budgets(self) -> tuple[BudgetLine, ...]:
+        """Its budgets, with messages or without."""
+        return self.figures.budgets if self.figures else self.planned
+
+    @property
+    def delivery(self) -> Delivery:
+        """What became of its messages."""
+        return self.figures.delivery if self.figures else Delivery()
 
 
 @dataclass(frozen=True)
 class Figures:
-    """Everything the report shows."""
+    """Everything the report shows.
+
+    Those of a closed month are kept as text for ever: a field that is added has a default, and none is
+    renamed or changes its type.
+    """
 
     basis: Basis
     delivery: Delivery
@@ -240,6 +259,33 @@ class Figures:
     days: tuple[DeliveryDay, ...]
     currencies: tuple[CurrencyFigures, ...]
     left_out: tuple[LeftOut, ...]
+    corrections: tuple[Correction, ...] = ()
+    """What changed in closed months and is booked to this one; not in `currencies`."""
+    closing: Closing | None = None
+    """None: the month is open; of a quarter or a year: one of its months is."""
+    waste: tuple[WasteLine, ...] | None = None
+    audit: tuple[FindingLine, ...] | None = None
+    accruals: tuple[AccrualLine, ...] | None = None
+    """These three are None where they were not kept when the month was closed."""
+    budgets: tuple[BudgetLine, ...] = ()
+    conversions: tuple[ConversionLine, ...] = ()
+    taxes: tuple[TaxLine, ...] = ()
+    """Of these three a quarter or a year has the lines of each month: taxes are rounded by month."""
+    months: tuple[MonthPart, ...] = ()
+    """What a quarter or a year is the sum of; empty: this is a month."""
+
+    @property
+    def totals(self) -> tuple[Total, ...]:
+        """What it comes to by currency: its messages, and the corrections booked to it."""
+        messages: dict[str, int] = defaultdict(int)
+        cost: dict[str, Decimal] = defaultdict(Decimal)
+        for section in self.currencies:
+            messages[section.currency] += section.total.messages
+            cost[section.currency] += section.total.cost
+        for correction in self.corrections:
+            messages[correction.currency] += correction.messages
+            cost[correction.currency] += correction.amount
+        return tuple(Total(currency, messages[currency], cost[currency]) for currency in sorted(cost))
 
     @property
     def unpriced(self) -> int:
@@ -267,11 +313,17 @@ class Figures:
         return self.basis.coverage.is_complete and not self.pending and not self.left_open
 
 
-def sum_of(costs: Iterable[Cost]) -> Cost:
-    """Add up; nothing at all is a `Cost` of zero."""
-    return sum(costs, Cost())
+def correction_lines(corrections: Iterable[Correction]) -> tuple[CorrectionLine, ...]:
+    """Add up corrections by closed month, kind, cost centre and currency, in that order."""
+    alike: dict[tuple[date, str, str, str], list[Correction]] = defaultdict(list)
+    for each in corrections:
+        alike[each.closed_month, each.kind, each.cost_centre, each.currency].append(each)
+    return tuple(
+        CorrectionLine(*key, len(each), sum(one.messages for one in each), sum_of_amounts(each))
+        for key, each in sorted(alike.items())
+    )
 
 
-def delivery_of(days: Iterable[DeliveryDay]) -> Delivery:
-    """Add up days."""
-    return sum((each.delivery for each in days), Delivery())
+def sum_of_amounts(corrections: Iterable[Correction]) -> Decimal:
+    """Add up the amounts of corrections in one currency."""
+    return sum((each.amount for each in corrections), Decimal(0))

@@ -1,12 +1,11 @@
-"""Reads one month's figures from the marts. Queries stand in `sql/`; `fetchall` keeps decimals exact."""
+"""Reads one month's figures from the marts, by the queries in `sql/`."""
 
 import json
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import fields, replace
 from datetime import date, datetime
 from decimal import Context, Decimal, InvalidOperation
-from importlib.resources import files
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -14,49 +13,47 @@ import duckdb
 
 from sms_etl.clock import as_utc
 from sms_etl.errors import NoDataForPeriod, NotAPeriod, NoWarehouse, ReportError
-from sms_etl.finance.coverage import Coverage, DayCoverage, Stretch, compare, coverage_of
+from sms_etl.finance.coverage import Coverage, DayCoverage, Stretch, compare, coverage_of, coverage_within
 from sms_etl.finance.figures import (
     Basis,
     Bulk,
-    Cost,
-    CostDay,
+    Correction,
     Credits,
     CurrencyFigures,
-    Delivery,
-    DeliveryDay,
     Figures,
-    Item,
     Key,
     LeftOut,
-    Line,
-    Pair,
     Publication,
+)
+from sms_etl.finance.measures import (
+    Cost,
+    CostDay,
+    Delivery,
+    DeliveryDay,
+    Item,
+    Pair,
+    added_up,
     delivery_of,
+    lines_by,
     sum_of,
 )
-from sms_etl.finance.period import previous_month
+from sms_etl.finance.period import Period, previous_month
+from sms_etl.finance.queries import Queries, Row
+from sms_etl.finance.side_lines import (
+    AccrualLine,
+    BudgetLine,
+    ConversionLine,
+    FindingLine,
+    TaxLine,
+    WasteLine,
+)
+from sms_etl.pii.senders import shown_sender
 
-Row = dict[str, Any]
 _MOST_DIGITS, _MOST_PLACES = 12, 30
 """A price text with more digits before or behind its point is no price, and could fill the memory."""
 _EXACT = Context(prec=100)
 _MOST_MONTHS_NAMED = 12
-
-
-class _Reader:
-    """Runs the queries of `sql/` for one month; DuckDB takes the month from a session's variable, since a
-    `$parameter` in a file is more than sqlfluff can read."""
-
-    def __init__(self, connection: duckdb.DuckDBPyConnection, month: date) -> None:
-        self._connection = connection
-        connection.execute(f"set variable report_month = date '{month.isoformat()}'")
-
-    def rows(self, name: str) -> list[Row]:
-        """Run `sql/<name>.sql`."""
-        sql = files("sms_etl.finance").joinpath("sql", f"{name}.sql").read_text(encoding="utf-8")
-        cursor = self._connection.execute(sql)
-        names = [column[0] for column in cursor.description or ()]
-        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+NO_CAMPAIGN = "no campaign"
 
 
 def read_figures(connection: duckdb.DuckDBPyConnection, month: date, *, now: datetime) -> Figures:
@@ -73,28 +70,42 @@ def read_figures(connection: duckdb.DuckDBPyConnection, month: date, *, now: dat
         NoWarehouse: The models were never built, or by an older version.
         ReportError: The marts contradict each other.
     """
-    reader = _Reader(connection, month)
+    with marts_needed():
+        figures = _read(Queries(connection, month), month, now)
+    _reconcile(figures)
+    return figures
+
+
+@contextmanager
+def marts_needed() -> Iterator[None]:
+    """Raise NoWarehouse where a query finds that the models were never built, or by an older version."""
     try:
-        figures = _read(reader, month, now)
+        yield
     except (duckdb.CatalogException, duckdb.BinderException) as exc:
         raise NoWarehouse(
             "The warehouse holds no marts to report from, or those of an older version.",
             hint="Run `sms-etl build` and `sms-etl publish` (or `sms-etl sync`) first.",
         ) from exc
-    _reconcile(figures)
-    return figures
 
 
-def _read(reader: _Reader, month: date, now: datetime) -> Figures:
+def _read(reader: Queries, month: date, now: datetime) -> Figures:
     found = reader.rows("basis")
     if not found:
-        raise NoWarehouse("The models were never built.", hint="Run `sms-etl build` first.")
+        raise _never_built()
     basis = _basis(reader, month, now, found[0])
-    days = [_delivery_day(row) for row in reader.rows("delivery_days")]
+    days = [_delivery_day(row) for row in reader.of_two_months("delivery_days")]
     mine = tuple(each for each in days if each.day >= month)
-    if not mine:
-        raise _no_data(reader, month, _why_empty(basis.coverage))
-    items, cost_days, bulks = reader.rows("cost_items"), reader.rows("cost_days"), reader.rows("bulks")
+    corrections = tuple(
+        Correction(**row | {"uuid": str(row["uuid"])}) for row in reader.rows("closing/corrections")
+    )
+    if not mine and not corrections:
+        raise no_data(reader, Period(month), _why_empty(basis.coverage))
+    items, cost_days, bulks = (
+        reader.rows("cost_items"),
+        reader.of_two_months("cost_days"),
+        reader.rows("bulks"),
+    )
+    campaigns = reader.rows("campaigns")
     keys, negative = reader.rows("unassigned"), reader.rows("credits")
 
     def of(currency: str, rows: Iterable[Row]) -> list[Row]:
@@ -118,30 +129,72 @@ def _read(reader: _Reader, month: date, now: datetime) -> Figures:
                 credits=next(
                     (Credits(row["messages"], row["cost"]) for row in of(currency, negative)), Credits()
                 ),
+                campaigns=added_up(
+                    (str(row["bulk_id"] or NO_CAMPAIGN), _cost(row)) for row in of(currency, campaigns)
+                ),
             )
             for currency in sorted({row["currency"] for row in items})
         ),
         left_out=_left_out(reader.rows("left_out")),
+        corrections=corrections,
+        # A sender may be somebody's number: it must not be kept with a closed month for ever.
+        waste=tuple(
+            WasteLine(**{**row, "sender": shown_sender(row["sender"])}) for row in reader.rows("waste")
+        ),
+        audit=tuple(FindingLine(**row) for row in reader.rows("audit")),
+        accruals=tuple(AccrualLine(**row) for row in reader.rows("accruals")),
+        budgets=_budgets(reader),
+        conversions=tuple(_conversion(row) for row in reader.rows("conversions")),
+        taxes=tuple(TaxLine(**row) for row in reader.rows("taxes")),
     )
 
 
-def _basis(reader: _Reader, month: date, now: datetime, row: Row) -> Basis:
+def read_coverage(
+    connection: duckdb.DuckDBPyConnection, month: date, *, now: datetime
+) -> tuple[Coverage, date | None]:
+    """Return what of any month was read, with messages or without, and the account's first day."""
+    reader = Queries(connection, month)
+    found = reader.rows("month_bounds")
+    if not found:
+        raise _never_built()
+    return (
+        coverage_within(found[0]["starts_at"], found[0]["ends_at"], _spans(reader), now=as_utc(now)),
+        found[0]["first_day"],
+    )
+
+
+def zone_of(connection: duckdb.DuckDBPyConnection) -> ZoneInfo:
+    """Return the business time zone that the models were built with."""
+    found = Queries(connection, date(1970, 1, 1)).rows("basis")
+    if not found:
+        raise _never_built()
+    return ZoneInfo(found[0]["timezone"])
+
+
+def _never_built() -> NoWarehouse:
+    return NoWarehouse("The models were never built.", hint="Run `sms-etl build` first.")
+
+
+def _spans(reader: Queries) -> list[Stretch]:
+    return [
+        Stretch(each["covered_from_at"], each["covered_until_at"]) for each in reader.rows("coverage_spans")
+    ]
+
+
+def _basis(reader: Queries, month: date, now: datetime, row: Row) -> Basis:
     today = now.astimezone(ZoneInfo(row["timezone"])).date()
     if month > today:
         raise NotAPeriod(f"{month:%Y-%m} has not begun.", hint=f"The running month is {today:%Y-%m}.")
-    days = [DayCoverage(**each) for each in reader.rows("coverage_days")]
+    days = [DayCoverage(**each) for each in reader.of_two_months("coverage_days")]
     mine = [each for each in days if each.business_day >= month]
     first_day = row["first_day"]
     if not mine:
         is_early = first_day is not None and month < first_day
         why = f"the first message is from {first_day:%Y-%m-%d}" if is_early else "the month was not read yet"
-        raise _no_data(reader, month, why)
-    spans = [
-        Stretch(each["covered_from_at"], each["covered_until_at"]) for each in reader.rows("coverage_spans")
-    ]
+        raise no_data(reader, Period(month), why)
     return Basis(
         month=month,
-        coverage=coverage_of(mine, spans, now=as_utc(now)),
+        coverage=coverage_of(mine, _spans(reader), now=as_utc(now)),
         comparison=compare(
             mine,
             [each for each in days if each.business_day < month],
@@ -154,7 +207,7 @@ def _basis(reader: _Reader, month: date, now: datetime, row: Row) -> Basis:
     )
 
 
-def _publication(reader: _Reader) -> Publication | None:
+def _publication(reader: Queries) -> Publication | None:
     for row in reader.rows("publication"):
         failed = json.loads(row["failed_tests"])
         return Publication(
@@ -183,21 +236,11 @@ def _currency(
         total=sum_of(line.cost for line in lines),
         compared=_pair(basis, lambda chosen: sum_of(each.cost for each in days if chosen(each.day))),
         days=tuple(each for each in days if each.day >= basis.month),
-        countries=_grouped(lines, lambda line: line.country),
-        cost_centres=_grouped(lines, lambda line: line.cost_centre),
-        services=_grouped(lines, lambda line: line.service),
+        countries=lines_by(lines, lambda line: line.country),
+        cost_centres=lines_by(lines, lambda line: line.cost_centre),
+        services=lines_by(lines, lambda line: line.service),
         items=tuple(lines),
         **more,
-    )
-
-
-def _grouped(items: Iterable[Item], label: Callable[[Item], str]) -> tuple[Line, ...]:
-    """Add up by label, dearest first."""
-    sums: dict[str, Cost] = defaultdict(Cost)
-    for item in items:
-        sums[label(item)] += item.cost
-    return tuple(
-        Line(name, cost) for name, cost in sorted(sums.items(), key=lambda pair: (-pair[1].cost, pair[0]))
     )
 
 
@@ -242,6 +285,11 @@ def _reconcile(figures: Figures) -> None:
         for each in figures.currencies
         if (by_day := sum_of(day.cost for day in each.days)) != each.total
     ]
+    differences += [
+        f"{each.currency}: {each.total} by month, {by_campaign} by campaign"
+        for each in figures.currencies
+        if (by_campaign := sum_of(line.cost for line in each.campaigns or ())) != each.total
+    ]
     charged = sum(each.total.messages for each in figures.currencies)
     if charged != figures.delivery.messages:
         differences.append(f"messages: {charged} by cost, {figures.delivery.messages} by delivery")
@@ -252,7 +300,8 @@ def _reconcile(figures: Figures) -> None:
         )
 
 
-def _no_data(reader: _Reader, month: date, why: str) -> NoDataForPeriod:
+def no_data(reader: Queries, period: Period, why: str) -> NoDataForPeriod:
+    """Return the error for a period without anything, naming the months that have messages."""
     months = [f"{row['business_month']:%Y-%m}" for row in reader.rows("months")]
     if not months:
         hint = "Nothing was loaded yet: run `sms-etl sync`."
@@ -260,13 +309,30 @@ def _no_data(reader: _Reader, month: date, why: str) -> NoDataForPeriod:
         hint = f"There are messages in {len(months)} months, from {months[0]} to {months[-1]}."
     else:
         hint = f"There are messages in: {', '.join(months)}."
-    return NoDataForPeriod(f"No message of {month:%Y-%m} is loaded: {why}.", hint=hint)
+    return NoDataForPeriod(f"No message of {_called(period)} is loaded: {why}.", hint=hint)
+
+
+def _called(period: Period) -> str:
+    return period.slug if period.kind == "month" else period.name
 
 
 def _why_empty(coverage: Coverage) -> str:
     if coverage.is_complete:
         return "the whole month was read, and none was created"
     return "only a part of the month was read" if coverage.read else "the month was not read"
+
+
+def read_budgets(connection: duckdb.DuckDBPyConnection, month: date) -> tuple[BudgetLine, ...]:
+    """Return the budgets of any month, with messages or without."""
+    return _budgets(Queries(connection, month))
+
+
+def _budgets(reader: Queries) -> tuple[BudgetLine, ...]:
+    return tuple(BudgetLine(**row) for row in reader.rows("budgets"))
+
+
+def _conversion(row: Row) -> ConversionLine:
+    return ConversionLine(**row | {"days_without_rate": tuple(row["days_without_rate"] or ())})
 
 
 def _delivery_day(row: Row) -> DeliveryDay:

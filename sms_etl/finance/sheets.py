@@ -8,12 +8,14 @@ becomes a formula or a link.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from decimal import Decimal
+from decimal import ROUND_FLOOR, Decimal
 from enum import StrEnum
 from io import BytesIO
 
 import xlsxwriter  # type: ignore[import-untyped]  # annotated, but without py.typed up to 3.3
 from xlsxwriter.utility import xl_rowcol_to_cell  # type: ignore[import-untyped]  # as above
+
+from sms_etl.finance import locales
 
 _LONGEST_FOOTER = 220
 """Excel takes 255 characters, with the codes for page and sides."""
@@ -29,9 +31,15 @@ class Kind(StrEnum):
     COUNT = "#,##0"
     MONEY = "#,##0.000000"
     """Always six decimals, as the warehouse keeps them: points stand below each other in any program."""
+    CENTS = "#,##0.00"
+    """Of what was rounded to cents, as tax is."""
     SHARE = "0.00%"
     DAY = "yyyy-mm-dd"
     TIME = "yyyy-mm-dd hh:mm"
+
+
+_GERMAN = {Kind.DAY: "dd.mm.yyyy", Kind.TIME: "dd.mm.yyyy hh:mm"}
+"""Points and commas need nothing: a spreadsheet shows numbers in the manner of its reader's system."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +83,11 @@ class Sheet:
         """Row of the totals, counted from 0."""
         return HEADER_ROW + 1 + len(self.rows)
 
+    def place(self, heading: str = "") -> str:
+        """Return a link to the sheet, or to the total of a column of it."""
+        cell = self._total_of(heading) if heading else "A1"
+        return f"internal:'{self.name}'!{cell}"
+
     def formula(self, index: int) -> str | None:
         """Return what the totals row works out in a column; None if it holds a value or nothing."""
         column = self.columns[index]
@@ -112,6 +125,24 @@ class Series:
     colour: str
 
 
+@dataclass(frozen=True)
+class Drawing:
+    """A chart beside a table."""
+
+    title: str
+    series: Sequence[Series]
+    shape: dict[str, str]
+
+
+Laid = tuple[Sheet, Drawing | None]
+"""A table as it is laid out, and what is drawn beside it."""
+
+
+def rounded_down(ratio: Decimal | None) -> Decimal | None:
+    """Round down as the page does, so that neither file says 100 % of what is not all."""
+    return None if ratio is None else ratio.quantize(Decimal("0.0001"), ROUND_FLOOR)
+
+
 class Book:
     """The workbook being written, with its formats."""
 
@@ -126,13 +157,15 @@ class Book:
         self.bold = self.book.add_format({"bold": True})
         self.care = self.book.add_format({"font_color": "#8A5A00", "bold": True})
         self.alarm = self.book.add_format({"font_color": "#9C2531", "bold": True})
+        self.link = self.book.add_format({"font_color": "#2F5F8F", "underline": 1})
         self.cells = {kind: self._format(kind) for kind in Kind}
         self.totals = {kind: self._format(kind, bold=True, top=1, bottom=6) for kind in Kind}
         head = {"bold": True, "bottom": 1, "text_wrap": True, "valign": "bottom"}
         self.left, self.right = (self.book.add_format({**head, "align": side}) for side in ("left", "right"))
 
     def _format(self, kind: Kind, **more: object) -> xlsxwriter.format.Format:
-        return self.book.add_format({"num_format": kind.value or "@", **more})
+        form = _GERMAN.get(kind, kind.value) if locales.is_german() else kind.value
+        return self.book.add_format({"num_format": form or "@", **more})
 
     def write(
         self,
@@ -157,6 +190,7 @@ def write_sheet(book: Book, table: Sheet) -> xlsxwriter.worksheet.Worksheet:
     """Write a table to a new sheet."""
     sheet = book.book.add_worksheet(table.name)
     sheet.write_string(0, 0, table.title, book.title)
+    sheet.write_url(1, 0, "internal:'Summary'!A1", book.link, "Summary")
     sheet.set_row(HEADER_ROW, 32)  # two lines: not every program makes room for wrapped headings
     first, last = HEADER_ROW + 1, table.totals_row - 1
     for index, column in enumerate(table.columns):

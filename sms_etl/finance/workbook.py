@@ -1,245 +1,225 @@
-"""Writes the report as one XLSX: a summary, sheets for each currency, delivery and words. See `sheets.py`.
+"""Writes a report as one XLSX: a summary, sheets for each currency, delivery and words.
 
-Cost is broken down by day, country, cost centre and service, and by all of the latter together, so that any
-cell of one sheet can be summed up from another.
+Each figure of the summary leads to the total that it is. `currency_sheets.py` and `period_sheets.py` lay the
+other sheets out, and `sheets.py` writes them.
 """
 
-from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
-from decimal import ROUND_FLOOR, Decimal
+from collections.abc import Callable, Iterable, Sequence
 from io import BytesIO
-from typing import TypeVar
-from zoneinfo import ZoneInfo
+from typing import NamedTuple, TypeVar
 
-from sms_etl.finance import wording
-from sms_etl.finance.charts import BAR, OUTCOMES
-from sms_etl.finance.figures import Basis, Cost, CurrencyFigures, Delivery, Figures, Line, Pair
+from sms_etl.clock import as_utc
+from sms_etl.finance import currency_sheets, period_sheets, vocabulary, wording
+from sms_etl.finance.figures import Basis, CurrencyFigures, Figures
+from sms_etl.finance.measures import Cost, Delivery, Pair
 from sms_etl.finance.sheets import (
     Book,
-    Column,
     Kind,
-    Ratio,
-    Series,
+    Laid,
     Sheet,
     Value,
     add_chart,
     for_print,
+    rounded_down,
     write_sheet,
 )
 
 _Counted = TypeVar("_Counted", Cost, Delivery)
-Headline = tuple[str, Kind, Value, Value, Value]
-"""A figure's name and kind; its value in the month, and on the compared days of it and the month before."""
 
 
-def render_workbook(figures: Figures, *, generated_at: datetime) -> bytes:
-    """Return the whole workbook as bytes, the same for the same figures and moment."""
+class Headline(NamedTuple):
+    """A figure's name and kind, and its values."""
+
+    name: str
+    kind: Kind
+    value: Value
+    compared: Value = None
+    """On the compared days or months of the period,"""
+    before: Value = None
+    """and on those of the period before."""
+    link: str = ""
+    """Where the total is that it is; empty: nowhere else."""
+
+
+def render_workbook(figures: Figures, stamp: wording.Stamp) -> bytes:
+    """Return the whole workbook as bytes, the same for the same figures and moment.
+
+    That of a closed period is always of the moment it was closed.
+    """
     target = BytesIO()
     title = wording.title(figures)
     book = Book(target, title)
-    book.book.set_properties({"title": title, "created": generated_at.astimezone(UTC).replace(tzinfo=None)})
-    _write_summary(book, figures, title, generated_at)
-    for section in figures.currencies:
-        _write_currency(book, section, figures)
-    _write_delivery(book, figures)
-    if figures.left_out:
-        write_sheet(book, _left_out(figures))
+    written_at = figures.closing.closed_at if figures.closing else as_utc(stamp.written_at)
+    book.book.set_properties({"title": title, "created": written_at})
+    sheets = list(_sheets(figures))
+    _write_summary(book, figures, stamp, [sheet for sheet, _ in sheets])
+    for sheet, drawing in sheets:
+        written = write_sheet(book, sheet)
+        if drawing:
+            add_chart(book, written, sheet, drawing.title, drawing.series, drawing.shape)
     _write_words(book)
     book.book.close()
     return target.getvalue()
 
 
-def _write_summary(book: Book, figures: Figures, title: str, generated_at: datetime) -> None:
+def _sheets(figures: Figures) -> Iterable[Laid]:
+    """Lay out every table; one without rows has no sheet."""
+    for section in figures.currencies:
+        yield from currency_sheets.sheets_of(section, figures)
+    for currency in sorted({each.currency for each in figures.corrections}):
+        yield currency_sheets.corrections(currency, figures), None
+    yield period_sheets.delivery(figures)
+    for lines, lay in (
+        (figures.accruals, currency_sheets.accruals),
+        (figures.waste, currency_sheets.waste),
+        (figures.audit, currency_sheets.audit),
+    ):
+        for currency in sorted({each.currency for each in lines or ()}):
+            sheet = lay(currency, figures)
+            if sheet.rows:
+                yield sheet, None
+    for rows, lay_out in (
+        (figures.budgets, period_sheets.budgets),
+        (figures.conversions, period_sheets.conversions),
+    ):
+        if rows:
+            yield lay_out(figures), None
+    for currency in sorted({each.currency for each in figures.taxes}):
+        yield currency_sheets.taxes(currency, figures), None
+    if figures.left_out:
+        yield period_sheets.left_out(figures), None
+
+
+def _write_summary(book: Book, figures: Figures, stamp: wording.Stamp, sheets: Sequence[Sheet]) -> None:
     sheet = book.book.add_worksheet("Summary")
     sheet.hide_gridlines(2)
     sheet.set_column(0, 0, 34)
     sheet.set_column(1, 3, 22)
-    sheet.write_string(0, 0, title, book.title)
+    sheet.write_string(0, 0, wording.title(figures), book.title)
     row = 1
     for notice in wording.notices(figures):
         row += 1
         sheet.write_string(row, 0, notice.name, book.alarm)
         sheet.write_string(row, 1, notice.text, book.alarm)
     row += 1
-    for name, value in wording.basis(figures, generated_at):
+    for name, value in wording.basis(figures, stamp):
         row += 1
         sheet.write_string(row, 0, name, book.quiet)
         sheet.write_string(row, 1, value)
     row += 1
-    for each in wording.statements(figures):
+    for said in wording.statements(figures):
         row += 1
-        sheet.write_string(row, 0, each.name, book.quiet)
-        sheet.write_string(row, 1, each.state, book.care if each.is_good is False else book.bold)
-        sheet.write_string(row, 2, each.text)
+        sheet.write_string(row, 0, said.name, book.quiet)
+        sheet.write_string(row, 1, said.state, book.care if said.is_good is False else book.bold)
+        sheet.write_string(row, 2, said.text)
     heads = _heads(figures.basis)
-    for heading, lines in _headlines(figures):
+    for heading, lines in _headlines(figures, {each.name: each for each in sheets}):
         row += 2
         sheet.write_string(row, 0, heading, book.left)
         for column, head in enumerate(heads, start=1):
             sheet.write_string(row, column, head, book.right)
-        for name, kind, *values in lines:
+        for line in lines:
             row += 1
-            sheet.write_string(row, 0, name)
-            # Of whole months the compared days are the month itself.
+            sheet.write_string(row, 0, line.name)
+            # Of whole periods the compared part is the period itself.
+            values = (line.value, line.compared, line.before)
             shown = [values[0], values[2]] if figures.basis.comparison.is_whole else values[: len(heads)]
             for column, figure in enumerate(shown, start=1):
-                book.write(sheet, row, column, figure, book.cells[kind])
+                if line.link and column == 1:
+                    sheet.write_url(row, column, line.link, None, "", "The total that it is")
+                book.write(sheet, row, column, figure, book.cells[line.kind])
+    row += 2
+    sheet.write_string(row, 0, "Sheets", book.left)
+    for each in sheets:
+        row += 1
+        sheet.write_url(row, 0, each.place(), book.link, each.name)
+        sheet.write_string(row, 1, each.title)
     for_print(book, sheet, "Summary")
 
 
 def _heads(known: Basis) -> list[str]:
-    """Name the columns of figures: the month, and what is compared if anything is."""
-    month, earlier = wording.month_name(known.month), wording.compared_days(known, known.previous_month)
-    if not known.comparison.days:
-        return [month]
+    """Name the columns of figures: the period, and what is compared if anything is."""
+    earlier = wording.compared_part(known, known.period.before)
+    if not known.comparison.is_there:
+        return [known.period.name]
     if known.comparison.is_whole:
-        return [month, earlier]
-    return [month, wording.compared_days(known, known.month), earlier]
+        return [known.period.name, earlier]
+    return [known.period.name, wording.compared_part(known, known.period), earlier]
 
 
-def _headlines(figures: Figures) -> list[tuple[str, list[Headline]]]:
-    now, pair = figures.delivery, figures.compared
+def _headlines(figures: Figures, sheets: dict[str, Sheet]) -> list[tuple[str, list[Headline]]]:
+    now, pair, table = figures.delivery, figures.compared, sheets[period_sheets.DELIVERY]
+
+    def line(name: str, kind: Kind, read: Callable[[Delivery], Value], column: str) -> Headline:
+        return _headline(name, kind, read, now, pair, table.place(column))
+
     delivery = [
-        _headline("Messages", Kind.COUNT, lambda of: of.messages, now, pair),
-        _headline("Parts", Kind.COUNT, lambda of: of.parts, now, pair),
-        _headline("Delivered", Kind.COUNT, lambda of: of.delivered, now, pair),
-        _headline(
-            "Delivery rate of final messages", Kind.SHARE, lambda of: _share(of.delivery_rate), now, pair
+        line("Messages", Kind.COUNT, lambda of: of.messages, "Messages"),
+        line("Parts", Kind.COUNT, lambda of: of.parts, "Parts"),
+        line("Delivered", Kind.COUNT, lambda of: of.delivered, "Delivered"),
+        line(
+            "Delivery rate (of final messages)",
+            Kind.SHARE,
+            lambda of: rounded_down(of.delivery_rate),
+            "Delivery rate",
         ),
-        _headline("Not final", Kind.COUNT, lambda of: of.open, now, pair),
-        _headline("Share settled", Kind.SHARE, lambda of: _share(of.share_settled), now, pair),
+        line(
+            "Accepted delivery rate (of all)",
+            Kind.SHARE,
+            lambda of: rounded_down(of.accepted_delivery_rate),
+            "Accepted delivery rate",
+        ),
+        line("Not final", Kind.COUNT, lambda of: of.open, "Open"),
+        line("Share settled", Kind.SHARE, lambda of: rounded_down(of.share_settled), "Share settled"),
     ]
-    costs = [(f"Cost, {each.currency}", _cost_headlines(each)) for each in figures.currencies]
-    return [*costs, ("Delivery", delivery)]
+    costs = [
+        (f"Cost, {each.currency}", _cost_headlines(each, sheets[f"{each.currency} days"]))
+        for each in figures.currencies
+    ]
+    return [*costs, *_with_corrections(figures), ("Delivery", delivery)]
 
 
-def _cost_headlines(section: CurrencyFigures) -> list[Headline]:
-    now, pair = section.total, section.compared
+def _with_corrections(figures: Figures) -> list[tuple[str, list[Headline]]]:
+    """Return what the period comes to with the corrections booked to it; nothing where there are none."""
+    if not figures.corrections:
+        return []
+    lines = []
+    for each in figures.totals:
+        lines.append(Headline(f"Messages, {each.currency}", Kind.COUNT, each.messages))
+        lines.append(Headline(f"Cost, {each.currency}", Kind.MONEY, each.cost))
+    return [("With corrections", lines)]
+
+
+def _cost_headlines(section: CurrencyFigures, table: Sheet) -> list[Headline]:
+    now, pair, currency = section.total, section.compared, section.currency
+
+    def line(name: str, kind: Kind, read: Callable[[Cost], Value], column: str) -> Headline:
+        return _headline(name, kind, read, now, pair, table.place(column))
+
     return [
-        _headline("Cost", Kind.MONEY, lambda of: of.cost, now, pair),
-        _headline("Cost of undelivered messages", Kind.MONEY, lambda of: of.cost_undelivered, now, pair),
-        _headline("Cost of voice", Kind.MONEY, lambda of: of.cost_voice, now, pair),
-        _headline("Average price per part", Kind.MONEY, wording.price_per_part, now, pair),
-        _headline("Messages without a price", Kind.COUNT, lambda of: of.unpriced, now, pair),
+        line("Cost", Kind.MONEY, lambda of: of.cost, currency_sheets.cost_heading(currency)),
+        line(
+            "Cost of undelivered messages",
+            Kind.MONEY,
+            lambda of: of.cost_undelivered,
+            f"of undelivered, {currency}",
+        ),
+        line("Cost of voice", Kind.MONEY, lambda of: of.cost_voice, f"of voice, {currency}"),
+        line("Average price per part", Kind.MONEY, wording.price_per_part, f"Per part, {currency}"),
+        line("Messages without a price", Kind.COUNT, lambda of: of.unpriced, "Without a price"),
     ]
 
 
 def _headline(
-    name: str, kind: Kind, read: Callable[[_Counted], Value], now: _Counted, pair: Pair[_Counted] | None
+    name: str,
+    kind: Kind,
+    read: Callable[[_Counted], Value],
+    now: _Counted,
+    pair: Pair[_Counted] | None,
+    link: str,
 ) -> Headline:
-    return (name, kind, read(now), *((read(pair.now), read(pair.before)) if pair else (None, None)))
-
-
-def _write_currency(book: Book, section: CurrencyFigures, figures: Figures) -> None:
-    currency, total = section.currency, section.total
-    days = Sheet(
-        f"{currency} days",
-        _title("Cost by day", section, figures),
-        (Column("Day", Kind.DAY, 12, "Total"), *_cost_columns(currency, total)),
-        [(each.day, *_cost_values(each.cost)) for each in section.days],
-    )
-    cost = next(at for at, column in enumerate(days.columns) if column.kind is Kind.MONEY)
-    drawn = [Series(f"Cost, {currency}", cost, BAR)]
-    add_chart(book, write_sheet(book, days), days, f"Cost by day, {currency}", drawn, {"type": "column"})
-    countries = _breakdown("country", section.countries, section, figures)
-    add_chart(
-        book, write_sheet(book, countries), countries, f"Cost by country, {currency}", drawn, {"type": "bar"}
-    )
-    write_sheet(book, _breakdown("cost centre", section.cost_centres, section, figures))
-    write_sheet(book, _breakdown("service", section.services, section, figures))
-    if section.unassigned:
-        write_sheet(book, _unassigned(section, figures))
-    write_sheet(book, _detail(section, figures))
-    if section.bulks:
-        write_sheet(book, _bulks(section, figures))
-
-
-def _breakdown(name: str, lines: Sequence[Line], section: CurrencyFigures, figures: Figures) -> Sheet:
-    plural, cost = {"country": "countries"}.get(name, f"{name}s"), _cost_heading(section.currency)
-    return Sheet(
-        f"{section.currency} {plural}",
-        _title(f"Cost by {name}", section, figures),
-        (
-            Column(name.capitalize(), Kind.TEXT, 28, "Total"),
-            *_cost_columns(section.currency, section.total),
-            Column(
-                "Share of cost",
-                Kind.SHARE,
-                12,
-                _share(wording.share_of(section.total, section.total)),
-                ratio=Ratio(cost, cost, is_of_all=True),
-            ),
-        ),
-        [
-            (each.label, *_cost_values(each.cost), _share(wording.share_of(each.cost, section.total)))
-            for each in lines
-        ],
-    )
-
-
-def _detail(section: CurrencyFigures, figures: Figures) -> Sheet:
-    return Sheet(
-        f"{section.currency} detail",
-        _title("Cost by cost centre, country and service", section, figures),
-        (
-            Column("Cost centre", Kind.TEXT, 24, "Total"),
-            Column("Country", Kind.TEXT, 24),
-            Column("Code", Kind.TEXT, 8),
-            Column("Service", Kind.TEXT, 16),
-            *_cost_columns(section.currency, section.total),
-        ),
-        [
-            (each.cost_centre, each.country, each.country_code, each.service, *_cost_values(each.cost))
-            for each in section.items
-        ],
-    )
-
-
-def _unassigned(section: CurrencyFigures, figures: Figures) -> Sheet:
-    keys = section.unassigned
-    return Sheet(
-        f"{section.currency} unassigned",
-        _title("API keys without a cost centre", section, figures),
-        (
-            Column("API key", Kind.TEXT, 20, "Total"),
-            Column("Messages", Kind.COUNT, 12, sum(each.messages for each in keys), is_summed=True),
-            Column(
-                _cost_heading(section.currency),
-                Kind.MONEY,
-                18,
-                sum((each.cost for each in keys), Decimal(0)),
-                is_summed=True,
-            ),
-        ),
-        [(wording.key_name(each), each.messages, each.cost) for each in keys],
-    )
-
-
-def _left_out(figures: Figures) -> Sheet:
-    left = figures.left_out
-    return Sheet(
-        "Not in the figures",
-        f"Rows that could not be loaded, {wording.period(figures)}, {figures.basis.timezone}",
-        (
-            Column("What", Kind.TEXT, 12, "Total"),
-            Column("State", Kind.TEXT, 12),
-            Column("Why it could not be loaded", Kind.TEXT, 48),
-            Column("Remarks", Kind.TEXT, 48),
-            Column("Rows", Kind.COUNT, 10, sum(each.rows for each in left), is_summed=True),
-            Column("Readable prices", Kind.TEXT, 24),
-        ),
-        [
-            (
-                "messages" if each.is_message else "bulks",
-                "accepted" if each.is_accepted else "open",
-                each.reason,
-                wording.left_out_remarks(each),
-                each.rows,
-                wording.left_out_price(each),
-            )
-            for each in left
-        ],
-    )
+    compared, before = (read(pair.now), read(pair.before)) if pair else (None, None)
+    return Headline(name, kind, read(now), compared, before, link)
 
 
 def _write_words(book: Book) -> None:
@@ -248,139 +228,7 @@ def _write_words(book: Book) -> None:
     sheet.hide_gridlines(2)
     sheet.set_column(0, 0, 20)
     sheet.set_column(1, 1, 110)
-    for row, (name, meaning) in enumerate(wording.DEFINITIONS):
+    for row, (name, meaning) in enumerate(vocabulary.DEFINITIONS):
         sheet.write_string(row, 0, name, book.bold)
         sheet.write_string(row, 1, meaning)
     for_print(book, sheet, "Words")
-
-
-def _bulks(section: CurrencyFigures, figures: Figures) -> Sheet:
-    zone = figures.basis.timezone
-    bulks = section.bulks
-    return Sheet(
-        f"{section.currency} bulks",
-        _title("Bulks created in the month", section, figures),
-        (
-            Column(f"Created ({zone})", Kind.TIME, 22, "Total"),
-            Column("Bulk", Kind.TEXT, 38),
-            Column("Service", Kind.TEXT, 14),
-            Column("Cost centre", Kind.TEXT, 20),
-            Column("Status", Kind.TEXT, 16),
-            Column("Messages", Kind.COUNT, 12, sum(each.messages for each in bulks), is_summed=True),
-            Column("Delivered", Kind.COUNT, 12, sum(each.delivered for each in bulks), is_summed=True),
-            Column(
-                f"Cost, {section.currency}", Kind.MONEY, 16, sum(each.cost for each in bulks), is_summed=True
-            ),
-        ),
-        [
-            (
-                each.created_at.replace(tzinfo=UTC).astimezone(ZoneInfo(zone)).replace(tzinfo=None),
-                each.bulk_id,
-                each.service,
-                each.cost_centre,
-                each.status,
-                each.messages,
-                each.delivered,
-                each.cost,
-            )
-            for each in bulks
-        ],
-    )
-
-
-def _write_delivery(book: Book, figures: Figures) -> None:
-    total = figures.delivery
-    counted = [
-        Column("Messages", Kind.COUNT, 12, total.messages, is_summed=True),
-        Column("Parts", Kind.COUNT, 12, total.parts, is_summed=True),
-        *(
-            Column(name.capitalize(), Kind.COUNT, 12, getattr(total, name), is_summed=True)
-            for name in OUTCOMES
-        ),
-        Column("Settled", Kind.COUNT, 12, total.settled, is_summed=True),
-    ]
-    table = Sheet(
-        "Delivery",
-        f"Delivery by day, {wording.period(figures)}, {figures.basis.timezone}",
-        (
-            Column("Day", Kind.DAY, 12, "Total"),
-            *counted,
-            Column(
-                "Delivery rate",
-                Kind.SHARE,
-                12,
-                _share(total.delivery_rate),
-                ratio=Ratio("Delivered", "Settled"),
-            ),
-            Column(
-                "Share settled",
-                Kind.SHARE,
-                12,
-                _share(total.share_settled),
-                ratio=Ratio("Settled", "Messages"),
-            ),
-        ),
-        [
-            (
-                each.day,
-                each.delivery.messages,
-                each.delivery.parts,
-                *(getattr(each.delivery, name) for name in OUTCOMES),
-                each.delivery.settled,
-                _share(each.delivery.delivery_rate),
-                _share(each.delivery.share_settled),
-            )
-            for each in figures.days
-        ],
-    )
-    drawn = [
-        Series(name.capitalize(), at, colour) for at, (name, colour) in enumerate(OUTCOMES.items(), start=3)
-    ]
-    shape = {"type": "column", "subtype": "stacked"}
-    add_chart(book, write_sheet(book, table), table, "Messages by day and outcome", drawn, shape)
-
-
-def _title(what: str, section: CurrencyFigures, figures: Figures) -> str:
-    return f"{what}, {wording.period(figures)}, {figures.basis.timezone}, {section.currency}"
-
-
-def _cost_heading(currency: str) -> str:
-    return f"Cost, {currency}"
-
-
-def _cost_columns(currency: str, total: Cost) -> tuple[Column, ...]:
-    cost, voice, parts = _cost_heading(currency), f"of voice, {currency}", "Priced parts of text"
-    return (
-        Column("Messages", Kind.COUNT, 12, total.messages, is_summed=True),
-        Column("Parts", Kind.COUNT, 12, total.parts, is_summed=True),
-        Column("Without a price", Kind.COUNT, 12, total.unpriced, is_summed=True),
-        Column(cost, Kind.MONEY, 18, total.cost, is_summed=True),
-        Column(f"of undelivered, {currency}", Kind.MONEY, 18, total.cost_undelivered, is_summed=True),
-        Column(voice, Kind.MONEY, 18, total.cost_voice, is_summed=True),
-        Column(parts, Kind.COUNT, 14, total.priced_parts, is_summed=True),
-        Column(
-            f"Per part, {currency}",
-            Kind.MONEY,
-            14,
-            wording.price_per_part(total),
-            ratio=Ratio(cost, parts, less=voice, places=6, is_rounded_down=False),
-        ),
-    )
-
-
-def _cost_values(cost: Cost) -> tuple[Value, ...]:
-    return (
-        cost.messages,
-        cost.parts,
-        cost.unpriced,
-        cost.cost,
-        cost.cost_undelivered,
-        cost.cost_voice,
-        cost.priced_parts,
-        wording.price_per_part(cost),
-    )
-
-
-def _share(ratio: Decimal | None) -> Decimal | None:
-    """Round down as the page does, so that neither file says 100 % of what is not all."""
-    return None if ratio is None else ratio.quantize(Decimal("0.0001"), ROUND_FLOOR)

@@ -125,6 +125,11 @@ def write_warehouse(
             "insert into raw.sms by name "
             "select * replace (uuid::uuid as uuid, bulk_id::uuid as bulk_id) from sms_rows"
         )
+        native.execute(
+            "insert into raw.sms_change by name select uuid, first_seen_at as observed_at, "
+            "'poll' as observed_by, status_code, dlr_code, is_sent, gateway_sent_at, price, currency "
+            "from raw.sms"
+        )
         for bulk in bulks:
             native.execute(
                 "insert into raw.bulk by name "
@@ -153,10 +158,11 @@ def write_warehouse(
         )
         _write_what_went_wrong(native, bad_rows, publications, watermark_at)
         native.execute(
-            "insert into ops.build_context (as_of_at, timezone, settle_days, built_at) values (?, ?, ?, ?)",
+            "insert into ops.build_context (as_of_at, timezone, settle_days, built_at, is_current) "
+            "values (?, ?, ?, ?, true)",
             [watermark_at, timezone, settle_days, watermark_at],
         )
-        build(native, _project())
+        build(native, project())
     return path
 
 
@@ -237,7 +243,7 @@ def busy_account(path: Path) -> Path:
 
 
 @cache
-def _project() -> Project:
+def project() -> Project:
     return load_project(seeds=SEEDS)
 
 

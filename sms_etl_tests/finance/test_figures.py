@@ -12,7 +12,8 @@ import pytest
 
 from sms_etl.errors import NoDataForPeriod, NotAPeriod, NoWarehouse, ReportError
 from sms_etl.finance.coverage import Stretch
-from sms_etl.finance.figures import Cost, Credits, Figures, Key, Pair, Publication
+from sms_etl.finance.figures import Credits, Figures, Key, Publication
+from sms_etl.finance.measures import Cost, Pair
 from sms_etl.finance.reading import read_figures
 from sms_etl_tests.finance.account import (
     DELIVERED,

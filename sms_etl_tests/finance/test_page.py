@@ -3,15 +3,24 @@
 import json
 import re
 from base64 import b64encode
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from hashlib import sha256
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import duckdb
 
+from sms_etl.finance.page import render_page
+from sms_etl.finance.palette import OUTCOMES
+from sms_etl.finance.reading import read_figures
 from sms_etl.finance.report import ReportResult, write_report
-from sms_etl_tests.finance.account import DELIVERED, BadRow, Message, Published, at, write_warehouse
+from sms_etl.finance.side_lines import WasteLine
+from sms_etl.finance.wording import Stamp
+from sms_etl_tests.finance.account import DELIVERED, FAILED, BadRow, Message, Published, at, write_warehouse
 
 NOON = at("2026-01-15 11:00")
 
@@ -30,7 +39,12 @@ def total_rows(page: str) -> list[list[str]]:
     return [re.findall(r"<td[^>]*>(.*?)</td>", foot) for foot in feet]
 
 
-def test_the_page_says_account_period_zone_currency_and_freshness(page: str) -> None:
+def body_rows(table: str) -> list[list[str]]:
+    """Return the cells of all rows but that of the headings."""
+    return [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in re.findall(r"<tr[^>]*>(.*?)</tr>", table)[1:]]
+
+
+def test_the_page_says_account_period_zone_currency_and_freshness(page: str, report: ReportResult) -> None:
     basis = page.partition('<dl class="basis">')[2].partition("</dl>")[0]
     stated = dict(re.findall(r"<dt>([^<]*)</dt><dd>([^<]*)</dd>", basis))
     assert stated == {
@@ -41,6 +55,8 @@ def test_the_page_says_account_period_zone_currency_and_freshness(page: str) -> 
         "Newest message": "2 February 2026, 13:00",
         "Statuses as of": "2 February 2026, 13:00",
         "Report written": "2 February 2026, 14:00",
+        "Report": report.report_id,
+        "Digest": report.digest,
     }
 
 
@@ -51,10 +67,11 @@ def test_every_total_on_the_page_is_the_marts_own(marts: duckdb.DuckDBPyConnecti
     ).fetchone()
     assert row is not None
     messages, parts, cost = f"{row[0]:,}", f"{row[1]:,}", f"{row[2]:,.4f}"
-    *cost_tables, delivery = total_rows(page)
-    by_country, by_cost_centre, unassigned, by_service, by_day = cost_tables
-    assert unassigned[0] == "Total"
-    for cells in (by_country, by_cost_centre, by_service, by_day):
+    by_country, by_cost_centre, unassigned, by_service, by_campaign, by_day, delivery, accruals = total_rows(
+        page
+    )
+    assert unassigned[0] == accruals[0] == "Total"
+    for cells in (by_country, by_cost_centre, by_service, by_campaign, by_day):
         assert cells[1:3] == [messages, parts]
         assert cost in cells
     assert delivery[1] == messages
@@ -107,7 +124,10 @@ def test_the_policy_lets_only_the_pages_own_scripts_run_and_nothing_be_fetched(r
 
 def test_each_currency_has_its_own_section(warehouse_path: Path) -> None:
     page = page_of(warehouse_path, Message(NOON, price="0.10"), Message(NOON, price="0.25", currency="CHF"))
-    assert re.findall(r"<h2>(.*?)</h2>", page) == ["Cost in CHF", "Cost in EUR", "Delivery", "Words"]
+    headings = [each.partition(" <small>")[0] for each in re.findall(r"<h2>(.*?)</h2>", page)]
+    assert headings == [
+        *("Cost in CHF", "Cost in EUR", "Delivery", "Accruals", "Waste", "Billing audit", "Words")
+    ]
     assert "0.35" not in page
 
 
@@ -130,6 +150,7 @@ def test_failed_never_means_undelivered(page: str) -> None:
     assert "Cost of undelivered messages" in shown
     assert re.findall(r">([^<]*[Ff]ailed[^<]*)<", shown) == [
         "Failed",  # the column of the delivery table
+        "billed although it failed or was cancelled",
         "Failed",  # its definition
         "Final and not delivered: expired, rejected, failed and cancelled together.",
     ]
@@ -175,8 +196,8 @@ def test_keys_without_a_cost_centre_are_listed(warehouse_path: Path) -> None:
 
 def test_without_a_month_before_nothing_is_compared_and_the_page_says_why(warehouse_path: Path) -> None:
     page = page_of(warehouse_path, Message(NOON))
-    assert "on Dec 2025" not in page
-    assert "Nothing to compare with: there is no message before 15 January 2026." in page
+    assert "against Dec 2025" not in page
+    assert "There is no comparison with December 2025: there is no message before 15 January 2026." in page
 
 
 def test_a_partial_month_is_compared_on_the_days_that_were_read_of_it(warehouse_path: Path) -> None:
@@ -188,10 +209,102 @@ def test_a_partial_month_is_compared_on_the_days_that_were_read_of_it(warehouse_
         Message(at("2026-01-15 12:00"), price="0.20"),
         windows=[(at("2025-12-14 23:00"), at("2026-02-10"))],
     )
-    assert "+100.0 %</span> on 15–31 Dec 2025" in page
-    assert "15–31 January 2026 against the same days of December 2025" in page
-    assert "</span> 1.00</dd>" in page.partition('<dt>Cost</dt><dd class="figure">')[2]
+    assert "+100.0 %</span> against 15–31 Dec 2025" in page
+    assert "15–31 January 2026 is compared with the same days of December 2025" in page
+    assert "</span> 1.00</a></dd>" in page.partition('<dt>Cost</dt><dd class="figure">')[2]
 
 
 def test_with_a_month_before_the_figures_are_compared(page: str) -> None:
-    assert len(re.findall(r"[+−][\d.]+ (?:%|points)</span> on Dec 2025", page)) == 5
+    assert len(re.findall(r"[+−][\d.]+ (?:%|points)</span> against Dec 2025", page)) == 5
+
+
+def test_every_link_leads_to_a_place_on_the_page(page: str) -> None:
+    links = re.findall(r'<a href="#([^"]*)"', page)
+    assert len(links) > 10
+    assert set(links) <= set(re.findall(r' id="([^"]*)"', page))
+
+
+def test_each_headline_links_to_a_table_with_that_total(page: str) -> None:
+    tiles = dict(re.findall(r'<dt>([^<]*)</dt><dd class="figure"><a href="#([^"]*)"', page))
+    for tile, shown in (
+        ("Cost", "117.6306"),
+        ("Cost of undelivered messages", "6.3551"),
+        ("Without a price", "4"),
+        ("Messages", "1,493"),
+    ):
+        table = page.partition(f' id="{tiles[tile]}"')[2].partition("</table>")[0]
+        assert shown in total_rows(table)[0]
+
+
+def test_campaigns_and_what_was_sent_without_one_add_up_to_the_month(page: str) -> None:
+    table = page.partition(' id="campaigns-EUR"')[2].partition("</table>")[0]
+    *lines, total = body_rows(table)
+    assert [row[0] for row in lines] == ["no campaign", *(str(UUID(int=7000 + week)) for week in (0, 1, 2))]
+    assert sum(int(row[1].replace(",", "")) for row in lines) == 1493
+    assert sum(Decimal(row[3]) for row in lines) == Decimal(total[3]) == Decimal("117.6306")
+
+
+def test_accruals_show_the_estimate_and_how_good_it_is(warehouse_path: Path) -> None:
+    page = page_of(
+        warehouse_path,
+        Message(at("2026-01-10 11:00"), price="0.10"),
+        Message(at("2026-01-12 11:00"), price="0.08", parts=1),
+        Message(at("2026-01-14 11:00"), price=None, parts=3),
+        Message(at("2026-01-14 11:00"), price=None, parts=1, iso2="FR"),
+    )
+    section = page.partition('id="accruals"')[2].partition("</section>")[0]
+    rows = [
+        re.findall(r"<td[^>]*>(.*?)</td>", row) for row in re.findall(r"<tr[^>]*>(.*?)</tr>", section)[1:]
+    ]
+    assert rows == [
+        ["DE", "direct", "1", "0", "3", "0.240000"],  # at the price of the 12th
+        ["FR", "direct", "1", "1", "1", "0.000000"],
+        ["Total", "", "2", "1", "4", "0.240000"],
+    ]
+    # Of the 12th the estimate would have been the price of the 10th; before the 10th there is none.
+    assert "it would have been EUR 0.10 for EUR 0.08, +25.00 %." in section
+
+
+def test_a_month_without_waste_findings_and_accruals_says_so(warehouse_path: Path) -> None:
+    page = page_of(warehouse_path, Message(NOON))
+    assert "Every message has a price: nothing is to be accrued." in page
+    assert "No message whose text was seen needed a part more" in page
+    assert "Every bill is what its message, its day and its bulk say." in page
+
+
+def test_a_bill_for_what_was_not_sent_stands_among_the_findings(warehouse_path: Path) -> None:
+    page = page_of(warehouse_path, Message(NOON, price="0.10"), Message(NOON, price="0.10", status=FAILED))
+    section = page.partition('id="audit"')[2].partition("</section>")[0]
+    cells = re.findall(r"<td[^>]*>(.*?)</td>", section)
+    assert cells == ["billed although it failed or was cancelled", "1", "+0.100000"]
+
+
+def test_waste_is_shown_by_reason_and_sender(marts: duckdb.DuckDBPyConnection) -> None:
+    figures = read_figures(marts, date(2026, 1, 1), now=datetime(2026, 2, 10, tzinfo=UTC))
+    lines = tuple(
+        WasteLine("EUR", "unicode", f"Shop <{number}>", 1, 2, Decimal("0.149")) for number in range(17)
+    )
+    page = render_page(
+        replace(figures, waste=lines), Stamp(datetime(2026, 2, 10, tzinfo=UTC), "id", "digest")
+    )
+    section = page.partition('id="waste"')[2].partition("</section>")[0]
+    rows = [
+        re.findall(r"<td[^>]*>(.*?)</td>", row) for row in re.findall(r"<tr[^>]*>(.*?)</tr>", section)[1:]
+    ]
+    assert rows[0] == ["characters outside the GSM alphabet", "Shop &lt;0&gt;", "1", "2", "0.149000"]
+    assert rows[-2:] == [["2 others", "", "2", "4", "0.298000"], ["Total", "", "17", "34", "2.533000"]]
+
+
+def lightness(colour: str) -> float:
+    """The L* of a colour, 0 to 100: how light it is when printed in grey."""
+    red, green, blue = (int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5))
+    linear = [
+        each / 12.92 if each <= 0.04045 else ((each + 0.055) / 1.055) ** 2.4 for each in (red, green, blue)
+    ]
+    luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    return float(116 * luminance ** (1 / 3) - 16)
+
+
+def test_outcomes_can_be_told_apart_when_printed_in_grey() -> None:
+    shades = sorted(lightness(colour) for colour in OUTCOMES.values())
+    assert min(above - below for below, above in pairwise(shades)) > 10

@@ -10,7 +10,7 @@ import pytest
 from sms_etl.errors import DataDirError, NoDataForPeriod, NotAPeriod
 from sms_etl.finance.period import first_of_month
 from sms_etl.finance.report import ReportResult, write_report
-from sms_etl_tests.finance.account import Message, at, write_warehouse
+from sms_etl_tests.finance.account import Message, Published, at, write_warehouse
 from sms_etl_tests.finance.conftest import WRITTEN_AT
 
 
@@ -44,6 +44,26 @@ def test_the_largest_prices_are_reported_with_every_digit(warehouse_path: Path, 
         written = write_report(connection, "2026-01", tmp_path / "reports", generated_at=WRITTEN_AT)
     assert written.cost == {"EUR": 28 * Decimal("999999999999.999999")}
     assert "27,999,999,999,999.999972" in written.html.read_text(encoding="utf-8")
+
+
+def test_checks_that_failed_are_told_in_the_words_they_are_put_in(
+    warehouse_path: Path, tmp_path: Path
+) -> None:
+    published = Published("finance waits", ("marts.cost_monthly: money_reconciles (2 rows)",))
+    path = write_warehouse(warehouse_path, [Message(at("2026-01-15 11:00"))], publications=[published])
+    with duckdb.connect(str(path), read_only=True) as connection:
+        named = write_report(connection, "2026-01", tmp_path, generated_at=WRITTEN_AT)
+        told = write_report(
+            connection,
+            "2026-01",
+            tmp_path,
+            generated_at=WRITTEN_AT,
+            check_words=lambda name: name.replace("money_reconciles", "Costs add up"),
+        )
+    assert "although checks had failed: marts.cost_monthly: Costs add up (2 rows)." in told.html.read_text(
+        encoding="utf-8"
+    )
+    assert told.digest == named.digest
 
 
 def test_nothing_is_left_beside_the_two_files(report: ReportResult) -> None:

@@ -1,6 +1,6 @@
-"""Numbers are written so that nobody reads more, or less, into them than they say."""
+"""A report says of itself what can be relied on, in sentences that are understood at once."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -8,8 +8,8 @@ from typing import Any
 import duckdb
 import pytest
 
-from sms_etl.finance import wording
-from sms_etl.finance.figures import Cost, Figures, LeftOut
+from sms_etl.finance import locales, vocabulary, wording
+from sms_etl.finance.figures import Figures, LeftOut
 from sms_etl.finance.period import first_of_month
 from sms_etl.finance.reading import read_figures
 from sms_etl_tests.finance.account import AFTERWARDS, OPEN, Message, Published, at, write_warehouse
@@ -21,58 +21,6 @@ def figures_of(path: Path, *messages: Message, now: datetime = LONG_AFTER, **acc
     write_warehouse(path, messages, **account)
     with duckdb.connect(str(path), read_only=True) as connection:
         return read_figures(connection, first_of_month("2026-01"), now=now.replace(tzinfo=UTC))
-
-
-@pytest.mark.parametrize(
-    ("amount", "places", "written"),
-    [
-        (Decimal("1234567.891"), 2, "1,234,567.89"),
-        (Decimal("0.0745"), 4, "0.0745"),
-        (Decimal("0.125"), 2, "0.12"),
-        (Decimal("-3.5"), 2, "-3.50"),
-        (None, 2, "–"),
-    ],
-)
-def test_money_has_thousands_separators_and_the_decimals_asked_for(
-    amount: Decimal | None, places: int, written: str
-) -> None:
-    assert wording.money(amount, places) == written
-
-
-@pytest.mark.parametrize(
-    ("amount", "written"),
-    [("117.630600", "117.6306"), ("5.000000", "5.00"), ("0.000001", "0.000001"), ("1000.100000", "1,000.10")],
-)
-def test_an_exact_amount_shows_all_it_has_and_at_least_cents(amount: str, written: str) -> None:
-    assert wording.exact(Decimal(amount)) == written
-
-
-@pytest.mark.parametrize(
-    ("ratio", "written"),
-    [("0.999999", "99.99 %"), ("1", "100.00 %"), ("0.97315", "97.31 %"), ("0", "0.00 %")],
-)
-def test_a_share_is_rounded_down_so_that_a_hundred_per_cent_means_all(ratio: str, written: str) -> None:
-    assert wording.share(Decimal(ratio)) == written
-
-
-@pytest.mark.parametrize(
-    ("now", "before", "text", "direction"),
-    [(110, 100, "+10.0 %", "up"), (90, 100, "−10.0 %", "down"), (100, 100, "unchanged", "level")],
-)
-def test_a_change_is_said_in_per_cent(now: int, before: int, text: str, direction: str) -> None:
-    assert wording.change(now, before) == (text, direction)
-
-
-def test_nothing_is_compared_with_nothing() -> None:
-    assert wording.change(5, 0) is None
-    assert wording.change_in_points(Decimal(1), None) is None
-    assert wording.share(None) == "–"
-    assert wording.local_time(None, "Europe/Berlin") == "–"
-    assert wording.share_of(Cost(), Cost()) is None
-
-
-def test_times_are_shown_on_the_clock_of_the_reports_time_zone() -> None:
-    assert wording.local_time(at("2026-07-05 22:30"), "Europe/Berlin") == "6 July 2026, 00:30"
 
 
 def said_of(figures: Figures) -> dict[str, tuple[str, str]]:
@@ -89,7 +37,10 @@ def test_a_settled_month_says_that_it_stands(warehouse_path: Path) -> None:
         ),
         "Cost": ("complete", "All 2 messages are priced."),
         "Delivery": ("complete", "All 2 messages are final."),
-        "Changes": ("not shown", "Nothing to compare with: there is no message before 15 January 2026."),
+        "Changes": (
+            "not shown",
+            "There is no comparison with December 2025: there is no message before 15 January 2026.",
+        ),
     }
 
 
@@ -117,8 +68,9 @@ def test_a_running_month_says_until_when_and_is_compared_with_the_same_days(ware
             "1 message had no final report within 5 days and is no longer re-fetched.",
         ),
         "Changes": (
-            "on the same days",
-            "1–19 January 2026 against the same days of December 2025: those read whole in both.",
+            "against the same days",
+            "1–19 January 2026 is compared with the same days of December 2025; days not read whole "
+            "in both are left out.",
         ),
     }
     assert wording.before(figures.basis) == "1–19 Dec 2025"
@@ -182,6 +134,29 @@ def test_negative_prices_are_said(warehouse_path: Path) -> None:
     assert said_of(figures)["Cost"][1].endswith("1 message with a negative price is in the cost: EUR -0.02.")
 
 
+def test_statuses_are_of_the_last_sync_that_ended_and_asked_for_them(warehouse_path: Path) -> None:
+    write_warehouse(warehouse_path, [Message(NOON)])
+    with duckdb.connect(str(warehouse_path)) as connection:
+        for finished_at, stopped_reason, purpose in (
+            (at("2026-02-03 08:00"), "done", "forward"),
+            (at("2026-02-04 08:00"), "done", "backfill"),
+            (at("2026-02-05 08:00"), "ProviderError", "forward"),
+        ):
+            connection.execute(
+                "insert into ops.sync_run by name select uuid() as run_id, ? as started_at, "
+                "started_at as finished_at, ? as stopped_reason, '1' as version, ? as purpose",
+                [finished_at, stopped_reason, purpose],
+            )
+        figures = read_figures(connection, first_of_month("2026-01"), now=LONG_AFTER.replace(tzinfo=UTC))
+    head = dict(wording.basis(figures, wording.Stamp(AFTERWARDS, "", "")))
+    assert head["Statuses as of"] == "3 February 2026, 09:00"
+
+
+def test_statuses_are_as_of_the_last_poll_where_no_sync_is_on_record(warehouse_path: Path) -> None:
+    figures = figures_of(warehouse_path, Message(NOON))
+    assert figures.basis.asked_at == AFTERWARDS
+
+
 @pytest.mark.parametrize("is_sandbox", [None, False])
 def test_an_account_that_is_real_is_named_and_nothing_is_noticed(
     warehouse_path: Path, is_sandbox: bool | None
@@ -205,7 +180,7 @@ def test_a_forced_publication_is_noticed_with_its_checks_and_its_reason(warehous
     assert notice == (
         "Published by force",
         "These figures were published although checks had failed: "
-        "marts.cost_monthly.money_reconciles, a.b.c. Reason given: board meeting.",
+        "marts.cost_monthly.money_reconciles; a.b.c. Reason given: board meeting.",
     )
 
 
@@ -221,8 +196,16 @@ def test_rows_left_out_say_what_is_known_of_them() -> None:
     assert wording.left_out_remarks(LeftOut(True, False, "x", None, "EUR", 2)) == ""
 
 
+def test_days_are_named_in_runs_with_their_months() -> None:
+    days = [date(2026, 9, 29), date(2026, 9, 30), date(2026, 10, 1), date(2026, 10, 4)]
+    assert wording.days_named(days) == "29–30 September 2026 and 1, 4 October 2026"
+    with locales.written_in(locales.Locale.DE):
+        assert wording.days_named(days) == "29.09.2026–01.10.2026, 04.10.2026"
+    assert wording.days_named([]) == ""
+
+
 def test_failed_is_defined_once_and_undelivered_is_another_word() -> None:
-    meanings = dict(wording.DEFINITIONS)
+    meanings = dict(vocabulary.DEFINITIONS)
     assert meanings["Failed"] == "It was never handed to an operator."
     assert "failed" in meanings["Undelivered"]
-    assert len(meanings) == len(wording.DEFINITIONS)
+    assert len(meanings) == len(vocabulary.DEFINITIONS)

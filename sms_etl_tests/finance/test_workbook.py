@@ -11,7 +11,7 @@ import duckdb
 import openpyxl  # type: ignore[import-untyped]  # has no type information
 import pytest
 
-from sms_etl.finance import wording
+from sms_etl.finance import vocabulary, wording
 from sms_etl.finance.reading import read_figures
 from sms_etl.finance.report import ReportResult, write_report
 from sms_etl_tests.finance.account import BadRow, Message, Published, at, write_warehouse
@@ -23,10 +23,13 @@ TABLES = [
     "EUR countries",
     "EUR cost centres",
     "EUR services",
+    "EUR campaigns",
     "EUR unassigned",
     "EUR detail",
     "EUR bulks",
     "Delivery",
+    "EUR accruals",
+    "EUR billing audit",
 ]
 HEADER = 3
 
@@ -50,13 +53,32 @@ def test_there_is_a_summary_and_a_sheet_for_each_breakdown(values: Any) -> None:
 
 
 def test_the_summary_says_account_period_zone_currency_and_freshness(values: Any) -> None:
-    stated = {row[0].value: row[1].value for row in values["Summary"].iter_rows(min_row=3, max_row=11)}
+    stated = {row[0].value: row[1].value for row in values["Summary"].iter_rows(min_row=3, max_row=12)}
     assert stated["Account"] == "4711 at api.lox24.eu"
     assert stated["Period"] == "1 January 2026 to 31 January 2026"
     assert stated["Time zone"].startswith("Europe/Berlin")
     assert stated["Currency"] == "EUR, net of VAT"
     assert stated["Newest message"] == "2 February 2026, 13:00"
     assert stated["Statuses as of"] == "2 February 2026, 13:00"
+
+
+def test_the_summary_shows_the_reports_id_and_digest(values: Any, report: ReportResult) -> None:
+    stated = {row[0].value: row[1].value for row in values["Summary"].iter_rows(min_row=3, max_row=12)}
+    assert (stated["Report"], stated["Digest"]) == (report.report_id, report.digest)
+
+
+def test_each_figure_of_the_summary_leads_to_the_total_that_it_is(values: Any) -> None:
+    leading = [row[1] for row in values["Summary"].iter_rows() if row[1].hyperlink]
+    assert len(leading) == 12
+    for cell in leading:
+        sheet, _, place = cell.hyperlink.location.rpartition("!")
+        assert values[sheet.strip("'")][place].value == cell.value
+
+
+def test_the_summary_lists_every_sheet_and_each_leads_back(values: Any) -> None:
+    listed = [row[0].value for row in values["Summary"].iter_rows() if row[0].hyperlink]
+    assert listed == TABLES
+    assert {values[name]["A2"].hyperlink.location for name in TABLES} == {"'Summary'!A1"}
 
 
 def test_the_summary_says_the_same_of_itself_as_the_page(
@@ -97,7 +119,7 @@ def test_every_sum_is_a_formula_over_its_column_stored_with_the_exact_total(
         assert sum(Decimal(str(each)) for each in above) == Decimal(str(read[cell.coordinate].value))
 
 
-@pytest.mark.parametrize("name", [name for name in TABLES[:6] if name != "EUR unassigned"])
+@pytest.mark.parametrize("name", [name for name in TABLES[:7] if name != "EUR unassigned"])
 def test_the_total_of_each_sheet_is_the_marts_own(
     marts: duckdb.DuckDBPyConnection, values: Any, name: str
 ) -> None:
@@ -133,6 +155,7 @@ RATIOS = [
     ("EUR days", "Per part, EUR", '=IFERROR(ROUND((E{t}-G{t})/H{t},6),"")'),
     ("EUR services", "Share of cost", '=IFERROR(ROUNDDOWN(E{t}/SUM(E4:E{l}),4),"")'),
     ("Delivery", "Delivery rate", '=IFERROR(ROUNDDOWN(D{t}/J{t},4),"")'),
+    ("Delivery", "Accepted delivery rate", '=IFERROR(ROUNDDOWN(D{t}/B{t},4),"")'),
     ("Delivery", "Share settled", '=IFERROR(ROUNDDOWN(J{t}/B{t},4),"")'),
 ]
 
@@ -153,6 +176,7 @@ def test_a_ratio_in_the_totals_follows_the_filter_as_the_sums_do(
         "Per part, EUR": lambda: (letters["E"] - letters.get("G", 0)) / letters["H"],
         "Share of cost": lambda: Decimal(1),
         "Delivery rate": lambda: letters["D"] / letters["J"],
+        "Accepted delivery rate": lambda: letters["D"] / letters["B"],
         "Share settled": lambda: letters["J"] / letters["B"],
     }[heading]()
     assert abs(worked_out - Decimal(str(read.cell(row, column).value))) < Decimal("0.0001")
@@ -174,10 +198,13 @@ def cells_of_page(page: str) -> list[list[list[str]]]:
 
 
 def test_page_and_workbook_show_the_same_figures_to_the_last_digit(page: str, values: Any) -> None:
-    countries, centres, unassigned, services, days, bulks, delivery = cells_of_page(page)
+    countries, centres, unassigned, services, campaigns, days, bulks, delivery, accruals, _ = cells_of_page(
+        page
+    )
     for name, table, headings in (
         ("EUR cost centres", centres, ("Messages", "Parts", "Cost, EUR", "Share of cost", "Per part, EUR")),
         ("EUR services", services, ("Messages", "Parts", "Cost, EUR", "Share of cost", "Per part, EUR")),
+        ("EUR campaigns", campaigns, ("Messages", "Parts", "Cost, EUR", "Share of cost", "Per part, EUR")),
         ("EUR unassigned", unassigned, ("Messages", "Cost, EUR")),
         (
             "EUR days",
@@ -189,7 +216,7 @@ def test_page_and_workbook_show_the_same_figures_to_the_last_digit(page: str, va
             delivery,
             (
                 *("Messages", "Delivered", "Expired", "Rejected", "Failed", "Cancelled", "Open"),
-                *("Delivery rate", "Share settled"),
+                *("Delivery rate", "Accepted delivery rate", "Share settled"),
             ),
         ),
     ):
@@ -202,6 +229,8 @@ def test_page_and_workbook_show_the_same_figures_to_the_last_digit(page: str, va
         assert [[number(cell) for cell in row[1:]] for row in table] == [
             [None if cell in {None, ""} else Decimal(str(cell)) for cell in row] for row in shown
         ]
+    estimated = [cell.value for cell in values["EUR accruals"]["F"][HEADER:]]
+    assert [number(row[5]) for row in accruals] == [Decimal(str(cell)) for cell in estimated]
     by_country = [cell.value for cell in values["EUR countries"]["E"][HEADER:]]
     assert [number(row[3]) for row in countries[:15]] == [Decimal(str(cell)) for cell in by_country[:15]]
     by_bulk = [cell.value for cell in values["EUR bulks"]["H"][HEADER:-1]]
@@ -278,7 +307,7 @@ def test_a_sandbox_and_a_forced_publication_stand_on_top_of_the_workbook(warehou
 
 def test_the_words_are_defined_in_the_workbook_too(values: Any) -> None:
     defined = [(row[0].value, row[1].value) for row in values["Words"].iter_rows()]
-    assert defined == list(wording.DEFINITIONS)
+    assert defined == list(vocabulary.DEFINITIONS)
 
 
 def test_shares_are_rounded_down_as_on_the_page(values: Any) -> None:

@@ -1,4 +1,4 @@
--- One row a business day and currency, of the month and of the month before.
+-- One row a business day and currency, of the days that are asked for.
 select
     days.business_day,
     days.currency,
@@ -10,8 +10,6 @@ select
     sum(days.cost_undelivered) as cost_undelivered,
     sum(days.cost_voice) as cost_voice
 from marts.cost_daily as days
-where
-    days.business_day >= getvariable('report_month') - interval 1 month
-    and days.business_day < getvariable('report_month') + interval 1 month
+where days.business_day between getvariable('first_day') and getvariable('last_day')
 group by days.business_day, days.currency
 order by days.business_day

@@ -1,10 +1,9 @@
--- One row a business day of the month and of the month before that the warehouse knows of.
+-- One row a business day, of the days that are asked for, that the warehouse knows of.
 select
     days.business_day,
     days.starts_at,
     days.ends_at,
     days.is_complete
 from marts.coverage_daily as days
-where
-    days.business_month in (getvariable('report_month'), getvariable('report_month') - interval 1 month)
+where days.business_day between getvariable('first_day') and getvariable('last_day')
 order by days.business_day

@@ -1,4 +1,4 @@
--- One row a business day of the month and of the month before.
+-- One row a business day with messages, of the days that are asked for.
 select
     days.business_day,
     cast(sum(days.messages) as bigint) as messages,
@@ -11,8 +11,6 @@ select
     cast(sum(days.open) as bigint) as open,
     cast(sum(days.aged_out) as bigint) as aged_out
 from marts.delivery_daily as days
-where
-    days.business_day >= getvariable('report_month') - interval 1 month
-    and days.business_day < getvariable('report_month') + interval 1 month
+where days.business_day between getvariable('first_day') and getvariable('last_day')
 group by days.business_day
 order by days.business_day

@@ -1,0 +1,24 @@
+-- One row a currency: what an open month holds now, the corrections that were booked to it included.
+with counted as (
+    select
+        sms.currency,
+        1 as messages,
+        coalesce(sms.price, 0) as cost
+    from marts.fct_sms as sms
+    where sms.business_month = getvariable('report_month')
+    union all
+    select
+        correction.currency,
+        correction.messages,
+        correction.amount as cost
+    from finance.correction as correction
+    where correction.booked_month = getvariable('report_month')
+)
+
+select
+    counted.currency,
+    cast(sum(counted.messages) as bigint) as messages,
+    sum(cast(counted.cost as decimal(38, 6))) as cost
+from counted
+group by counted.currency
+order by counted.currency
