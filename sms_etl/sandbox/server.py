@@ -19,6 +19,7 @@ from sms_etl.sandbox.control.switches import SandboxSwitches
 from sms_etl.sandbox.life.account import AccountParameters
 from sms_etl.sandbox.lox24.answers import json_bytes
 from sms_etl.sandbox.storage.state import SANDBOX_TOKEN, SandboxState, open_state
+from sms_etl.sandbox.twosms.api import SANDBOX_CLIENT_ID, SANDBOX_CLIENT_SECRET
 
 LOOPBACK = "127.0.0.1"
 _STARTS_WITHIN_S = 60
@@ -34,6 +35,8 @@ class SandboxHandle:
     """
 
     token = SANDBOX_TOKEN
+    twosms_client_id = SANDBOX_CLIENT_ID
+    twosms_client_secret = SANDBOX_CLIENT_SECRET
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -98,6 +101,19 @@ class SandboxHandle:
     def delete(self, *uuids: str) -> None:
         """Let messages vanish, as if somebody had deleted them."""
         self.control("POST", "messages/delete", {"uuids": list(uuids)})
+
+    def truth_twosms(self) -> list[dict[str, Any]]:
+        """Return every message of the 2SMS account as it is now, deleted ones too."""
+        answered: list[dict[str, Any]] = self.control("GET", "truth/twosms")
+        return answered
+
+    def insert_twosms(self, *messages: dict[str, Any]) -> list[str]:
+        """Put messages into the 2SMS account, by the fields of `TwoSmsMessage`, and give their ids.
+
+        Only `destination` is needed: an advanced message is sent now, under an id of its own.
+        """
+        ids: list[str] = self.control("POST", "twosms/messages", list(messages))
+        return ids
 
     def send_webhooks_to(self, url: str | None) -> None:
         """Send `sms.delivery` events of changes from now on to an address."""

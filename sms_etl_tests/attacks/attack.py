@@ -15,7 +15,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from sms_etl.cli.commands import cli
-from sms_etl.providers.lox24.client import Lox24Client, RetryPolicy
+from sms_etl.providers.lox24.client import Lox24Client
+from sms_etl.providers.retrying import RetryPolicy
 from sms_etl.sync import parts
 from sms_etl_tests.attacks.good_rows import NOW
 from sms_etl_tests.attacks.stand_in import TOKEN, Row, StandIn

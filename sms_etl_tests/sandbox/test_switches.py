@@ -113,6 +113,39 @@ def test_a_batch_call_obeys_its_filter_by_uuid_whatever_the_listing_does(
     assert lox24.post(f"/sms/ops/batch_delete?uuid[]={five[0]}").json() == {"deleted_sms_count": 1}
 
 
+@pytest.mark.parametrize("call", ["batch_delete", "batch_cancel"])
+def test_the_filter_by_uuid_of_batch_calls_can_be_ignored_or_rejected(
+    sandbox: SandboxHandle, lox24: httpx.Client, five: list[str], call: str
+) -> None:
+    asked = f"/sms/ops/{call}?uuid[]={five[0]}"
+    sandbox.set_switches(batch_uuid_filter="rejected")
+    assert lox24.post(asked).status_code == 400
+    assert listing(lox24, "status_code=0")["hydra:totalItems"] == 5
+    sandbox.set_switches(batch_uuid_filter="ignored")
+    assert lox24.post(asked).json() == {"deleted_sms_count": 5}
+
+
+def test_a_write_can_be_carried_out_without_its_answer(
+    sandbox: SandboxHandle, lox24: httpx.Client, five: list[str]
+) -> None:
+    sandbox.set_switches(writes="answer_lost")
+    lost = lox24.delete(f"/sms/{five[0]}")
+    assert (lost.status_code, lost.json()["title"]) == (504, "Gateway Timeout")
+    body = {"sender_id": "Shop", "text": "x", "phones": ["+4915555000001"]}
+    assert lox24.post("/bulks", json=body).status_code == 504
+    assert lox24.get(f"/sms/{five[0]}").status_code == 404
+    assert listing(lox24, "", "/bulks")["hydra:totalItems"] == 1
+
+
+def test_a_write_can_fail_before_it_is_carried_out(
+    sandbox: SandboxHandle, lox24: httpx.Client, five: list[str]
+) -> None:
+    sandbox.set_switches(writes="not_carried_out")
+    assert lox24.delete(f"/sms/{five[0]}").status_code == 500
+    assert lox24.get(f"/sms/{five[0]}").status_code == 200
+    assert [request["status"] for request in sandbox.requests()] == [500, 200]
+
+
 def test_bulks_have_their_own_filter_by_uuid(sandbox: SandboxHandle, lox24: httpx.Client) -> None:
     bulks = [
         lox24.post("/bulks", json={"sender_id": "Shop", "text": "x", "phones": ["+4915555000001"]}).json()

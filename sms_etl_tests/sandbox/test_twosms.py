@@ -266,6 +266,132 @@ def test_json_is_answered_in_xml_where_that_is_asked_for(
     assert _parsed(response).tag == ("Response" if status == 200 else "Error")
 
 
+IDS = "2f9f2f2e-7f0e-4f0c-9a55-0d4b6f0e9c11", "0b0ac5c4-66a1-4b2c-8d0e-3d4f5a6b7c8d"
+
+
+def _form(sandbox: SandboxHandle, body: str) -> dict[str, Any]:
+    response = httpx.request(
+        "DELETE",
+        f"{sandbox.url}/api/v1/sms/messages",
+        headers={
+            "Authorization": f"Bearer {_token(sandbox)}",
+            "Content-Type": "application/x-www-form-urlencoded; charset=utf-8",
+        },
+        content=body,
+        trust_env=False,
+    )
+    assert (response.status_code, response.headers["content-type"]) == (200, "application/json")
+    answered: dict[str, Any] = response.json()
+    return answered
+
+
+@pytest.mark.parametrize("name", ["MessageIDs", "MessageIDs[]", "MessageIDs[{}]"])
+def test_ids_in_a_form_choose_as_ids_in_json(sandbox: SandboxHandle, name: str) -> None:
+    chosen = [row["id"] for row in _messages(sandbox)[1:3]]
+    ids = "&".join(f"{name.format(place)}={uuid}" for place, uuid in enumerate(chosen))
+    answered = _form(sandbox, f"{ids}&Destination=%2B1&Range=TODAY&Type=0&Delete=True&Reason=a+b")
+    assert answered["ResponseData"]["Detail"]["NoOfMessagesDeleted"] == 2
+    assert [row["id"] for row in _messages(sandbox) if row["is_deleted"]] == chosen
+
+
+def test_a_form_may_name_a_destination_and_a_span(sandbox: SandboxHandle) -> None:
+    (wanted,) = sandbox.insert_twosms({"destination": "+491700000001"})
+    _form(sandbox, "Destination=%2B491700000001&StartDate=2000-01-01T00:00:00Z&Delete=true")
+    assert [row["id"] for row in _messages(sandbox) if row["is_deleted"]] == [wanted]
+
+
+@pytest.mark.parametrize("body", ["", "Reason=", "Destination=&Range=&StartDate="])
+def test_a_form_without_criteria_takes_all_that_expired_or_was_read_out(
+    sandbox: SandboxHandle, body: str
+) -> None:
+    meant = [row for row in _messages(sandbox) if not row["is_expired"] and row["is_read_out"]]
+    expired = _form(sandbox, body)["ResponseData"]["Detail"]["NoOfMessagesExpired"]
+    assert expired == sum(row["is_advanced"] for row in meant)
+
+
+BAD_FORMS = (
+    *(
+        "{}",
+        "Delete",
+        "Delete=true&Delete=true",
+        "Delete=yes",
+        "Delete=%FF",
+        "Colour=red",
+        "Range=ALL",
+        "Type=1",
+    ),
+    *(
+        "MessageIDs=x",
+        "MessageIDs=",
+        f"MessageIDs={IDS[0]}&MessageIDs=",
+        "MessageIDs[a]=x",
+        "StartDate=today",
+    ),
+)
+
+
+def test_a_form_that_is_not_as_documented_is_an_error_inside_a_200(sandbox: SandboxHandle) -> None:
+    before = _messages(sandbox)
+    assert [body for body in BAD_FORMS if not _form(sandbox, body)["Error"]] == []
+    assert _messages(sandbox) == before
+
+
+def test_a_token_is_given_to_a_form_only(sandbox: SandboxHandle) -> None:
+    response = httpx.post(f"{sandbox.url}/Token", json=FORM, trust_env=False)
+    assert (response.status_code, response.json()) == (400, {"error": "invalid_request"})
+
+
+@pytest.mark.parametrize("blank", ["", "  "])
+def test_a_blank_destination_is_no_criterion_or_an_error(
+    sandbox: SandboxHandle, remove: Remove, blank: str
+) -> None:
+    sandbox.set_switches(twosms_empty_is_no_criterion=False)
+    assert remove(Destination=blank, Delete=True)["Error"]
+    assert not any(row["is_deleted"] for row in _messages(sandbox))
+    sandbox.set_switches(twosms_empty_is_no_criterion=True)
+    meant = {row["id"] for row in _messages(sandbox) if row["is_expired"] or row["is_read_out"]}
+    assert remove(Destination=blank, MessageIDs=[], Delete=True)["Error"] is None
+    assert {row["id"] for row in _messages(sandbox) if row["is_deleted"]} == meant
+
+
+def test_a_destination_may_be_a_part_of_a_number(sandbox: SandboxHandle, remove: Remove) -> None:
+    ids = sandbox.insert_twosms({"destination": "+491700000001"}, {"destination": "+4917000000012"})
+    remove(Destination="+491700000001", Delete=True)
+    assert [row["id"] for row in _messages(sandbox) if row["is_deleted"]] == ids[:1]
+    sandbox.set_switches(twosms_destination="partial")
+    remove(Destination="+491700000001", Delete=True)
+    assert [row["id"] for row in _messages(sandbox) if row["is_deleted"]] == ids
+
+
+def test_every_call_may_be_answered_with_an_error_that_quotes_the_number(
+    sandbox: SandboxHandle, remove: Remove
+) -> None:
+    sandbox.set_switches(twosms_error_code=42)
+    before = _messages(sandbox)
+    answered = remove(Destination="+491700000001", Delete=True)
+    assert answered["Error"] == {"ErrorCode": 42, "ErrorReason": "Nothing was done for +491700000001."}
+    assert answered["ResponseData"] is None
+    assert _messages(sandbox) == before
+
+
+def test_without_the_feature_delete_may_be_ignored(sandbox: SandboxHandle, remove: Remove) -> None:
+    (wanted,) = sandbox.insert_twosms({"destination": "+491700000001"})
+    sandbox.set_switches(twosms_may_delete=False, twosms_delete_without_feature="ignored")
+    detail = remove(MessageIDs=[wanted], Delete=True)["ResponseData"]["Detail"]
+    assert (detail["NoOfMessagesExpired"], detail["NoOfMessagesDeleted"]) == (1, 0)
+
+
+def test_a_message_that_is_put_into_the_account_has_what_a_test_says(sandbox: SandboxHandle) -> None:
+    now = int(sandbox.now().timestamp())
+    given = {"destination": "+491700000001", "id": IDS[0], "sent_at": 5, "is_advanced": False}
+    assert sandbox.insert_twosms(given, {"destination": "+491700000002"})[0] == IDS[0]
+    *_, first, second = sandbox.truth_twosms()
+    assert {**first, **given} == first
+    assert (second["sent_at"], second["is_advanced"], second["is_deleted"]) == (now, True, False)
+    with pytest.raises(ValueError, match="colour"):
+        sandbox.insert_twosms({"destination": "+491700000001", "colour": "red"})
+
+
 @pytest.mark.parametrize(
     "criteria",
     [
@@ -275,6 +401,8 @@ def test_json_is_answered_in_xml_where_that_is_asked_for(
         {"StartDate": "2025-12-20T00:00:00"},
         {"Colour": "red"},
         {"MessageIDs": "x"},
+        {"MessageIDs": [""]},
+        {"MessageIDs": [None]},
     ],
 )
 def test_an_error_comes_inside_a_200(

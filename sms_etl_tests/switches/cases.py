@@ -28,6 +28,7 @@ NUMBERS: Mapping[str, Sequence[Any]] = {
     "late_price_after_seconds": (3600,),
     "bulk_messages_per_second": (5,),
     "webhook_retry_seconds": ((1, 2, 3),),
+    "twosms_error_code": (7,),
 }
 """Of switches with more values than can be tried."""
 

@@ -8,19 +8,17 @@ import asyncio
 import logging
 import random
 import time
-import zlib
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import datetime
 from types import TracebackType
-from typing import Protocol, Self, TypeVar
+from typing import Self, TypeVar
 from urllib.parse import urlencode
 from uuid import UUID
 
 import httpx
 import msgspec
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
 
 from sms_etl import __version__
 from sms_etl.clock import Clock, as_utc
@@ -30,49 +28,38 @@ from sms_etl.errors import (
     BadAnswer,
     ProviderDiffers,
     ProviderError,
-    Throttled,
     Unauthorised,
-    Unavailable,
     Unreachable,
 )
+from sms_etl.providers.lox24.bodies import ACCEPTED_ENCODING, Piecewise, bounded_body
 from sms_etl.providers.lox24.codes import is_currency
-from sms_etl.providers.lox24.failures import UNREADABLE_ID, error_for, request_id_of, unreachable
+from sms_etl.providers.lox24.failures import (
+    UNREADABLE_ID,
+    error_for,
+    refused_fields,
+    request_id_of,
+    unreachable,
+)
 from sms_etl.providers.lox24.limiter import Limiter
-from sms_etl.providers.lox24.transport import AiohttpTransport
+from sms_etl.providers.lox24.message_ids import MessageIds, assert_chooses, is_batch
+from sms_etl.providers.retrying import RetryPolicy, Sleep, may_be_retried, tries
+from sms_etl.providers.transport import AiohttpTransport
 from sms_etl.web.loopback import is_loopback
 
 _log = logging.getLogger(__name__)
 
 Query = Sequence[tuple[str, str]]
 Read = TypeVar("Read")
-Sleep = Callable[[float], Awaitable[None]]
 
 TOKEN_HEADER = "X-LOX24-AUTH-TOKEN"  # noqa: S105 - the header's name
 SANDBOX_HEADER = "X-SMS-ETL-SANDBOX"
 """On every answer of our own sandbox, with the value 1."""
-MAX_BODY_BYTES = 16 * 1024 * 1024
-"""A page is some hundred kilobytes; what is larger than this is not a page, and eight may come at once."""
-_ACCEPTED_ENCODING = "gzip"
-_UNPACKED_BYTES = 1024 * 1024
-_PIECE_BYTES = 64 * 1024
-_GZIP = zlib.MAX_WBITS | 16
+_READS = "GET"
+_OK = frozenset({httpx.codes.OK})
 _CONNECT_SECONDS = 10.0
 _WHOLE_ANSWER = 3
 """An answer that keeps dripping must be whole within so many times the time-out."""
 _STRAINED = {429, 503}
-_MAX_RETRY_AFTER_SECONDS = 600.0
-
-
-@dataclass(frozen=True, slots=True)
-class RetryPolicy:
-    """How often and how long apart a failed request is tried again."""
-
-    attempts: int = 6
-    """First try included; more rides out longer outages, and makes a wrong address fail later."""
-    first_wait: float = 0.5
-    """Seconds; doubled each time."""
-    longest_wait: float = 30.0
-    """Seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,22 +90,30 @@ class RequestRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Request:
+    """What is asked for, in one try or several."""
+
+    path: str
+    query: Query = ()
+    window_id: UUID | None = None
+    page: int | None = None
+    method: str = _READS
+    body: bytes | None = None
+    """JSON."""
+    accepts: frozenset[int] = _OK
+    """The statuses of a successful answer."""
+    ids: MessageIds | None = None
+    """The messages that a batch call is meant for."""
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """A successful answer."""
 
     body: bytes
     request_id: str | None
     headers: Mapping[str, str]
-
-
-class Piecewise(Protocol):
-    """Reads an answer that is too large to be held, and makes a smaller one of it."""
-
-    def feed(self, piece: bytes) -> None:
-        """Take the next piece; raise ValueError if this cannot be read so."""
-
-    def result(self) -> bytes:
-        """Return the smaller answer; raise ValueError if it broke off."""
+    status: int = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +140,6 @@ class Lox24Client:
         token: `<client_id>:<key>`.
         clock: Stamps the ledger.
         limits: How much is asked at once, and how long an answer is waited for.
-        recently_refused: Whether a wrong token was refused in the last ten minutes: a 429 is a block then.
         retry: How often to try again.
         sleep: Waits between tries.
         jitter: Gives a number in [0, 1) that spreads the waits.
@@ -158,7 +152,6 @@ class Lox24Client:
         clock: Clock,
         *,
         limits: Limits | None = None,
-        recently_refused: bool = False,
         retry: RetryPolicy | None = None,
         sleep: Sleep = asyncio.sleep,
         jitter: Callable[[], float] = random.random,
@@ -168,7 +161,8 @@ class Lox24Client:
         self.requests = 0
         self.retries = 0
         self._clock = clock
-        self.recently_refused = recently_refused
+        self.recently_refused = False
+        """Whether a wrong token was refused in the last ten minutes: a 429 is a block then."""
         self._retry = retry or RetryPolicy()
         self._sleep = sleep
         self._jitter = jitter
@@ -183,7 +177,7 @@ class Lox24Client:
                 "Host": self._base_url.netloc.decode(),
                 TOKEN_HEADER: token,
                 "Accept": "application/ld+json",
-                "Accept-Encoding": _ACCEPTED_ENCODING,
+                "Accept-Encoding": ACCEPTED_ENCODING,
                 "Connection": "keep-alive",  # what HTTP/1.1 means anyway; some proxies want to hear it
                 "User-Agent": f"sms_etl/{__version__}",
             }
@@ -192,7 +186,11 @@ class Lox24Client:
             "connect": min(self._limits.timeout, _CONNECT_SECONDS),
             "read": self._limits.timeout,
         }
+        self._writing_headers = httpx.Headers(self._headers)
+        self._writing_headers.update({"Connection": "close", "Content-Type": "application/json"})
         self._http = AiohttpTransport(self._limits.concurrency)
+        # A kept connection may have gone stale, and whether a write on it arrived would not be known.
+        self._unkept = AiohttpTransport(self._limits.concurrency, is_kept=False)
 
     async def __aenter__(self) -> Self:
         """Open the client."""
@@ -203,6 +201,7 @@ class Lox24Client:
     ) -> None:
         """Close its connections."""
         await self._http.aclose()
+        await self._unkept.aclose()
 
     def take_ledger(self) -> list[RequestRecord]:
         """Return the requests made since this was last asked."""
@@ -243,41 +242,51 @@ class Lox24Client:
         Raises:
             ProviderError: The last try's error; see its subclasses.
         """
-        ledger_entry = RequestRecord(as_utc(self._clock()), "GET", path, window_id, page, None, 0, 0, None)
-        async for attempt in AsyncRetrying(
-            stop=stop_after_attempt(self._retry.attempts),
-            wait=self._wait,
-            retry=retry_if_exception(_may_be_retried),
-            sleep=self._sleep,
-            before_sleep=_say_that_it_waits,
-            reraise=True,
-        ):
+        request = Request(path, query, window_id, page)
+
+        async def once(retry: int) -> Read:
+            return read(await self._once(request, retry, piecewise))
+
+        return await self._tried(once, may_be_retried)
+
+    async def _tried(
+        self, once: Callable[[int], Awaitable[Read]], is_worth_a_try: Callable[[BaseException], bool]
+    ) -> Read:
+        """Make a request until it succeeds or fails for good.
+
+        Args:
+            once: Makes it once; takes the number of the try, from 0.
+            is_worth_a_try: Whether an error is worth another one.
+        """
+        async for attempt in tries(self._retry, is_worth_a_try, sleep=self._sleep, jitter=self._jitter):
             with attempt:
                 retry = attempt.retry_state.attempt_number - 1
                 async with self._limiter.slot():
-                    return read(await self._once(query, replace(ledger_entry, retry=retry), piecewise))
-        raise AssertionError("the last try either returned or raised")  # pragma: no cover
+                    return await once(retry)
+        raise AssertionError("the last try returned or raised")  # pragma: no cover - mypy cannot know it
 
     async def _once(
-        self, query: Query, entry: RequestRecord, piecewise: Callable[[], Piecewise] | None
+        self, request: Request, retry: int, piecewise: Callable[[], Piecewise] | None = None
     ) -> Answer:
         if self._refused:
             raise self._refused  # another worker was refused: not one more request
+        sent = self._as_sent(request)
+        http = self._http if request.method == _READS else self._unkept
         started, deadline = time.perf_counter(), self._limits.timeout * _WHOLE_ANSWER
         status, request_id = None, None
         self.requests += 1
-        self.retries += entry.retry > 0
+        self.retries += retry > 0
         try:
             async with (
                 asyncio.timeout(deadline),
-                aclosing(await self._http.handle_async_request(self._request(query, entry))) as response,
+                aclosing(await http.handle_async_request(sent)) as response,
             ):
                 status, request_id = response.status_code, request_id_of(response.headers)
-                is_read = status == httpx.codes.OK
-                body = await _bounded_body(response, entry.path, piecewise if is_read else None)
+                is_read = status in request.accepts
+                body = await bounded_body(response, request.path, piecewise if is_read else None)
         except TimeoutError as exc:
             raise Unreachable(
-                f"The answer to {entry.path} was not whole within {deadline:.0f} s.",
+                f"The answer to {request.path} was not whole within {deadline:.0f} s.",
                 hint="Run it again later; a larger SMS_ETL_LOX24_TIMEOUT waits longer.",
                 status=status,
                 request_id=request_id,
@@ -285,139 +294,57 @@ class Lox24Client:
         except httpx.TransportError as exc:
             raise unreachable(exc, self._base_url.netloc.decode(), self._timeouts) from exc
         finally:
-            self.ledger.append(
-                replace(
-                    entry,
-                    requested_at=as_utc(self._clock()),
-                    status=status,
-                    ms=round((time.perf_counter() - started) * 1000),
-                    request_id=None if request_id == UNREADABLE_ID else request_id,
-                )
+            record = RequestRecord(
+                requested_at=as_utc(self._clock()),
+                method=request.method,
+                path=request.path,
+                window_id=request.window_id,
+                page=request.page,
+                status=status,
+                retry=retry,
+                ms=round((time.perf_counter() - started) * 1000),
+                request_id=None if request_id == UNREADABLE_ID else request_id,
             )
+            self.ledger.append(record)
             _log.debug(
-                "GET %s, page %s, try %d: %s in %d ms, request id %s.",
-                entry.path,
-                entry.page,
-                entry.retry + 1,
+                "%s %s, page %s, try %d: %s in %d ms, request id %s.",
+                record.method,
+                record.path,
+                record.page,
+                retry + 1,
                 status or "no answer",
-                self.ledger[-1].ms,
+                record.ms,
                 request_id,
             )
-        if response.status_code == httpx.codes.OK:
+        if response.status_code in request.accepts:
             self._limiter.on_success(time.perf_counter() - started)
-            return Answer(body, request_id, response.headers)
-        error = error_for(response.status_code, entry.path, response.headers, refused=self.recently_refused)
+            return Answer(body, request_id, response.headers, response.status_code)
+        error = error_for(
+            response.status_code,
+            request.path,
+            response.headers,
+            refused=self.recently_refused,
+            fields=refused_fields(body),
+        )
         if isinstance(error, (Unauthorised, AccountNotActive, AuthBlocked)):
             self._refused = error
         elif response.status_code in _STRAINED:
             self._limiter.on_overload()
         raise error
 
-    def _request(self, query: Query, entry: RequestRecord) -> httpx.Request:
-        path = self._base_url.path.rstrip("/") + entry.path
-        target = f"{path}?{urlencode(query)}" if query else path
+    def _as_sent(self, request: Request) -> httpx.Request:
+        path = self._base_url.path.rstrip("/") + request.path
+        target = f"{path}?{urlencode(request.query)}" if request.query else path
+        if is_batch(request.path):
+            assert_chooses(request.ids, target)
         return httpx.Request(
-            entry.method,
+            request.method,
             self._base_url,
-            headers=self._headers,
+            headers=self._headers if request.method == _READS else self._writing_headers,
+            content=request.body,
             # Beside the address, which httpx would take apart anew for each page at a tenth of its cost.
             extensions={"target": target.encode("ascii"), "timeout": self._timeouts},
         )
-
-    def _wait(self, state: RetryCallState) -> float:
-        """Double the wait each time, with full jitter in its upper half; obey Retry-After."""
-        error = state.outcome.exception() if state.outcome else None
-        if isinstance(error, ProviderError) and error.retry_after is not None:
-            return min(error.retry_after, _MAX_RETRY_AFTER_SECONDS)
-        longest = min(self._retry.first_wait * 2 ** (state.attempt_number - 1), self._retry.longest_wait)
-        return float(longest * (0.5 + self._jitter() / 2))
-
-
-def _say_that_it_waits(state: RetryCallState) -> None:
-    error = state.outcome.exception() if state.outcome else None
-    if isinstance(error, ProviderError):
-        _log.warning(
-            "%s Trying again in %.1f s, for the %d. time.",
-            error.message,
-            state.upcoming_sleep,
-            state.attempt_number,
-        )
-
-
-def _may_be_retried(error: BaseException) -> bool:
-    return isinstance(error, (Throttled, Unavailable, Unreachable, BadAnswer))
-
-
-async def _bounded_body(
-    response: httpx.Response, path: str, piecewise: Callable[[], Piecewise] | None
-) -> bytes:
-    """Take an answer's body, unpacked, and never hold more of it than a page can be long.
-
-    Args:
-        response: The answer.
-        path: For the error.
-        piecewise: Makes what reads an answer that is too large; None: it is refused.
-    """
-    body = bytearray()
-    reading = None
-    announced = response.headers.get("Content-Length", "")
-    try:
-        if announced.isdecimal() and int(announced) > MAX_BODY_BYTES:
-            reading = _begun(piecewise)
-        async for piece in _unpacked(response, path):
-            if reading is None:
-                body += piece
-                if len(body) <= MAX_BODY_BYTES:
-                    continue
-                reading, piece = _begun(piecewise), bytes(body)  # noqa: PLW2901 - what came so far
-                body.clear()
-            for start in range(0, len(piece), _PIECE_BYTES):
-                reading.feed(piece[start : start + _PIECE_BYTES])
-                await asyncio.sleep(0)  # for the other requests, and the deadline
-        return bytes(body) if reading is None else reading.result()
-    except ValueError as exc:
-        raise _bad_body(
-            response, f"The answer to {path} is larger than {MAX_BODY_BYTES // 1024**2} MiB."
-        ) from exc
-
-
-def _begun(piecewise: Callable[[], Piecewise] | None) -> Piecewise:
-    if piecewise is None:
-        raise ValueError("too large")
-    return piecewise()
-
-
-async def _unpacked(response: httpx.Response, path: str) -> AsyncIterator[bytes]:
-    """Yield a body as it comes, unpacked a piece at a time: a small packed body can be a huge one."""
-    encoding = response.headers.get("Content-Encoding", "identity")
-    chunks: AsyncIterable[bytes] = response.stream  # type: ignore[assignment]  # of an asynchronous transport
-    if encoding == "identity":
-        async for chunk in chunks:
-            yield chunk
-        return
-    if encoding != _ACCEPTED_ENCODING:
-        raise _bad_body(response, f"The answer to {path} is compressed in a way that was not asked for.")
-    unpacker = zlib.decompressobj(_GZIP)
-    async for chunk in chunks:
-        packed = chunk
-        while True:
-            try:
-                piece = unpacker.decompress(packed, _UNPACKED_BYTES)
-            except zlib.error as exc:
-                raise _bad_body(response, f"The answer to {path} is not compressed as it says.") from exc
-            yield piece
-            packed = unpacker.unconsumed_tail
-            if not packed and len(piece) < _UNPACKED_BYTES:
-                break
-
-
-def _bad_body(response: httpx.Response, message: str) -> BadAnswer:
-    return BadAnswer(
-        message,
-        hint="Something on the way may change answers: check proxies and SMS_ETL_LOX24_BASE_URL.",
-        status=response.status_code,
-        request_id=request_id_of(response.headers),
-    )
 
 
 def read_account(answer: Answer) -> Account:

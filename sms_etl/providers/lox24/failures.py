@@ -3,12 +3,11 @@
 No message holds a header, a query or a body: only the path, the status and the provider's request id.
 """
 
-import os
 import re
-import ssl
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import httpx
+import msgspec
 
 from sms_etl.errors import (
     AccountNotActive,
@@ -24,8 +23,21 @@ from sms_etl.errors import (
     UnexpectedRedirect,
     Unreachable,
 )
+from sms_etl.providers.failures import retry_after, unreachable_at
 
 REQUEST_ID_HEADER = "X-LOX24-REQUEST-ID"
+_FIELD = re.compile(
+    r"(sender_id|text|phones|msg_groups|service_code|delivery_at|is_unicode|is_text_deleted|source|voice_lang)"
+    r"(\[[0-9]{1,6}\])?(?![A-Za-z_])"
+)
+
+
+class _Violation(msgspec.Struct):
+    path: str = msgspec.field(name="propertyPath", default="")
+
+
+class _Problem(msgspec.Struct):
+    violations: list[_Violation] = []
 
 
 UNREADABLE_ID = "unreadable"
@@ -45,23 +57,40 @@ def request_id_of(headers: Mapping[str, str]) -> str | None:
     return UNREADABLE_ID
 
 
-def error_for(status: int, path: str, headers: Mapping[str, str], *, refused: bool) -> ProviderError:
+def refused_fields(body: bytes) -> Sequence[str]:
+    """Return which fields of a bulk an error's body complains of, by their documented names, each once.
+
+    Nothing else of a body is passed on: it may quote what was sent.
+    """
+    try:
+        problem = msgspec.json.decode(body, type=_Problem)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return ()
+    paths = [_FIELD.match(violation.path) for violation in problem.violations]
+    return tuple(dict.fromkeys(path[0] for path in paths if path))
+
+
+def error_for(
+    status: int, path: str, headers: Mapping[str, str], *, refused: bool, fields: Sequence[str] = ()
+) -> ProviderError:
     """Return the error a status stands for.
 
     Args:
-        status: Any but 200.
+        status: Any that is no success.
         path: For the message.
         headers: For request id and Retry-After.
         refused: Whether a wrong token was refused shortly before, which tells an auth block from load.
+        fields: That the provider refuses, for the message.
     """
     request_id = request_id_of(headers)
     error, hint = _meaning(status, refused=refused)
+    because = f", because of {', '.join(fields)}" if fields else ""
     return error(
-        f"LOX24 answered {status} to {path}.",
+        f"LOX24 answered {status} to {path}{because}.",
         hint=hint,
         status=status,
         request_id=request_id,
-        retry_after=_retry_after(headers),
+        retry_after=retry_after(headers),
     )
 
 
@@ -88,50 +117,17 @@ _CLIENT_ERRORS: dict[int, tuple[type[ProviderError], str]] = {
         "SMS_ETL_LOX24_TOKEN is wrong or inactive; it was tried once. Check it in LOX24's key settings.",
     ),
     402: (NoFunds, "Top up the account."),
-    403: (AccountNotActive, "Activate the account, or give the key the right to read messages."),
+    403: (AccountNotActive, "Activate the account, or give the key the right to do this."),
     404: (NotFound, "Check SMS_ETL_LOX24_BASE_URL."),
 }
 
 
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Read Retry-After in seconds; its date form is rare and falls back to our own waits."""
-    value = headers.get("Retry-After", "")
-    return float(value) if value.isdecimal() else None
-
-
 def unreachable(exc: httpx.TransportError, host: str, timeouts: Mapping[str, float]) -> Unreachable:
-    """Return the error for an answer that never came.
+    """Return the error for an answer that never came; `NotSent` if the request cannot have arrived.
 
     Args:
         exc: What httpx says.
         host: With its port.
         timeouts: That were kept to, in seconds: `connect` and `read`.
     """
-    return Unreachable(
-        f"{host} cannot be reached: {_said(exc, timeouts)}.",
-        hint="Check the network and SMS_ETL_LOX24_BASE_URL; `sms-etl doctor` looks closer.",
-    )
-
-
-def _said(exc: httpx.TransportError, timeouts: Mapping[str, float]) -> str:
-    if isinstance(exc, httpx.ConnectTimeout):
-        return f"no connection within {timeouts['connect']:g} seconds"
-    if isinstance(exc, httpx.TimeoutException):
-        return f"no answer within {timeouts['read']:g} seconds"
-    if isinstance(exc, httpx.UnsupportedProtocol):
-        return str(exc)
-    if isinstance(exc, httpx.RemoteProtocolError):
-        return str(exc).partition(": ")[0].rstrip(".")  # behind the colon it quotes what the other side sent
-    return _deepest_reason(exc) or type(exc).__name__
-
-
-def _deepest_reason(exc: BaseException) -> str | None:
-    """Return the system's own words, from below the layers that say only that something failed."""
-    below = exc.exceptions[0] if isinstance(exc, BaseExceptionGroup) else exc.__cause__ or exc.__context__
-    deeper = _deepest_reason(below) if below else None
-    if deeper or not isinstance(exc, OSError):
-        return deeper
-    number = exc.errno or 0
-    if isinstance(exc, ssl.SSLError) or number <= 0:  # numbers of their own; name look-ups count below zero
-        return exc.strerror
-    return os.strerror(number)  # where asyncio says only "Connect call failed"
+    return unreachable_at(host, exc, timeouts, setting="SMS_ETL_LOX24_BASE_URL")

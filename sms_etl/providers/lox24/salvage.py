@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from sms_etl.providers.lox24.client import MAX_BODY_BYTES
+from sms_etl.providers.lox24.bodies import MAX_BODY_BYTES
 from sms_etl.providers.lox24.records import MOST_LEVELS, UNREADABLE, Unread, unread_row
 
 _MOST_OF_A_ROW = MAX_BODY_BYTES // 4

@@ -22,6 +22,7 @@ from sms_etl.sandbox.lox24.answers import ND_JSON, answer, json_lines, problem
 from sms_etl.sandbox.lox24.bulks import BulksApi
 from sms_etl.sandbox.lox24.filters import Query
 from sms_etl.sandbox.storage.state import ACCOUNT_ID, SandboxState
+from sms_etl.sandbox.twosms.store import message_of
 from sms_etl.web.loopback import is_loopback, is_loopback_host
 
 _ALL_OLDEST_FIRST = Query((), (("created_at", False),), 1)
@@ -44,6 +45,7 @@ class ControlApi:
             ("GET", "truth/sms"): lambda _: self._truth_messages(),
             ("GET", "truth/bulks"): lambda _: self._truth_bulks(),
             ("GET", "truth/twosms"): lambda _: self._state.twosms.messages(),
+            ("POST", "twosms/messages"): self._insert_twosms,
             ("GET", "requests"): lambda _: [asdict(request) for request in self._state.requests],
             ("DELETE", "requests"): lambda _: self._state.requests.clear(),
             ("GET", "switches"): lambda _: asdict(self._state.switches),
@@ -94,7 +96,7 @@ class ControlApi:
         return [self._bulks.row(bulk) for bulk in found]
 
     def _set_switches(self, body: Mapping[str, Any]) -> Row:
-        self._state.switches = switches_from(dict(body), base=self._state.switches)
+        self._state.set_switches(switches_from(dict(body), base=self._state.switches))
         return asdict(self._state.switches)
 
     def _set_webhook(self, body: Mapping[str, Any]) -> Row:
@@ -117,6 +119,13 @@ class ControlApi:
         messages = [message_from(fields, store.next_number(), now) for fields in given]
         store.put_messages(messages)
         return [message.uuid for message in messages]
+
+    def _insert_twosms(self, body: list[Row] | Row) -> list[str]:
+        given = body if isinstance(body, list) else [body]
+        messages = [message_of(fields, self._state.now()) for fields in given]
+        self._state.twosms.put(messages)
+        self._state.keep()
+        return [message.id for message in messages]
 
     def _delete(self, body: Mapping[str, Any]) -> Row:
         uuids = set(body["uuids"])

@@ -22,6 +22,7 @@ SANDBOX_HEADER = "X-SMS-ETL-SANDBOX"
 """On every answer: what is loaded from here is never taken for a real account's."""
 CONTROL_PATH = "/_sandbox"
 _BULKS_PATH = "/bulks"
+_READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _TWOSMS_PATHS = ("/Token", "/api/v1/")
 _WRONG_TRIES, _TRIES_WITHIN_S, _BLOCKED_FOR_S = 3, 60, 600
 
@@ -69,6 +70,10 @@ class Guard:
         return False
 
 
+async def _unsent(_message: Message) -> None:
+    """Take what the client never gets."""
+
+
 class GuardMiddleware:
     """Lets a request through to the endpoints, or answers it.
 
@@ -99,8 +104,18 @@ class GuardMiddleware:
 
         if self._state.switches.latency_ms:
             await asyncio.sleep(self._state.switches.latency_ms / 1000)
-        refusal = self._refusal(scope)
+        refusal = self._refusal(scope) or await self._spoilt(scope, receive)
         await (refusal or self._app)(scope, receive, send_and_log)
+
+    async def _spoilt(self, scope: Scope, receive: Receive) -> Response | None:
+        """Return the answer to a request that changes something, where it is not to have its own."""
+        writes = self._state.switches.writes
+        if writes == "answered" or scope["method"] in _READS or scope["path"].startswith(_TWOSMS_PATHS):
+            return None
+        if writes == "answer_lost":
+            await self._app(scope, receive, _unsent)
+            return problem(HTTPStatus.GATEWAY_TIMEOUT, "The answer came too late.")
+        return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "It was not carried out.")
 
     def _refusal(self, scope: Scope) -> Response | None:
         """Return the answer to a request that does not get through."""

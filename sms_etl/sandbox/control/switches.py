@@ -51,6 +51,9 @@ class SandboxSwitches:
     sms_uuid_filter: Literal["obeyed", "ignored", "rejected"] = "obeyed"
     """What `GET /sms` does with `uuid` and `uuid[]`; `rejected` answers 400."""
 
+    batch_uuid_filter: Literal["obeyed", "ignored", "rejected"] = "obeyed"
+    """The same for batch_delete and batch_cancel: with `ignored`, `uuid[]` alone is no filter."""
+
     bulks_uuid_filter: Literal["obeyed", "ignored", "rejected"] = "obeyed"
     """The same for `GET /bulks`, where some versions of the description do not have it."""
 
@@ -73,6 +76,10 @@ class SandboxSwitches:
 
     unfiltered_batch: Literal["everything", "nothing", "reject"] = "everything"
     """What batch_delete and batch_cancel do without a filter; `reject` answers 422."""
+
+    writes: Literal["answered", "answer_lost", "not_carried_out"] = "answered"
+    """What becomes of requests to LOX24 that change something: `answer_lost` carries them out and answers
+    504, `not_carried_out` answers 500."""
 
     longest_url: Positive = 8192
     """Characters of path and query; a longer one is answered with 414."""
@@ -110,6 +117,9 @@ class SandboxSwitches:
     account_country: Literal["DE", "AT", "CH"] = "DE"
     """Where the account is registered: a bulk's national numbers (`0170…`) are of there."""
 
+    fraud: Literal["none", "night_pump", "sender_jump", "slow_pump"] = "none"
+    """Abuse of the account: in the days before it begins or, set later, from the next midnight on."""
+
     is_activated: bool = True
     """Otherwise every request with a right token is answered with 403."""
 
@@ -127,6 +137,18 @@ class SandboxSwitches:
 
     twosms_may_delete: bool = True
     """Whether the 2SMS account has the feature behind `Delete: true`."""
+
+    twosms_delete_without_feature: Literal["error", "ignored"] = "error"
+    """What `Delete: true` does without the feature; `ignored` expires only and says nothing."""
+
+    twosms_empty_is_no_criterion: bool = True
+    """An empty or blank `Destination` counts as none; otherwise it is answered with an error."""
+
+    twosms_destination: Literal["exact", "partial"] = "exact"
+    """Whether `Destination` is a whole number or a part of one."""
+
+    twosms_error_code: NotNegative = 0
+    """Answer every call with this `ErrorCode` in a 200, and a reason that quotes it; 0: none."""
 
 
 _NAMES = frozenset(field.name for field in fields(SandboxSwitches))

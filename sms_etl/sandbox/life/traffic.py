@@ -43,6 +43,8 @@ COUNTRIES = (
     Country("SE", 10, "+467017406xx", _prices("0.0535", "0.0427", "0.0592", "0.088")),
     Country("IE", 10, "+35320915xxxx", _prices("0.0645", "0.0501", "0.0707", "0.1")),
 )
+PUMPED = Country("AZ", 0, "+99440555xxxxx", _prices("0.2875", "0.2410", "0.3120", "0.35"))
+"""An expensive destination that the company never sends to; see fraud.py."""
 COUNTRY_BY_CODE = {
     "+49": "DE",
     "+43": "AT",
@@ -56,15 +58,14 @@ COUNTRY_BY_CODE = {
     "+1": "US",
     "+46": "SE",
     "+353": "IE",
+    "+994": "AZ",
 }
-PRICES = {country.iso2: country.prices for country in COUNTRIES}
+PRICES = {country.iso2: country.prices for country in (*COUNTRIES, PUMPED)}
 OTHER_COUNTRY_PRICES = _prices("0.095", "0.08", "0.11", "0.15")
 VOICE_SERVICES = frozenset({"text2speech", "text2speech_ssml"})
 SERVICES = tuple(OTHER_COUNTRY_PRICES)
-VOICE_LANGS = (
-    "EN", "DE", "FR", "IT", "ES", "PL", "NL", "RO", "PT", "CS",
-    "HU", "SV", "DA", "FI", "SK", "HR", "TR", "RU", "BG", "UK",
-)  # fmt: skip
+_VOICE_LANGS = "EN DE FR IT ES PL NL RO PT CS HU SV DA FI SK HR TR RU BG UK"
+VOICE_LANGS = tuple(_VOICE_LANGS.split())
 """The documented languages of voice messages; null lets the provider find out."""
 
 

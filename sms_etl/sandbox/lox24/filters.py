@@ -199,7 +199,7 @@ def _counting(
     Raises:
         ParameterError: A parameter is refused.
     """
-    has_uuid = listing.uuid_filter(switches) if paged else "obeyed"
+    has_uuid = listing.uuid_filter(switches) if paged else switches.batch_uuid_filter
     for name, values in _given(query_string, switches).items():
         for bracket, (parameter, value) in values.items():
             if not _is_known(name, bracket, listing, paged=paged):

@@ -13,6 +13,8 @@ from sms_etl.sandbox.control.clock import SandboxClock
 from sms_etl.sandbox.control.guard import Guard, LoggedRequest
 from sms_etl.sandbox.control.switches import SandboxSwitches
 from sms_etl.sandbox.life.account import AccountParameters, make_account
+from sms_etl.sandbox.life.fraud import SHAPES, plant
+from sms_etl.sandbox.life.scenarios import DAY
 from sms_etl.sandbox.lox24.webhooks import Webhooks
 from sms_etl.sandbox.storage.statefile import StateFile
 from sms_etl.sandbox.storage.store import Store
@@ -52,6 +54,24 @@ class SandboxState:
         """
         self.clock.move_to(moment)
         self.keep()
+
+    def set_switches(self, switches: SandboxSwitches) -> None:
+        """Behave otherwise from now on. A fraud that was not on before begins at the next midnight (UTC)."""
+        is_new = switches.fraud != self.switches.fraud
+        self.switches = switches
+        if is_new and switches.fraud != "none":
+            self.plant_fraud(midnight=self.now() // DAY * DAY + DAY)
+
+    def plant_fraud(self, *, midnight: int) -> None:
+        """Add the messages of the abuse that is switched on, from a midnight on."""
+        self.store.put_messages(
+            plant(
+                self.switches.fraud,
+                midnight=midnight,
+                next_number=self.store.next_number,
+                seed=self.seed,
+            )
+        )
 
     def keep(self) -> None:
         """Write to the file what is not a life: the clock, the 2SMS messages, the events to be sent."""
@@ -96,7 +116,8 @@ def open_state(
     parameters = account or AccountParameters()
     file = StateFile(path) if path else None
     now, seed, webhook_text, twosms_text = parameters.now, parameters.seed, None, None
-    if file and not file.is_new:
+    is_new = file is None or file.is_new
+    if file and not is_new:
         store = Store(
             file.messages(is_deleted=False),
             file.bulks(is_deleted=False),
@@ -120,6 +141,8 @@ def open_state(
         monotonic=monotonic,
         file=file,
     )
+    if is_new and state.switches.fraud != "none":
+        state.plant_fraud(midnight=now // DAY * DAY - SHAPES[state.switches.fraud].days * DAY)
     state.keep()
     return state
 

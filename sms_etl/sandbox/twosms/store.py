@@ -2,8 +2,9 @@
 
 import random
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 
@@ -12,7 +13,7 @@ from sms_etl.sandbox.life.scenarios import DAY
 _MADE = 60
 
 
-class TwoSmsMessage(msgspec.Struct):
+class TwoSmsMessage(msgspec.Struct, forbid_unknown_fields=True):
     """One message; only an advanced one can be expired or read up to a limit."""
 
     id: str
@@ -22,6 +23,20 @@ class TwoSmsMessage(msgspec.Struct):
     is_expired: bool = False
     is_read_out: bool = False
     is_deleted: bool = False
+
+
+def message_of(fields: Mapping[str, Any], now: int) -> TwoSmsMessage:
+    """Make a message that a test wants in the account.
+
+    Args:
+        fields: Fields of `TwoSmsMessage`; all but `destination` have a default.
+        now: The default of `sent_at`.
+
+    Raises:
+        msgspec.ValidationError: A value is of the wrong type, or a field is unknown.
+    """
+    defaults = {"id": str(uuid.uuid4()), "sent_at": now, "is_advanced": True}
+    return msgspec.convert({**defaults, **fields}, TwoSmsMessage)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +81,10 @@ class TwoSmsStore:
     def messages(self) -> list[TwoSmsMessage]:
         """Return all messages, deleted ones too."""
         return self._messages
+
+    def put(self, messages: Iterable[TwoSmsMessage]) -> None:
+        """Add messages."""
+        self._messages += messages
 
     def remove(self, chosen: Iterable[TwoSmsMessage], *, with_contents: bool) -> Removal:
         """Expire the advanced ones among the messages; with `with_contents`, delete the contents of all."""

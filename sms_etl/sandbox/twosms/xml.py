@@ -12,13 +12,13 @@ LONGEST_BODY = 1_000_000
 """Bytes; about 20,000 message ids."""
 _ROOT, _LIST, _LIST_ITEM = "MessageCriteria", "MessageIDs", "guid"
 _FLAGS = {"true": True, "1": True, "false": False, "0": False}
-_VALUES: Mapping[str, Mapping[str, Any]] = {
+VALUES: Mapping[str, Mapping[str, Any]] = {
     "Range": {"TODAY": 0, "0": 0},
     "Type": {"BOTH": 0, "0": 0},
     "Delete": _FLAGS,
     "NotifyRecipients": _FLAGS,
 }
-"""What is no text. Enumerations stand in XML by their names, of which two are known, or by number."""
+"""What is no text. Enumerations stand in XML and forms by their names (two are known) or by number."""
 
 
 def read_criteria(body: bytes) -> dict[str, Any]:
@@ -42,7 +42,7 @@ def read_criteria(body: bytes) -> dict[str, Any]:
         elif len(element):
             raise ValueError(f"{name} must hold a text")
         else:
-            criteria[name] = _VALUES.get(name, {}).get(text, text or None)
+            criteria[name] = VALUES.get(name, {}).get(text, text or None)
     return criteria
 
 

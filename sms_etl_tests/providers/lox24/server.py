@@ -5,7 +5,7 @@ import struct
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from socket import SO_LINGER, SOL_SOCKET
 from urllib.parse import parse_qsl, urlsplit
@@ -40,6 +40,7 @@ class Request:
     method: str
     target: str
     headers: Mapping[str, str]
+    body: bytes = b""
 
     @property
     def query(self) -> list[tuple[str, str]]:
@@ -78,6 +79,8 @@ class Provider:
         try:
             while True:
                 request = _request(await reader.readuntil(b"\r\n\r\n"))
+                if length := int(request.headers.get("content-length", 0)):
+                    request = replace(request, body=await reader.readexactly(length))
                 if not await self._answer(request, writer):
                     break
         except (asyncio.IncompleteReadError, ConnectionError):

@@ -78,6 +78,17 @@ def test_nor_do_nested_fields_and_the_names_of_fields(value: str) -> None:
     assert json.loads(bad.raw or "")["[withheld]"] == {"type": "names", "length": 1}
 
 
+@pytest.mark.parametrize("value", PERSONAL)
+def test_nor_does_the_name_of_a_field_that_looks_redacted(value: str) -> None:
+    bad = describe_bad_row(raw(ROW, price='"?"', **{value: '{"type":"string","length":3}'}), "why", HIDDEN)
+    assert value not in str(bad)
+
+
+def test_a_bad_row_that_is_described_again_stays_as_it_is() -> None:
+    once = describe_bad_row(raw(ROW, price='"?"', **{PHONE: "1"}), "why", HIDDEN)
+    assert describe_bad_row((once.raw or "").encode(), "why", HIDDEN).raw == once.raw
+
+
 @pytest.mark.parametrize("literal", ["4917612345678", '"491761234567"', "49176123456789012345"])
 def test_a_number_in_the_place_of_a_price_is_not_kept_for_one(literal: str) -> None:
     bad = describe_bad_row(raw(ROW, price=literal), "why", HIDDEN)
@@ -138,11 +149,20 @@ def test_a_uuid_that_is_none_is_kept_only_so_long() -> None:
 @pytest.mark.parametrize("name", ["uuid", "price"])
 def test_what_stands_in_the_place_of_a_text_is_not_kept_for_one(name: str) -> None:
     for literal in (f'{{"number": "{PHONE}"}}', f'["{PHONE}"]'):
-        bad = describe_bad_row(raw(ROW, **{name: literal}), "why", HIDDEN)
-        assert getattr(bad, name) is None
+        for pii in (HIDDEN, KEPT):
+            assert getattr(describe_bad_row(raw(ROW, **{name: literal}), "why", pii), name) is None
 
 
-@pytest.mark.parametrize(("literal", "price"), [('"0.056"', "0.056"), ("-1.5E2", "-1.5E2"), ('"free"', None)])
+@pytest.mark.parametrize(
+    ("literal", "price"),
+    [
+        ('"0.056"', "0.056"),
+        ("-1.5E2", "-1.5E2"),
+        ('"free"', None),
+        ('"99999.9"', "99999.9"),
+        ('"100000"', None),
+    ],
+)
 def test_the_price_of_a_bad_row_is_kept_if_it_is_like_an_amount(literal: str, price: str | None) -> None:
     assert describe_bad_row(raw(ROW, price=literal), "why", HIDDEN).price == price
 

@@ -21,7 +21,7 @@ from sms_etl.errors import (
     Unavailable,
     UnexpectedRedirect,
 )
-from sms_etl.providers.lox24 import client as client_module
+from sms_etl.providers.lox24 import bodies
 from sms_etl.providers.lox24.client import Account, Answer, Lox24Client, RequestRecord
 from sms_etl_tests.providers.lox24.conftest import NOW, TOKEN, Connect
 from sms_etl_tests.providers.lox24.server import Provider, Reply, id_of
@@ -65,16 +65,18 @@ async def test_every_status_from_300_to_599_has_its_class(connect: Connect, prov
     assert found == {status: expected_class(status) for status in range(300, 600)}
 
 
-async def test_every_class_of_provider_error_but_three_comes_from_an_answer(
+async def test_every_class_of_provider_error_but_five_comes_from_an_answer(
     connect: Connect, provider: Provider
 ) -> None:
-    """Unreachable has tests of its own; the others are told by what several answers hold."""
+    """Two have tests of their own, RequestRefused is of 2SMS, and the others are told by several answers."""
     client = await connect(attempts=1)
     provider.otherwise = Reply(204, b"")
     found = {type(await refusal(client)), AuthBlocked} | {
         expected_class(status) for status in range(300, 600)
     }
     assert found == set(ProviderError.__subclasses__()) - {
+        errors.AnswerLost,
+        errors.RequestRefused,
         errors.Unreachable,
         errors.ProviderDiffers,
         errors.FormatChanged,
@@ -117,7 +119,8 @@ async def test_a_429_soon_after_a_wrong_token_is_a_block_and_stops_everything(
     connect: Connect, provider: Provider
 ) -> None:
     provider.otherwise = Reply(429)
-    client = await connect(recently_refused=True)
+    client = await connect()
+    client.recently_refused = True
     assert type(await refusal(client)) is AuthBlocked
     assert type(await refusal(client)) is AuthBlocked
     assert len(provider.requests) == 1
@@ -177,7 +180,7 @@ async def test_an_answer_that_is_not_compressed_as_it_says_is_a_bad_answer(
 async def test_an_answer_above_the_bound_is_cut(
     connect: Connect, provider: Provider, monkeypatch: pytest.MonkeyPatch, encoding: str
 ) -> None:
-    monkeypatch.setattr(client_module, "MAX_BODY_BYTES", 1024**2)
+    monkeypatch.setattr(bodies, "MAX_BODY_BYTES", 1024**2)
     body = b"a" * 3 * 1024**2
     packed = gzip.compress(body) if encoding == "gzip" else body
     provider.otherwise = Reply(body=packed, headers={"Content-Encoding": encoding})
@@ -189,9 +192,43 @@ async def test_an_answer_above_the_bound_is_cut(
 async def test_an_answer_of_just_the_bound_is_not(
     connect: Connect, provider: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client_module, "MAX_BODY_BYTES", 100)
+    monkeypatch.setattr(bodies, "MAX_BODY_BYTES", 100)
     provider.otherwise = Reply(body=b"a" * 100)
     assert (await ask(await connect())).body == b"a" * 100
+
+
+async def test_an_answer_that_is_compressed_in_another_way_is_a_bad_answer(
+    connect: Connect, provider: Provider
+) -> None:
+    provider.otherwise = Reply(body=gzip.compress(b"[1]"), headers={"Content-Encoding": "br"})
+    error = await refusal(await connect(attempts=1))
+    assert type(error) is BadAnswer
+    assert "was not asked for" in error.message
+
+
+class Joined:
+    """Reads an answer that is too large by putting its pieces together again."""
+
+    def __init__(self) -> None:
+        self.whole = b""
+
+    def feed(self, piece: bytes) -> None:
+        self.whole += piece
+
+    def result(self) -> bytes:
+        return self.whole
+
+
+@pytest.mark.parametrize("encoding", ["identity", "gzip"])
+async def test_an_answer_above_the_bound_is_read_whole_where_it_may_be_read_in_pieces(
+    connect: Connect, provider: Provider, monkeypatch: pytest.MonkeyPatch, encoding: str
+) -> None:
+    monkeypatch.setattr(bodies, "MAX_BODY_BYTES", 1000)
+    body = bytes(range(256)) * 1024
+    packed = gzip.compress(body) if encoding == "gzip" else body
+    provider.otherwise = Reply(body=packed, headers={"Content-Encoding": encoding})
+    client = await connect()
+    assert (await client.get("/sms", (), whole, piecewise=Joined)).body == body
 
 
 async def test_no_more_requests_are_in_flight_than_allowed(connect: Connect, provider: Provider) -> None:

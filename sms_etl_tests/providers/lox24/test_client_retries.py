@@ -120,6 +120,33 @@ async def test_a_provider_that_strains_is_asked_half_as_much_at_once(
     assert provider.most_at_once == at_once
 
 
+async def test_a_provider_that_answers_well_again_is_asked_as_much_as_before(
+    connect: Connect, provider: Provider
+) -> None:
+    client = await connect(attempts=1, concurrency=4)
+    provider.replies.append(Reply(503))
+    with pytest.raises(ProviderError):
+        await ask(client)
+    for _ in range(20):
+        await ask(client)
+    provider.otherwise = Reply(seconds=0.1)
+    await asyncio.gather(*(ask(client) for _ in range(8)))
+    assert provider.most_at_once == 4
+
+
+async def test_a_provider_that_answers_much_slower_than_it_did_is_asked_half_as_much_at_once(
+    connect: Connect, provider: Provider
+) -> None:
+    client = await connect(attempts=1, concurrency=4)
+    for _ in range(5):
+        await ask(client)
+    provider.replies.append(Reply(seconds=0.6))
+    await ask(client)
+    provider.otherwise = Reply(seconds=0.1)
+    await asyncio.gather(*(ask(client) for _ in range(4)))
+    assert provider.most_at_once == 2
+
+
 @pytest.mark.parametrize("status", [429, 503])
 @pytest.mark.parametrize(("said", "seconds"), [("7", 7.0), ("0", 0.0), ("600", 600.0), ("86400", 600.0)])
 async def test_retry_after_is_obeyed_up_to_ten_minutes(

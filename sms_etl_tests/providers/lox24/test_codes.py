@@ -2,8 +2,16 @@
 
 import csv
 
+import pytest
+
 from sms_etl.models.files import default_path
-from sms_etl.providers.lox24.codes import FINAL_DLR_CODES, FINAL_STATUS_CODES, OPEN_BULK_CODES, SENT
+from sms_etl.providers.lox24.codes import (
+    FINAL_DLR_CODES,
+    FINAL_STATUS_CODES,
+    OPEN_BULK_CODES,
+    SENT,
+    is_currency,
+)
 
 
 def codes(seed: str, code: str, *, final: bool) -> set[int]:
@@ -20,3 +28,8 @@ def test_the_final_codes_of_messages_are_those_of_the_seeds() -> None:
 
 def test_the_open_codes_of_bulks_are_those_of_the_seeds() -> None:
     assert codes("bulk_status_codes", "status_code", final=False) == OPEN_BULK_CODES
+
+
+@pytest.mark.parametrize(("text", "expected"), [("EUR", True), ("eur", False), ("EURO", False), ("", False)])
+def test_a_currency_is_three_capital_letters(text: str, expected: bool) -> None:
+    assert is_currency(text) is expected

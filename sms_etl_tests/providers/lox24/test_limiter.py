@@ -79,7 +79,7 @@ async def test_an_answer_that_takes_much_longer_than_usual_is_strain(clock: Cloc
 async def test_quick_answers_are_never_strain_however_much_they_vary(clock: Clock) -> None:
     limiter = Limiter(8, now=clock.now)
     limiter.on_success(0.001)
-    limiter.on_success(0.2)
+    limiter.on_success(0.25)
     assert limiter.allowed == 8
 
 
@@ -106,7 +106,8 @@ async def test_a_request_that_is_given_up_while_it_waits_leaves_its_place(clock:
     limiter = Limiter(1, now=clock.now)
     async with limiter.slot():
         waiting = asyncio.create_task(most_at_once(limiter, 1))
-        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # it begins its request,
+        await asyncio.sleep(0)  # which waits
         waiting.cancel()
         await asyncio.gather(waiting, return_exceptions=True)
     assert await most_at_once(limiter, 2) == 1
@@ -146,3 +147,39 @@ async def test_a_request_that_is_given_up_as_its_turn_comes_hands_it_on(clock: C
     first.cancel()
     assert await asyncio.wait_for(second, 1) == 1
     await asyncio.gather(first, return_exceptions=True)
+    assert await most_at_once(limiter, 3) == 1, "its place was given back once"
+
+
+async def test_what_is_allowed_grows_by_one_for_each_round_of_requests(clock: Clock) -> None:
+    limiter = Limiter(8, now=clock.now)
+    limiter.on_overload()
+    for _ in range(4):
+        limiter.on_success(0.01)
+    assert limiter.allowed == pytest.approx(5, abs=0.1)
+
+
+async def test_one_slow_answer_does_not_become_the_usual_one(clock: Clock) -> None:
+    limiter = Limiter(8, now=clock.now)
+    for seconds in (0.1, 2.0, 2.0):
+        clock.seconds += 10
+        limiter.on_success(seconds)
+    assert limiter.allowed == 2
+
+
+async def test_strain_before_the_first_answer_counts_once_a_moment(clock: Clock) -> None:
+    limiter = Limiter(8, now=clock.now)
+    limiter.on_overload()
+    limiter.on_overload()
+    assert limiter.allowed == 4
+    clock.seconds += 0.5
+    limiter.on_overload()
+    assert limiter.allowed == 2
+
+
+async def test_a_place_is_free_again_a_second_after_the_oldest_request(clock: Clock) -> None:
+    limiter = Limiter(8, per_second=3, now=clock.now, sleep=clock.sleep)
+    for _ in range(3):
+        await most_at_once(limiter, 1)
+        clock.seconds += 0.25
+    await most_at_once(limiter, 1)
+    assert clock.seconds == 1

@@ -7,7 +7,7 @@ import pytest
 
 from sms_etl.errors import BadAnswer
 from sms_etl.providers.lox24.client import Answer
-from sms_etl.providers.lox24.paging import read_page, uuids_query, window_query
+from sms_etl.providers.lox24.paging import Page, read_page, read_row, uuids_query, window_query
 from sms_etl.providers.lox24.records import BadRowError, read_sms
 from sms_etl_tests.providers.lox24.rows import HIDDEN
 
@@ -99,3 +99,48 @@ def test_a_page_that_is_no_json_is_refused_without_quoting_it(row: bytes) -> Non
 
 def test_rows_are_not_copied_into_python_objects() -> None:
     assert all(isinstance(row, msgspec.Raw) for row in read_page(answer(listing())).rows)
+
+
+def test_a_listing_may_leave_the_prefix_of_its_keys_out() -> None:
+    page = read_page(
+        answer(b'{"member": [{"uuid": "a"}], "totalItems": 31, "view": {"next": "/sms?page=2"}}')
+    )
+    assert (page.keys[0].uuid, page.total, page.has_next, page.has_prefix) == ("a", 31, True, False)
+
+
+@pytest.mark.parametrize(
+    ("more", "has_next"),
+    [
+        (b', "hydra:view": {"@id": "/sms?page=1", "hydra:next": "/sms?page=2"}', True),
+        (b', "hydra:view": {"@id": "/sms?page=2", "hydra:previous": "/sms?page=1"}', False),
+        (b', "hydra:view": {"@id": "next"}', False),
+        (b"", False),
+    ],
+)
+def test_a_page_that_links_to_a_next_one_says_so(more: bytes, has_next: bool) -> None:
+    assert read_page(answer(listing(more))).has_next is has_next
+
+
+def test_a_page_that_was_read_whole_is_not_cut() -> None:
+    assert read_page(answer(listing())).is_cut is False
+
+
+def test_a_page_made_of_nothing_is_whole_and_has_no_next_one() -> None:
+    page = Page((), None, ())
+    assert (page.has_next, page.has_prefix, page.is_cut) == (False, True, False)
+
+
+def test_an_answer_that_is_one_row_stays_the_bytes_the_provider_sent() -> None:
+    assert bytes(read_row(answer(b'{"uuid": "a", "price": 1.10}'))) == b'{"uuid": "a", "price": 1.10}'
+
+
+def test_an_answer_that_is_one_row_is_mended_where_a_field_cannot_be_read() -> None:
+    row = msgspec.json.decode(read_row(answer(b'{"uuid": "a", "price": NaN}')))
+    assert row["uuid"] == "a"
+    assert "price" not in row
+
+
+@pytest.mark.parametrize("body", [b'{"price": 1}', b'{"uuid": null}', b"[]", b"{", b""])
+def test_an_answer_without_a_uuid_is_no_row(body: bytes) -> None:
+    with pytest.raises(BadAnswer, match="not a message"):
+        read_row(answer(body))

@@ -122,6 +122,8 @@ def test_a_field_of_a_bulk_that_is_missing_or_null_becomes_null(name: str) -> No
         ("delivery_at", "1755868416", datetime(2025, 8, 22, 13, 13, 36)),  # noqa: DTZ001 - as stored
         ("status_code", "777", 777),
         ("dlr_code", "-1", -1),
+        ("dlr_code", "-2147483648", -(2**31)),
+        ("dlr_code", "2147483647", 2**31 - 1),
         ("service_code", '"brand-new"', "brand-new"),
         ("attempts_count_max", "3", 3),
         ("key_id", "9223372036854775807", 2**63 - 1),
@@ -228,6 +230,8 @@ def test_an_amount_further_off_than_noise_is_not_rounded(literal: str) -> None:
         ("text", "[]", "$.text"),
         ("sender_id", '"\\ud800"', ""),
         ("new_field", "[" * 100_000 + "]" * 100_000, "Nested deeper than 100 levels"),
+        ("status_code", "-2147483649", "$.status_code"),
+        ("price", "999999999999.9999995", "More than twelve digits"),
     ],
 )
 def test_a_wrong_value_is_a_reason_that_names_the_field(name: str, literal: str, said: str) -> None:
@@ -238,6 +242,11 @@ def test_an_unknown_field_that_nests_too_deep_is_refused_where_it_would_be_kept(
     deep = {"new_field": "[" * 100 + "]" * 100}
     assert reason(raw(ROW, **deep), KEPT) == "Nested deeper than 100 levels"
     assert read_sms(raw(ROW, **deep), HIDDEN)["extra"] == '{"new_field":{"type":"array","length":200}}'
+
+
+def test_arrays_and_objects_that_hold_each_other_nest_together() -> None:
+    deep = {"new_field": '[{"a":' * 50 + "1" + "}]" * 50}
+    assert reason(raw(ROW, **deep), KEPT) == "Nested deeper than 100 levels"
 
 
 @pytest.mark.parametrize("name", ["uuid", "created_at"])
@@ -426,6 +435,18 @@ def test_fields_without_room_for_a_name_are_counted() -> None:
     assert len(kept) + left_out["cut_fields"] == 5_001
     assert kept["field_0"] == 1
     assert left_out["cut_bytes"] > 300
+
+
+def test_a_field_without_room_is_counted_with_the_bytes_it_had() -> None:
+    kept = _extra(full='"' + "x" * (MOST_EXTRA_BYTES - 6) + '"', other="17")
+    assert kept.keys() == {"full", LEFT_OUT}
+    assert kept[LEFT_OUT] == {"cut_fields": 1, "cut_bytes": len("other") + len("17")}
+
+
+def test_a_cut_field_is_named_up_to_two_hundred_bytes() -> None:
+    large = '"' + "x" * 20_000 + '"'
+    kept = _extra(**{"n" * 200: large, "m" * 201: large})
+    assert kept.keys() == {"n" * 200, LEFT_OUT}
 
 
 @pytest.mark.parametrize("literal", ['"\\ud800"', '"\\x"', "[1,,2]", "01", '{"a": [[[tru]]]}'])

@@ -5,8 +5,9 @@ import tracemalloc
 
 import pytest
 
+from sms_etl.providers.lox24 import salvage as salvage_module
 from sms_etl.providers.lox24.bad_rows import describe_bad_row
-from sms_etl.providers.lox24.client import MAX_BODY_BYTES
+from sms_etl.providers.lox24.bodies import MAX_BODY_BYTES
 from sms_etl.providers.lox24.records import BadRowError, keys_of, read_sms
 from sms_etl.providers.lox24.salvage import IS_CUT, NotAListingError, Salvage
 from sms_etl_tests.providers.lox24.rows import HIDDEN, ROW, TEXT, UUID, raw
@@ -95,6 +96,37 @@ def test_what_is_neither_json_nor_like_a_row_has_a_stand_in_as_well(row: bytes) 
 def test_what_is_no_listing_or_breaks_off_is_refused(body: bytes, step: int) -> None:
     with pytest.raises(NotAListingError):
         salvaged(body, step)
+
+
+@pytest.mark.parametrize("row", [b'{1: 2, "uuid": "a"}', rb'{"\q": 2, "uuid": "a"}'])
+def test_a_field_whose_name_is_no_text_is_left_out_of_the_stand_in(row: bytes) -> None:
+    (bad,) = json.loads(salvaged(listing(row)))["hydra:member"]
+    assert bad["uuid"] == "a"
+    assert 2 not in bad.values()
+
+
+def test_of_a_value_that_is_no_json_its_length_is_told() -> None:
+    row = raw(ROW).replace(b'"iso2": ', b'"iso2": 1: ')
+    (bad,) = json.loads(salvaged(listing(row)))["hydra:member"]
+    described = describe_bad_row(json.dumps(bad).encode(), "why", HIDDEN)
+    assert json.loads(described.raw or "")["iso2"] == {"type": "unread", "length": len('1: "US"')}
+
+
+@pytest.mark.parametrize("step", [1, 7, 10**9])
+def test_a_quote_within_a_text_does_not_end_it_wherever_a_piece_ends(step: int) -> None:
+    row = raw(ROW, text=r'"a \" ], b \\"')
+    assert json.loads(salvaged(listing(row), step))["hydra:member"] == [json.loads(row)]
+
+
+def test_the_first_name_of_an_answer_may_be_empty() -> None:
+    assert json.loads(salvaged(b'{"": 1, "member": [1]}')) == {"": 1, "member": [1]}
+
+
+def test_more_rows_than_a_page_can_have_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(salvage_module, "_MOST_ROWS", 3)
+    assert len(json.loads(salvaged(listing(*[GOOD] * 3)))["hydra:member"]) == 3
+    with pytest.raises(NotAListingError, match="too many rows"):
+        salvaged(listing(*[GOOD] * 4))
 
 
 def test_a_listing_keeps_its_names_and_may_be_empty() -> None:

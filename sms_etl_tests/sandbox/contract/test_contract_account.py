@@ -136,6 +136,30 @@ def test_twosms_takes_its_criteria_as_xml(twosms: httpx.Client, media_type: str)
     assert answered["ResponseData"]["Detail"]["NoOfMessagesDeleted"] == 0
 
 
+def test_twosms_takes_its_criteria_as_a_form(twosms: httpx.Client) -> None:
+    form = {
+        "MessageIDs": "2f9f2f2e-7f0e-4f0c-9a55-0d4b6f0e9c11",
+        "StartDate": "2024-03-29T08:22:36Z",
+        "Delete": "true",
+    }
+    answered = decoded(twosms.request("DELETE", MESSAGES, data=form, headers={"Accept": JSON}))
+    assert answered["Error"] is None
+    assert answered["ResponseData"]["Detail"]["NoOfMessagesDeleted"] == 0
+
+
+def test_twosms_ignores_other_criteria_beside_ids(twosms: httpx.Client) -> None:
+    body = decoded(expire(twosms, **CRITERIA["ids"], Destination="+1", StartDate="2000-01-01T00:00:00Z"))
+    assert body["Error"] is None
+    assert body["ResponseData"]["Detail"]["NoOfMessagesDeleted"] == 0
+
+
+@pytest.mark.parametrize("unknown", [{"Range": 17}, {"Type": 17}, {"Type": -1}], ids=str)
+def test_twosms_refuses_a_value_of_an_enumeration_that_is_not_documented(
+    twosms: httpx.Client, unknown: dict[str, int]
+) -> None:
+    assert is_refused(expire(twosms, Destination="+4915112345678", **unknown))
+
+
 def test_twosms_does_not_fail_on_a_deletion_of_nothing(twosms: httpx.Client) -> None:
     body = decoded(expire(twosms, **CRITERIA["ids"]))
     assert body["Error"] is None

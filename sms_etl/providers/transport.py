@@ -49,10 +49,12 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
 
     Args:
         connections: Most at once.
+        is_kept: Otherwise each request has a connection of its own.
     """
 
-    def __init__(self, connections: int) -> None:
+    def __init__(self, connections: int, *, is_kept: bool = True) -> None:
         self._connections = connections
+        self._is_kept = is_kept
         self._session: ClientSession | None = None
         self._origin = ""
         self._proxy: str | None = None
@@ -91,7 +93,9 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         self._proxy = _proxy_for(url)
         self._session = ClientSession(
             connector=TCPConnector(
-                limit=self._connections, ssl=httpx.create_ssl_context() if url.scheme == "https" else True
+                limit=self._connections,
+                ssl=httpx.create_ssl_context() if url.scheme == "https" else True,
+                force_close=not self._is_kept,
             ),
             auto_decompress=False,
             cookie_jar=DummyCookieJar(),
