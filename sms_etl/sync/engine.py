@@ -23,6 +23,7 @@ from sms_etl.errors import (
     ProviderError,
     SmsEtlError,
     Unauthorised,
+    Unreachable,
     WindowUnstable,
 )
 from sms_etl.pii.state import hold
@@ -116,7 +117,9 @@ class _Run:
                     await self._steps()
         except BaseException as exc:
             self.knowledge.doubt(exc)
-            self._end(before, type(exc).__name__, exc.message if isinstance(exc, SmsEtlError) else "")
+            # That nothing arrived matters to who changes something; to a reader it is one thing.
+            kind = Unreachable if isinstance(exc, Unreachable) else type(exc)
+            self._end(before, kind.__name__, exc.message if isinstance(exc, SmsEtlError) else "")
             raise
         return self._end(before, DONE, None)
 
@@ -142,6 +145,7 @@ class _Run:
             self.client,
             self.knowledge,
             self.intake,
+            window_rows=self.settings.window_rows,
             uuids_per_request=self.settings.lox24_uuids_per_request,
             page_size=self.state.page_size,
             on_progress=progress,

@@ -5,9 +5,7 @@ same number on every page, and every row lies inside. Where ties keep rows away,
 or went, the window is read again, and what changes too often is cut in two, down to a second.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from uuid import UUID
@@ -32,6 +30,7 @@ from sms_etl.sync.pages import (
 )
 from sms_etl.sync.plan import Span, windows_of
 from sms_etl.sync.provider_facts import AS_DOCUMENTED, ProviderFacts, differs
+from sms_etl.sync.streaming import chain_ahead
 from sms_etl.sync.streams import Stream
 from sms_etl.sync.ties import completed
 
@@ -39,6 +38,8 @@ ATTEMPTS = 5
 """How often a window is read before it is cut in two, or counts as unstable if it is a single second."""
 MOST_ASKED_SINGLY = 50
 """Up to so many missing rows are requested one by one; beyond, two listings and a sample decide."""
+_ROWS_TO_COUNT = 5_000
+"""Of a window whose rows are only counted."""
 SAMPLE = 5
 """Size of the sample: the first, the last, and evenly spaced rows between."""
 
@@ -75,15 +76,18 @@ async def windows(
     stream: Stream,
     span: Span,
     *,
+    window_rows: int,
     on_total: Callable[[int], None],
     facts: ProviderFacts = AS_DOCUMENTED,
 ) -> AsyncIterator[FetchedWindow]:
-    """Read a span, window by window, oldest first; the next one's first page is asked for meanwhile.
+    """Read a span, window by window, oldest first; the next one is begun meanwhile.
 
     Args:
         client: Of the provider.
         stream: Which listing.
         span: What to read.
+        window_rows: Rows of a window, about: few enough to hold in memory and to read again if it changes,
+            many enough that its file costs little beside them.
         on_total: Is told how many rows the whole span holds, once, if the provider says so.
         facts: What was found out about the provider.
 
@@ -92,30 +96,12 @@ async def windows(
         ProviderDiffers: The provider breaks what its rows are counted on.
         ProviderError: See its subclasses.
     """
-    windows = _Windows(Reader(client, stream, facts))
+    windows = _Windows(Reader(client, stream, facts), window_rows)
     probed = await windows.probe(span)
     total = windows.reader.total(probed.first)
     on_total(len(probed.first.rows) if total is None else total)
-    to_read: list[Span] = []
-    while True:
-        parts = windows.cut(probed)
-        if len(parts) > 1:
-            to_read[:0] = parts
-        else:
-            ahead = asyncio.ensure_future(windows.probe(to_read.pop(0))) if to_read else None
-            try:
-                async for window in windows.whole(probed):
-                    yield window
-                if ahead is None:
-                    return
-                probed = await ahead
-                continue
-            finally:
-                if ahead is not None and not ahead.done():
-                    ahead.cancel()
-                    with suppress(asyncio.CancelledError):
-                        await ahead
-        probed = await windows.probe(to_read.pop(0))
+    async for window in chain_ahead(windows.small_ones(probed), windows.whole):
+        yield window
 
 
 async def count(client: Lox24Client, stream: Stream, span: Span, facts: ProviderFacts = AS_DOCUMENTED) -> int:
@@ -125,10 +111,10 @@ async def count(client: Lox24Client, stream: Stream, span: Span, facts: Provider
     total = reader.total(first)
     if total is not None:
         return total
-    rows = 0
-    async for window in windows(client, stream, span, on_total=lambda _total: None, facts=facts):
-        rows += len(window.rows)
-    return rows
+    read = windows(
+        client, stream, span, window_rows=_ROWS_TO_COUNT, on_total=lambda _total: None, facts=facts
+    )
+    return sum([len(window.rows) async for window in read])
 
 
 async def by_uuid(client: Lox24Client, stream: Stream, uuids: Sequence[str], batch: int) -> FetchedWindow:
@@ -238,6 +224,21 @@ class _Windows:
     """Reads windows of one stream."""
 
     reader: Reader
+    rows: int
+    """Of a window, about."""
+
+    async def small_ones(self, probed: _Probe) -> AsyncIterator[_Probe]:
+        """Cut a span until its windows are small enough, and yield them, oldest first."""
+        to_read: list[Span] = []
+        while True:
+            parts = self.cut(probed)
+            if len(parts) > 1:
+                to_read[:0] = parts
+            else:
+                yield probed
+                if not to_read:
+                    return
+            probed = await self.probe(to_read.pop(0))
 
     async def probe(self, span: Span) -> _Probe:
         window_id = new_window_id()
@@ -248,7 +249,7 @@ class _Windows:
         return windows_of(
             probed.span,
             total=self.reader.total(first) or 0,
-            page_size=len(first.rows),
+            window_rows=self.rows,
             first_second=self.first_second(first, probed.span),
         )
 

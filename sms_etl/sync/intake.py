@@ -30,8 +30,6 @@ from sms_etl.warehouse.store import Transaction, Warehouse
 
 _log = logging.getLogger(__name__)
 
-_WINDOWS_AHEAD = 1
-"""Windows that may wait to be written: enough to overlap, little enough to hold in memory."""
 _WINDOWS_AT_ONCE = 2
 """Windows handed over to be written: the next one lies ready when the one before it is done."""
 _ROWS_PER_LOAD = 120_000
@@ -81,7 +79,7 @@ class Intake:
         """Land and load each window while the next ones are fetched; return what was missing from them."""
 
         async def landed() -> AsyncIterator[Landed]:
-            staged = map_ordered(prefetch(fetched, _WINDOWS_AHEAD), write, _WINDOWS_AT_ONCE)
+            staged = map_ordered(fetched, write, _WINDOWS_AT_ONCE)
             # What is replayed is known to be bad: it says nothing of the format.
             watched = staged if purpose is Purpose.REPLAY else watch.passed(staged)
             async for file in watched:

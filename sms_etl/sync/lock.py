@@ -12,6 +12,7 @@ from sms_etl.files import PRIVATE_FILE, keep_private, make_directory, unusable
 from sms_etl.settings import Settings
 
 _LOCK_FILE = "sync.lock"
+_CAMPAIGNS_LOCK_FILE = "campaigns.lock"
 
 
 @contextmanager
@@ -21,8 +22,33 @@ def only_one(settings: Settings) -> Iterator[None]:
     Raises:
         AlreadyRunning: One is at work.
     """
+    busy = AlreadyRunning(
+        f"Another sync works on {settings.data_dir}.",
+        hint="Wait until it is done; `sms-etl status` shows the last one.",
+    )
+    with _locked(settings, _LOCK_FILE, busy):
+        yield
+
+
+@contextmanager
+def only_one_campaign(settings: Settings) -> Iterator[None]:
+    """Lock the data directory against other commands that send campaigns; a sync may run beside it.
+
+    Raises:
+        AlreadyRunning: One is at work.
+    """
+    busy = AlreadyRunning(
+        f"Another command sends or changes campaigns on {settings.data_dir}.",
+        hint="Wait until it is done, and run this again. Nothing was sent.",
+    )
+    with _locked(settings, _CAMPAIGNS_LOCK_FILE, busy):
+        yield
+
+
+@contextmanager
+def _locked(settings: Settings, name: str, busy: AlreadyRunning) -> Iterator[None]:
     make_directory(settings.data_dir)
-    path = settings.data_dir / _LOCK_FILE
+    path = settings.data_dir / name
     keep_private(settings)
     lock = FileLock(path, mode=PRIVATE_FILE)
     try:
@@ -32,10 +58,7 @@ def only_one(settings: Settings) -> Iterator[None]:
             raise unusable(path, exc) from exc
         if not path.exists():  # the lock waits for a folder to come that takes no file
             raise unusable(path, FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))) from exc
-        raise AlreadyRunning(
-            f"Another sync works on {settings.data_dir}.",
-            hint="Wait until it is done; `sms-etl status` shows the last one.",
-        ) from exc
+        raise busy from exc
     try:
         yield
     finally:

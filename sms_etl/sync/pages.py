@@ -7,8 +7,9 @@ of one second may come in another order on each page; see ties.py.
 import asyncio
 import re
 from collections import Counter
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -19,7 +20,7 @@ from sms_etl.providers.lox24.client import Lox24Client, Query
 from sms_etl.providers.lox24.paging import Page, read_page, window_query
 from sms_etl.providers.lox24.records import Keys, is_unread
 from sms_etl.providers.lox24.salvage import Salvage
-from sms_etl.sync.plan import MOST_PAGES, Span
+from sms_etl.sync.plan import Span
 from sms_etl.sync.provider_facts import AS_DOCUMENTED, ProviderFacts, differs
 from sms_etl.sync.streams import Stream
 
@@ -27,6 +28,8 @@ _PAGES_AT_ONCE = 64
 """Pages requested together: enough for a window, bounded in case a wrong total promises a million."""
 _COUNTED_AT_ONCE = 16
 """The same if the number of pages is unknown."""
+_MOST_PAGES_UNTOLD = 45
+"""Of a window of which no total says how many it has; one with more is cut."""
 _MOST_EXTRA_PAGES = 1000
 """A provider whose pages grow smaller is followed for so many pages beyond those its total promised."""
 _MOST_PAGES_COUNTED = 100_000
@@ -195,7 +198,7 @@ class Reader:
         Raises:
             ProviderDiffers: They are so many that it is not.
         """
-        seconds = [second for keys in page.keys if (second := self.second_of(keys)) is not None]
+        seconds = [second for second in map(self.second_of, page.keys) if second is not None]
         if not seconds or (asked.holds(min(seconds)) and asked.holds(max(seconds))):
             return False
         inside = sum(map(asked.holds, seconds))
@@ -246,9 +249,10 @@ class Reader:
         span = reading.question.span
         return sum(self.is_good(keys, span) for keys in found.keys.values()) == reading.total
 
-    def second_of(self, keys: Keys) -> int | None:
-        """Return the unix second of a row."""
-        return keys.created_at if self.stream.cursor == "created_at" else keys.processed_at
+    @property
+    def second_of(self) -> Callable[[Keys], int | None]:
+        """Returns the unix second of a row."""
+        return attrgetter(self.stream.cursor)
 
     def total(self, page: Page) -> int | None:
         """Return how many rows the listing of a page has; None if the page does not show it."""
@@ -346,7 +350,7 @@ class Reader:
 
     async def _until_empty(self, question: Question, window_id: UUID, first: Page) -> list[Page]:
         pages = [first]
-        most = _MOST_PAGES_COUNTED if question.span.seconds == 1 else MOST_PAGES
+        most = _MOST_PAGES_COUNTED if question.span.seconds == 1 else _MOST_PAGES_UNTOLD
         if not first.rows:
             return pages
         async for page in self._pages(question, window_id, most + 1, first, ramping=True):

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Self
 
+from sms_etl.accounts import limits_of
 from sms_etl.pii.policy import Pii
-from sms_etl.providers.lox24.client import Limits, Lox24Client
+from sms_etl.providers.lox24.client import Lox24Client
 from sms_etl.settings import Settings
 from sms_etl.sync.landing.worker import Lander
 from sms_etl.sync.loading.counts import LoadCounts
@@ -45,9 +46,5 @@ def client_of(settings: Settings) -> Lox24Client:
         settings.lox24_base_url,
         settings.lox24_token.get_secret_value() if settings.lox24_token else "",
         settings.clock,
-        limits=Limits(
-            settings.concurrency,
-            settings.lox24_requests_per_second,
-            settings.lox24_timeout.total_seconds(),
-        ),
+        limits=limits_of(settings),
     )

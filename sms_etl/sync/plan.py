@@ -8,10 +8,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
-PAGES_PER_WINDOW = 30
-"""Few enough to read again if the window changes, many enough to keep the connections busy."""
-MOST_PAGES = 45
-"""A window of so many pages is not cut: halves would be too small to keep the connections busy."""
 MOST_PARTS = 4096
 """Most parts of one cut, whatever total is claimed; each part is probed before it is read."""
 
@@ -172,19 +168,18 @@ def span_to_reconcile(*, days: int, now: int, start: int | None) -> Span:
     return Span(since if start is None else max(since, min(start, now)), now)
 
 
-def windows_of(span: Span, *, total: int, page_size: int, first_second: int | None) -> tuple[Span, ...]:
-    """Cut a span so that a window holds about `PAGES_PER_WINDOW` pages, if its rows are spread evenly.
+def windows_of(span: Span, *, total: int, window_rows: int, first_second: int | None) -> tuple[Span, ...]:
+    """Cut a span so that a window holds about `window_rows` rows, if they are spread evenly.
 
     Args:
         span: What to cut.
         total: Rows in it, as the provider says.
-        page_size: Rows on its first page.
+        window_rows: Rows to a window; half as many again are not cut.
         first_second: Time of its first row: what lies before it is empty and goes to the first window.
 
     Returns:
         Windows that tile the span; the span itself if it is small enough or a single second.
     """
-    pages = -(-total // max(page_size, 1))
-    if pages <= MOST_PAGES or span.seconds == 1:
+    if total <= window_rows + window_rows // 2 or span.seconds == 1:
         return (span,)
-    return span.split_behind(first_second, min(-(-pages // PAGES_PER_WINDOW), MOST_PARTS))
+    return span.split_behind(first_second, min(-(-total // window_rows), MOST_PARTS))

@@ -37,6 +37,7 @@ class Puller:
         client: Of the account.
         knowledge: Of the provider.
         intake: Takes in what is pulled.
+        window_rows: Rows of a window, about.
         uuids_per_request: How many rows are asked for by uuid at once.
         page_size: Rows on a page, as earlier runs saw it.
         on_progress: Is told how far it is.
@@ -48,6 +49,7 @@ class Puller:
         knowledge: Knowledge,
         intake: Intake,
         *,
+        window_rows: int,
         uuids_per_request: int,
         page_size: int,
         on_progress: Progress | None,
@@ -55,6 +57,7 @@ class Puller:
         self._client = client
         self._knowledge = knowledge
         self._intake = intake
+        self._window_rows = window_rows
         self._uuids_per_request = uuids_per_request
         self._on_progress = on_progress
         self._expected: Counter[str] = Counter()
@@ -80,7 +83,9 @@ class Puller:
 
         async def fetched() -> AsyncIterator[FetchedWindow]:
             facts = self._knowledge.facts
-            async for window in fetch.windows(self._client, stream, span, on_total=expect, facts=facts):
+            async for window in fetch.windows(
+                self._client, stream, span, window_rows=self._window_rows, on_total=expect, facts=facts
+            ):
                 self.page_size = max(self.page_size, window.page_size)
                 count = len(window.rows)
                 _log.info(

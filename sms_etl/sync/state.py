@@ -63,7 +63,7 @@ def read_state(transaction: Transaction, landing: Path, now: datetime) -> SyncSt
     """Read what earlier runs left."""
     memory = SyncState(
         account=bound_account(transaction),
-        recently_refused=_recently_refused(transaction, as_utc(now)),
+        recently_refused=recently_refused(transaction, as_utc(now)),
         is_resuming=_is_resuming(transaction),
         learnt_overlap=_learnt_overlap(transaction, as_utc(now)),
         page_size=_page_size(transaction, as_utc(now)),
@@ -78,7 +78,8 @@ def read_state(transaction: Transaction, landing: Path, now: datetime) -> SyncSt
     return memory
 
 
-def _recently_refused(transaction: Transaction, now: datetime) -> bool:
+def recently_refused(transaction: Transaction, now: datetime) -> bool:
+    """Return whether a wrong token was refused so lately that every request may be blocked."""
     refused = select(tables.sync_run.c.run_id).where(
         tables.sync_run.c.stopped_reason.in_(_REFUSED), tables.sync_run.c.started_at > now - _AUTH_BLOCK
     )

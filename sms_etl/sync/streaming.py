@@ -4,7 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 Item = TypeVar("Item")
 Made = TypeVar("Made")
@@ -17,27 +17,41 @@ async def prefetch(source: AsyncIterator[Item], most: int) -> AsyncIterator[Item
         source: Is closed when nothing more is taken.
         most: Items that may wait; bounds the memory.
     """
-    queue: asyncio.Queue[Item | _End] = asyncio.Queue(most)
-
-    async def fill() -> None:
-        try:
-            async for item in source:
-                await queue.put(item)
-        except Exception as exc:  # noqa: BLE001 - it is raised where the items are taken
-            await queue.put(_End(exc))
-        else:
-            await queue.put(_End(None))
-
-    filling = asyncio.create_task(fill())
+    ahead = _Prefetched(source, most)
     try:
-        while not isinstance(item := await queue.get(), _End):
+        async for item in ahead.items():
             yield item
-        if item.error is not None:
-            raise item.error
     finally:
-        filling.cancel()
-        with suppress(asyncio.CancelledError):
-            await filling
+        await ahead.close()
+
+
+async def chain_ahead(
+    source: AsyncIterator[Item], make: Callable[[Item], AsyncIterator[Made]]
+) -> AsyncIterator[Made]:
+    """Chain what is made of each item, in order; the next item's is begun while one's is taken.
+
+    Of that, one waits at most. An error comes in the place of what it kept from being made.
+    """
+    items = aiter(source)
+
+    async def begin() -> _Prefetched[Made] | None:
+        try:
+            return _Prefetched(make(await anext(items)), 1)
+        except StopAsyncIteration:
+            return None
+
+    begun: _Prefetched[Made] | None = None
+    following = asyncio.create_task(begin())
+    try:
+        while (begun := await following) is not None:
+            following = asyncio.create_task(begin())
+            async for made in begun.items():
+                yield made
+    finally:
+        following.cancel()
+        for each in (begun, *await asyncio.gather(following, return_exceptions=True)):
+            if isinstance(each, _Prefetched):
+                await each.close()
 
 
 async def stream_of(items: Iterable[Item]) -> AsyncIterator[Item]:
@@ -74,6 +88,36 @@ async def map_ordered(
         for task in making:
             task.cancel()
         await asyncio.gather(*making, return_exceptions=True)
+
+
+class _Prefetched(Generic[Item]):
+    """The items of a source, which are taken from it from now on; see `prefetch`."""
+
+    def __init__(self, source: AsyncIterator[Item], most: int) -> None:
+        self._queue: asyncio.Queue[Item | _End] = asyncio.Queue(most)
+        self._filling = asyncio.create_task(self._fill(source))
+
+    async def items(self) -> AsyncIterator[Item]:
+        """Yield them, then raise the error of the source."""
+        while not isinstance(item := await self._queue.get(), _End):
+            yield item
+        if item.error is not None:
+            raise item.error
+
+    async def close(self) -> None:
+        """Take nothing more from the source."""
+        self._filling.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._filling
+
+    async def _fill(self, source: AsyncIterator[Item]) -> None:
+        try:
+            async for item in source:
+                await self._queue.put(item)
+        except Exception as exc:  # noqa: BLE001 - it is raised where the items are taken
+            await self._queue.put(_End(exc))
+        else:
+            await self._queue.put(_End(None))
 
 
 class _End:

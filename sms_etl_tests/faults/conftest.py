@@ -18,7 +18,7 @@ from sms_etl.sandbox.server import running_sandbox
 from sms_etl.settings import load_settings
 from sms_etl_tests.faults.counts import IS_FULL, keep
 from sms_etl_tests.faults.proxy import running_proxy
-from sms_etl_tests.faults.rehearsal import OVERLAP, Patience, Rehearsal
+from sms_etl_tests.faults.rehearsal import OVERLAP, WINDOW_ROWS, Patience, Rehearsal
 from sms_etl_tests.faults.tally import Tally
 
 RehearsalOf = Callable[..., Rehearsal]
@@ -42,7 +42,9 @@ def rehearsal_of(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Reh
                 running_sandbox(account=account, switches=SandboxSwitches(page_size=page_size, **switches))
             )
             proxy = stack.enter_context(running_proxy(provider.url))
-            base = with_sandbox(load_settings(data_dir=tmp_path / "data", overlap=OVERLAP), provider)
+            base = with_sandbox(
+                load_settings(data_dir=tmp_path / "data", overlap=OVERLAP, window_rows=WINDOW_ROWS), provider
+            )
             tally = Tally(what)
             stack.callback(keep, request.node, tally)
             return Rehearsal(provider, proxy, base, tally)

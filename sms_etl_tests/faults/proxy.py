@@ -28,6 +28,11 @@ class Asked:
     times: int
     """How often it was asked before, in any run."""
     head: str
+    body: bytes = b""
+
+    @property
+    def method(self) -> str:
+        return self.head.partition(" ")[0]
 
     @property
     def path(self) -> str:
@@ -163,7 +168,9 @@ class FaultyProxy:
 
     async def _answer(self, head: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         target = head.split(" ", 2)[1]
-        asked = Asked(self.run, target, self._times[target], head)
+        length = re.search(r"(?i)\r\ncontent-length: ([0-9]+)", head)
+        sent = await reader.readexactly(int(length[1])) if length else b""
+        asked = Asked(self.run, target, self._times[target], head, sent)
         self._times[target] += 1
         self.asked.append(asked)
         fault = self.plan(asked)
@@ -171,7 +178,7 @@ class FaultyProxy:
         async def upstream() -> tuple[bytes, bytes]:
             if self.before:
                 await asyncio.to_thread(self.before, asked)
-            return await self._ask_upstream(head)
+            return await self._ask_upstream(head, sent)
 
         async def client_left() -> None:
             over, left = asyncio.create_task(self._over.wait()), asyncio.create_task(reader.read())
@@ -188,12 +195,13 @@ class FaultyProxy:
         await writer.drain()
         return True
 
-    async def _ask_upstream(self, head: str) -> tuple[bytes, bytes]:
+    async def _ask_upstream(self, head: str, sent: bytes) -> tuple[bytes, bytes]:
         address = urlsplit(self.upstream)
         reader, writer = await asyncio.open_connection(address.hostname, address.port)
         try:
             others = re.sub(r"(?i)\r\nconnection: [^\r]*", "", head)  # not every client sends one
-            writer.write(others.removesuffix("\r\n").encode("latin-1") + b"Connection: close" + HEAD_END)
+            ours = others.removesuffix("\r\n").encode("latin-1") + b"Connection: close" + HEAD_END
+            writer.write(ours + sent)
             answer = await reader.read()  # to the end: the sandbox closes after it
         finally:
             writer.close()

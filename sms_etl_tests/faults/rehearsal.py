@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from sms_etl.errors import ProviderError, SmsEtlError, SyncError
-from sms_etl.providers.lox24.client import Lox24Client, RetryPolicy
+from sms_etl.providers.lox24.client import Lox24Client
+from sms_etl.providers.retrying import RetryPolicy
 from sms_etl.sandbox.server import SandboxHandle
 from sms_etl.settings import Settings
 from sms_etl.sync import parts
@@ -26,6 +27,8 @@ from sms_etl_tests.faults.tally import Tally
 from sms_etl_tests.provider_truth import assert_messages_equal
 
 OVERLAP = timedelta(minutes=10)
+WINDOW_ROWS = 60
+"""Few, so that a small account has several windows."""
 _TIMES_AS_FAST = 200
 _NEEDS_ATTENTION = 3
 """Exit code of a sync that read all messages, but not the bulks."""
@@ -144,6 +147,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "SMS_ETL_DATA_DIR": str(settings.data_dir),
         "SMS_ETL_OVERLAP": f"{int(settings.overlap.total_seconds())}s",
         "SMS_ETL_NOW": settings.now.isoformat(),
+        "SMS_ETL_WINDOW_ROWS": str(settings.window_rows),
         "SMS_ETL_CONCURRENCY": str(settings.concurrency),
         "SMS_ETL_ENV_FILE": os.devnull,
     }

@@ -51,6 +51,48 @@ async def stalled(exchange: Exchange) -> bool:
     return False
 
 
+async def lost(exchange: Exchange) -> bool:
+    """Have the request carried out, and close without an answer."""
+    await exchange.upstream()
+    return False
+
+
+async def cut(exchange: Exchange) -> bool:
+    """Have the request carried out, and close in the midst of the answer."""
+    head, body = await exchange.upstream()
+    exchange.writer.write(head + body[: len(body) // 2])
+    await exchange.writer.drain()
+    return False
+
+
+async def silent(exchange: Exchange) -> bool:
+    """Have the request carried out, answer nothing, and keep the connection."""
+    await exchange.upstream()
+    await exchange.client_left()
+    return False
+
+
+async def never_arrived(exchange: Exchange) -> bool:
+    """Close before the request is carried out."""
+    return False
+
+
+async def carried_out_500(exchange: Exchange) -> bool:
+    """Have the request carried out, and answer that something went wrong."""
+    await exchange.upstream()
+    return await exchange.send(500)
+
+
+def answers_after(status: int, body: bytes = b"", headers: Mapping[str, str] | None = None) -> Act:
+    """Have the request carried out, and answer something else."""
+
+    async def act(exchange: Exchange) -> bool:
+        await exchange.upstream()
+        return await exchange.send(status, body, headers)
+
+    return act
+
+
 async def broken_json(exchange: Exchange) -> bool:
     """Answer 200 with a text that begins like the right one and ends too early."""
     _, body = await exchange.upstream()

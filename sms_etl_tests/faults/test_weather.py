@@ -17,7 +17,7 @@ import pytest
 from aiohttp import TCPConnector
 
 from sms_etl.errors import Unreachable
-from sms_etl.providers.lox24 import transport
+from sms_etl.providers import transport
 from sms_etl.settings import Settings
 from sms_etl.sync.task import SyncResult
 from sms_etl_tests.faults.conftest import RehearsalOf

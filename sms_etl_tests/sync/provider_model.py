@@ -13,7 +13,8 @@ from uuid import UUID
 
 from sms_etl.clock import Clock, system_clock
 from sms_etl.errors import NotFound
-from sms_etl.providers.lox24.client import Answer, Lox24Client, Piecewise, Query
+from sms_etl.providers.lox24.bodies import Piecewise
+from sms_etl.providers.lox24.client import Answer, Lox24Client, Query
 
 Row = Mapping[str, Any]
 Read = TypeVar("Read")

@@ -8,8 +8,7 @@ import asyncio
 import itertools
 import random
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -19,7 +18,7 @@ from hypothesis import strategies as st
 
 from sms_etl.errors import WindowUnstable
 from sms_etl.providers.lox24.records import keys_of
-from sms_etl.sync import fetch, plan
+from sms_etl.sync import fetch
 from sms_etl.sync.fetch import ATTEMPTS, FetchedWindow
 from sms_etl.sync.plan import Span
 from sms_etl.sync.streams import SMS
@@ -27,6 +26,8 @@ from sms_etl_tests.sync.provider_model import ModelProvider, Row
 
 SINCE, SECONDS = 1_700_000_000, 24
 SPAN = Span(SINCE, SINCE + SECONDS - 1)
+_WINDOW_ROWS = 9
+"""Few, so that few rows make many windows."""
 of_the_model = settings(deadline=None, derandomize=True, max_examples=200)
 
 Kind = Literal["delete", "insert"]
@@ -103,12 +104,14 @@ class MovingProvider:
         windows: list[FetchedWindow] = []
 
         async def read() -> None:
-            async for window in fetch.windows(self.client, SMS, SPAN, on_total=lambda _total: None):
+            found = fetch.windows(
+                self.client, SMS, SPAN, window_rows=_WINDOW_ROWS, on_total=lambda _total: None
+            )
+            async for window in found:
                 windows.append(window)
 
         try:
-            with small_windows():
-                asyncio.run(read())
+            asyncio.run(read())
         except WindowUnstable as exc:
             return windows, exc
         return windows, None
@@ -117,21 +120,13 @@ class MovingProvider:
         """Return what the window's span held at each moment of the reading that the window came of."""
         assert window.span is not None
         answers = [at for at, asked in enumerate(self.client.asked) if asked.window_id == window.window_id]
-        begun = max(at for at in answers if self.client.asked[at].page == 1)
+        first_page = self.client.asked[answers[0]].query  # what is asked for ties has a first page too
+        begun = max(at for at in answers if self.client.asked[at].query == first_page)
         first, last = self.shown[begun], self.shown[answers[-1]]
         return [
             {uuid for second, uuid in state if window.span.holds(second)}
             for state in self.states[first : last + 1]
         ]
-
-
-@contextmanager
-def small_windows() -> Iterator[None]:
-    """Cut windows of three pages, so that few rows make many of them."""
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(plan, "PAGES_PER_WINDOW", 3)
-        patched.setattr(plan, "MOST_PAGES", 4)
-        yield
 
 
 def uuids_of(window: FetchedWindow) -> list[str]:

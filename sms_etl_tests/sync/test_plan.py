@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sms_etl.sync.plan import MOST_PAGES, Span, span_to_read, windows_of
+from sms_etl.sync.plan import Span, span_to_read, windows_of
 
 SECONDS = st.integers(min_value=0, max_value=2_000_000_000)
 HOUR = timedelta(hours=1)
@@ -27,31 +27,31 @@ def test_a_split_tiles_the_span_without_gap_or_overlap(since: int, length: int, 
     since=SECONDS,
     length=st.integers(0, 10_000_000),
     total=st.integers(0, 5_000_000),
-    page_size=st.integers(0, 1000),
+    window_rows=st.integers(10, 1000),
     offset=st.integers(-10, 10_000_010),
 )
 def test_windows_tile_the_span_wherever_the_first_row_lies(
-    since: int, length: int, total: int, page_size: int, offset: int
+    since: int, length: int, total: int, window_rows: int, offset: int
 ) -> None:
     span = Span(since, since + length)
     first_second = since + offset
-    windows = windows_of(span, total=total, page_size=page_size, first_second=first_second)
+    windows = windows_of(span, total=total, window_rows=window_rows, first_second=first_second)
     assert (windows[0].since, windows[-1].until) == (span.since, span.until)
     assert all(left.until + 1 == right.since for left, right in itertools.pairwise(windows))
 
 
-@given(SECONDS, st.integers(1, 10_000_000), st.integers(1, 1000))
-def test_a_span_that_is_too_large_is_always_cut_smaller(since: int, length: int, page_size: int) -> None:
+@given(SECONDS, st.integers(1, 10_000_000), st.integers(10, 1000))
+def test_a_span_that_is_too_large_is_always_cut_smaller(since: int, length: int, window_rows: int) -> None:
     span = Span(since, since + length)
-    total = page_size * (MOST_PAGES + 1)
-    windows = windows_of(span, total=total, page_size=page_size, first_second=None)
+    total = window_rows + window_rows // 2 + 1
+    windows = windows_of(span, total=total, window_rows=window_rows, first_second=None)
     assert len(windows) > 1
     assert all(window.seconds < span.seconds for window in windows)
 
 
 def test_a_single_second_is_never_cut_however_many_rows_it_holds() -> None:
     span = Span(5, 5)
-    assert windows_of(span, total=100_000, page_size=10, first_second=5) == (span,)
+    assert windows_of(span, total=100_000, window_rows=10, first_second=5) == (span,)
 
 
 @pytest.mark.parametrize(

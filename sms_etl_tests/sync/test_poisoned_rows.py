@@ -14,7 +14,8 @@ import pytest
 
 from sms_etl.clock import system_clock, to_unix
 from sms_etl.errors import ProviderDiffers, WindowUnstable
-from sms_etl.providers.lox24.client import MAX_BODY_BYTES, Lox24Client
+from sms_etl.providers.lox24.bodies import MAX_BODY_BYTES
+from sms_etl.providers.lox24.client import Lox24Client
 from sms_etl.settings import Settings, load_settings
 from sms_etl.sync import fetch
 from sms_etl.sync.engine import run_sync
@@ -136,7 +137,9 @@ def read(provider: RawProvider, folder: Path, span: Span) -> Read:
 
     async def fetched() -> None:
         async with Lox24Client(provider.url, "1:x", system_clock, sleep=at_once) as client:
-            async for window in fetch.windows(client, SMS, span, on_total=lambda _total: None):
+            async for window in fetch.windows(
+                client, SMS, span, window_rows=5000, on_total=lambda _total: None
+            ):
                 assert window.span is not None
                 manifest = manifest_of(
                     since=window.span.since,

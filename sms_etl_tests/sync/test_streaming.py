@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from sms_etl.sync.streaming import map_ordered, prefetch, stream_of
+from sms_etl.sync.streaming import chain_ahead, map_ordered, prefetch, stream_of
 
 
 async def numbers(count: int, made: list[int], *, fails: bool = False) -> AsyncIterator[int]:
@@ -89,6 +89,97 @@ async def test_behind_an_item_that_cannot_be_made_nothing_is_given_though_it_was
     assert got == [0, 1]
 
 
+async def test_what_is_made_of_each_item_is_chained_in_order() -> None:
+    async def make(number: int) -> AsyncIterator[str]:
+        for letter in "abc"[:number]:
+            await asyncio.sleep(0.001 * (3 - number))
+            yield f"{number}{letter}"
+
+    chained = [made async for made in chain_ahead(numbers(4, []), make)]
+    assert chained == ["1a", "2a", "2b", "3a", "3b", "3c"]
+
+
+async def test_the_next_item_is_begun_while_one_is_taken_and_no_other() -> None:
+    begun: list[int] = []
+
+    async def make(number: int) -> AsyncIterator[int]:
+        begun.append(number)
+        for _ in range(5):
+            yield number
+
+    chained = chain_ahead(numbers(4, []), make)
+    assert await anext(chained) == 0
+    await asyncio.sleep(0.01)
+    assert begun == [0, 1]
+    await chained.aclose()  # type: ignore[attr-defined]  # an async generator has one
+
+
+async def test_an_error_comes_behind_all_that_was_made_of_the_items_before() -> None:
+    async def make(number: int) -> AsyncIterator[int]:
+        await asyncio.sleep(0.002 if number == 0 else 0)
+        yield number
+        if number == 1:
+            raise OSError("disk full")
+
+    got: list[int] = []
+    with pytest.raises(OSError, match="disk full"):
+        await _take(chain_ahead(numbers(3, []), make), got)
+    assert got == [0, 1]
+    got.clear()
+    with pytest.raises(ValueError, match="no more"):
+        await _take(chain_ahead(numbers(1, [], fails=True), make), got)
+    assert got == [0]
+
+
+async def test_whoever_stops_taking_leaves_nothing_at_work() -> None:
+    async def make(number: int) -> AsyncIterator[int]:
+        while True:
+            await asyncio.sleep(0)
+            yield number
+
+    chained = chain_ahead(numbers(9, []), make)
+    assert await anext(chained) == 0
+    await chained.aclose()  # type: ignore[attr-defined]  # as above
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
 async def _take(source: AsyncIterator[int], got: list[int]) -> None:
     async for number in source:
         got.append(number)
+
+
+async def test_what_is_being_made_is_given_up_when_nothing_more_is_taken() -> None:
+    given_up: list[int] = []
+
+    async def make(number: int) -> int:
+        if number == 0:
+            return number
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            given_up.append(number)
+            raise
+        return number
+
+    made = map_ordered(stream_of(range(3)), make, 3)
+    assert await anext(made) == 0
+    await asyncio.sleep(0)  # the others begin
+    await made.aclose()  # type: ignore[attr-defined]  # it is a generator
+    assert given_up == [1, 2]
+
+
+async def test_a_source_is_closed_before_who_takes_from_it_goes_on() -> None:
+    closed: list[bool] = []
+
+    async def source() -> AsyncIterator[int]:
+        try:
+            for number in range(10):
+                yield number
+                await asyncio.sleep(0)
+        finally:
+            closed.append(True)
+
+    taken = prefetch(source(), 1)
+    assert await anext(taken) == 0
+    await taken.aclose()  # type: ignore[attr-defined]  # it is a generator
+    assert closed == [True]

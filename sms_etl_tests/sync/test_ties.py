@@ -69,7 +69,9 @@ class TiedProvider(ModelProvider):
 
     def read(self, span: Span, facts: ProviderFacts = AS_DOCUMENTED) -> list[FetchedWindow]:
         async def read() -> list[FetchedWindow]:
-            found = fetch.windows(self, SMS, span, on_total=lambda _total: None, facts=facts)
+            found = fetch.windows(
+                self, SMS, span, window_rows=5000, on_total=lambda _total: None, facts=facts
+            )
             return [window async for window in found]
 
         return asyncio.run(read())
@@ -160,7 +162,9 @@ def test_rows_that_no_filter_divides_and_no_order_brings_are_missed_aloud_with_a
 
     async def all_there_is() -> None:
         span = Span(SECOND - 100, SECOND + 100)
-        async for window in fetch.windows(provider, SMS, span, on_total=lambda _total: None):
+        async for window in fetch.windows(
+            provider, SMS, span, window_rows=5000, on_total=lambda _total: None
+        ):
             read.append(window)
 
     with pytest.raises(WindowUnstable, match=rf"of the 31 rows of /sms in the second {SECOND} \(unix\)"):

@@ -160,4 +160,4 @@ def test_a_negative_price_of_older_data_blocks_publishing(case: Case) -> None:
         transaction.run("update raw.sms set price = -0.056")
     result = case.run("build")
     assert result.exit_code == 3
-    assert "staging.stg_sms: price_at_least, 1 rows. Nothing was published" in " ".join(result.stdout.split())
+    assert "stg_sms: price_at_least, 1 row). Nothing was published" in " ".join(result.stdout.split())

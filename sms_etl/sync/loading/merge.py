@@ -14,7 +14,7 @@ from sms_etl.sync.loading.counts import LoadCounts
 from sms_etl.warehouse.copies import merge_copies
 from sms_etl.warehouse.store import Transaction
 
-MEMORY_OF_AN_INSERT = "80MB"
+MEMORY_OF_AN_INSERT = "64MB"
 """It only streams: what more it had would fill with the file's own blocks. A merge needs what it needs."""
 _TEXT_FEATURES = ("text_units", "text_parts", "text_non_gsm", "text_template")
 """Stay when the provider deletes the text they were read from."""
@@ -119,7 +119,7 @@ def merge(transaction: Transaction, batch: Batch, stored: Stored) -> LoadCounts:
             where created_at >= (select min(created_at) from {batch.view})
                 and created_at <= (select max(created_at) from {batch.view})
         )
-        select {_kept_columns(columns)}, batch.seen_at,
+        select {kept_columns(columns)}, batch.seen_at,
             stored.uuid is null as is_new,
             stored.uuid is not null and (
                 stored.gone_at is not null
@@ -188,7 +188,8 @@ def _difference(name: str) -> str:
     return f"batch.{name} is distinct from stored.{name}"
 
 
-def _kept_columns(columns: Sequence[str]) -> str:
+def kept_columns(columns: Sequence[str]) -> str:
+    """Return the SQL of a row as a merge stores it: `batch` is what was read, `stored` what was there."""
     return ", ".join(
         f"coalesce(batch.{name}, stored.{name}) as {name}" if name in _TEXT_FEATURES else f"batch.{name}"
         for name in columns

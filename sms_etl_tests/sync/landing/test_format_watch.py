@@ -214,6 +214,19 @@ async def test_what_a_run_reads_in_several_steps_counts_together(tmp_path: Path)
         [each async for each in watch.passed(given(aside(tmp_path, bad=60)))]
 
 
+async def test_a_hundred_rows_of_which_none_is_good_are_a_change_of_format(tmp_path: Path) -> None:
+    few = aside(tmp_path, bad=99)
+    assert [each async for each in FormatWatch("/sms").passed(given(few))] == [few]
+    with pytest.raises(FormatChanged, match=r"100 rows of /sms.*, each for the reason"):
+        [each async for each in FormatWatch("/sms").passed(given(aside(tmp_path, bad=100)))]
+
+
+async def test_a_window_without_bad_rows_is_passed_on_before_the_next_one_is_read(tmp_path: Path) -> None:
+    first = aside(tmp_path)
+    passed = FormatWatch("/sms").passed(given(first, error=Unavailable("It is out of order.")))
+    assert await anext(passed) is first
+
+
 @pytest.mark.parametrize("bad", [1, 200])
 async def test_what_is_held_when_reading_fails_is_dropped_and_the_failure_is_told(
     tmp_path: Path, bad: int

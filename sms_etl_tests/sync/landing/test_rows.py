@@ -205,3 +205,9 @@ def test_rounded_prices_are_counted_where_their_row_is_good() -> None:
         raw(ROW, price=noisy, iso2='"X"'),
     ]
     assert read_messages(array_of(rows), HIDDEN, SCHEMA).rounded == 2
+
+
+def test_rounded_prices_are_counted_too_where_a_row_is_read_by_itself() -> None:
+    noisy = "0.21000000000000002"
+    rows = [raw(ROW, price=noisy), raw(ROW, uuid=f'"{BULK_UUID.upper()}"', price=noisy)]
+    assert read_messages(array_of(rows), HIDDEN, SCHEMA).rounded == 2

@@ -1,5 +1,6 @@
 """Holds what a landed file says: its good, gone and bad rows, and the manifest of its window."""
 
+import errno
 import os
 import stat
 from decimal import Decimal
@@ -104,3 +105,15 @@ def test_a_file_is_synced_whole_before_it_gets_its_name(
     found = landed(tmp_path, raw(ROW)).path.stat()
     of_the_file = [call for call in calls if call[1] == found.st_ino]
     assert of_the_file == [(name, found.st_ino, found.st_size) for name in ("synced", "renamed")]
+
+
+def test_a_disk_that_becomes_full_leaves_no_half_of_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(DataDirError):
+        landed(tmp_path, raw(ROW))
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []

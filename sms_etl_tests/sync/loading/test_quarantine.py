@@ -27,8 +27,8 @@ Sync = Callable[..., SyncResult]
 
 @pytest.fixture
 def settings(empty_provider: SandboxHandle, settings_at: SettingsAt) -> Settings:
-    """Settings at the moment the account begins with; its clock stands still."""
-    return settings_at(empty_provider)
+    """Settings at the moment the account begins with; its clock stands still, and windows are small."""
+    return settings_at(empty_provider, window_rows=300)
 
 
 @pytest.fixture

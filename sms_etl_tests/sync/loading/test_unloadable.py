@@ -144,10 +144,9 @@ def test_a_file_that_cannot_be_loaded_waits_and_its_span_is_read_anew(
 
 
 def test_one_of_many_landed_files_is_put_aside_and_those_behind_it_are_loaded(
-    provider: SandboxHandle, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    provider: SandboxHandle, settings: Settings
 ) -> None:
-    monkeypatch.setattr("sms_etl.sync.plan.MOST_PAGES", 4)
-    monkeypatch.setattr("sms_etl.sync.plan.PAGES_PER_WINDOW", 3)
+    settings = settings.model_copy(update={"window_rows": 20})
     landed = _land_all(settings)
     assert len(landed) > 4
     _truncate(landed[1])
