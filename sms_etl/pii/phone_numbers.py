@@ -23,7 +23,7 @@ def normalised(phone: str) -> str:
     """
     if _E164.fullmatch(phone):
         return phone
-    written = "".join(_ascii(character) for character in phone).strip()
+    written = ascii_digits(phone).strip()
     digits = "".join(character for character in written if character.isdigit())
     if not digits or not _WRITTEN.fullmatch(written):
         raise NotAPhoneNumberError
@@ -40,9 +40,9 @@ def _without_a_zero(number: str) -> set[str]:
     return {number[:place] + number[place + 1 :] for place, digit in enumerate(number) if digit == "0"}
 
 
-def _ascii(character: str) -> str:
-    """Return a decimal digit of any script as one of ours."""
-    return str(unicodedata.decimal(character)) if character.isdecimal() else character
+def ascii_digits(text: str) -> str:
+    """Return a text with the decimal digits of any script as ours."""
+    return "".join(str(unicodedata.decimal(each)) if each.isdecimal() else each for each in text)
 
 
 def _parsed(written: str) -> str | None:

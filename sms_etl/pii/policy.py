@@ -6,7 +6,7 @@ are stored too. Each column, its safe default and the reason: docs/personal-data
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from functools import lru_cache
 from hashlib import sha256
@@ -20,6 +20,8 @@ _SHA256_BLOCK = 64
 _HASH_DIGITS = 32
 """128 bits: two of ten billion numbers share a hash with a chance of 1 in 10^19."""
 _MARK_DIGITS = 8
+MARK = "~"
+"""Stands between a mask and the digits of its hash."""
 RANGE_DIGITS = 3
 ALPHABETS_END = 0x0530
 """Below it lie the Latin, Greek and Cyrillic alphabets."""
@@ -77,21 +79,35 @@ class Pii:
         policy: What is stored.
         key: Of the hashes.
         treatments: Of columns that are not treated as by default; only under `pseudonymise`.
+        retired: The keys before it, oldest first. A hash is hashed again by each later key, as
+            `sms-etl pii rotate` did to those that were stored.
     """
 
-    def __init__(self, policy: PiiPolicy, key: bytes, treatments: Treatments | None = None) -> None:
+    def __init__(
+        self,
+        policy: PiiPolicy,
+        key: bytes,
+        treatments: Treatments | None = None,
+        retired: Sequence[bytes] = (),
+    ) -> None:
         self.policy = policy
         self.key = key
+        self.retired = tuple(retired)
         self.treatments = {**DEFAULT_TREATMENTS, **(treatments or {})}
-        self.hash_of = _keyed_hash(key)
+        links = [_keyed_hash(each) for each in (*self.retired, key)]
+        self.hash_of = links[0] if len(links) == 1 else _chain(links, _HASH_DIGITS)
         """Gives the keyed hash of a text, 32 hex digits."""
+        self.first_hash_of = links[0]
+        """The same by the oldest key alone: for what is a part of a text that is hashed in its turn, since a
+        hash within a hash cannot be hashed again by a new key."""
+        self._mark_of = _chain(links, _MARK_DIGITS)
         self.phone_fields = lru_cache(_CACHE)(self._phone_fields)
         self._features = lru_cache(_CACHE)(self._text_features)
         self._treated = lru_cache(_CACHE)(self._of_column)
 
-    def __reduce__(self) -> tuple[type["Pii"], tuple[PiiPolicy, bytes, Treatments]]:
-        """Let another process make its own of the policy, the key and the treatments."""
-        return Pii, (self.policy, self.key, self.treatments)
+    def __reduce__(self) -> tuple[type["Pii"], tuple[PiiPolicy, bytes, Treatments, Sequence[bytes]]]:
+        """Let another process make its own of the policy, the keys and the treatments."""
+        return Pii, (self.policy, self.key, self.treatments, self.retired)
 
     def text_fields(
         self, text: str | None, *, is_unicode: bool | None, is_deleted: bool | None
@@ -132,8 +148,8 @@ class Pii:
         try:
             number = normalised(value)
         except NotAPhoneNumberError:
-            return f"~{self.hash_of(value)[:_MARK_DIGITS]}"
-        return f"{masked(number)}~{self.hash_of(number)[:_MARK_DIGITS]}"
+            return f"{MARK}{self._mark_of(value)}"
+        return f"{masked(number)}{MARK}{self._mark_of(number)}"
 
     @property
     def is_kept(self) -> bool:
@@ -180,6 +196,28 @@ def masked(number: str) -> str:
 def blanked(text: str) -> str:
     """Return the template of a text: without digits and capitalised words."""
     return _VARIABLE_WORDS.sub("", text)
+
+
+def rehashing(key: bytes) -> Callable[[str], str]:
+    """Return what makes of a stored hash, or of what a mask ends in, that of the key after its own."""
+    link = _keyed_hash(key)
+
+    def rehashed(stored: str) -> str:
+        kept, mark, digits = stored.rpartition(MARK)
+        return f"{kept}{mark}{link(digits)[: len(digits)]}"
+
+    return rehashed
+
+
+def _chain(links: Sequence[Callable[[str], str]], digits: int) -> Callable[[str], str]:
+    """Hash by the first key, and the hash, cut to so many digits, by each later one."""
+
+    def hash_of(value: str) -> str:
+        for link in links:
+            value = link(value)[:digits]
+        return value
+
+    return hash_of
 
 
 def _keyed_hash(key: bytes) -> Callable[[str], str]:

@@ -14,7 +14,7 @@ import duckdb
 
 from sms_etl.clock import as_utc
 from sms_etl.errors import PolicyNotApplied, WrongKey
-from sms_etl.pii.key import find_key, find_or_make_key, fingerprint, key_path
+from sms_etl.pii.key import find_key, find_or_make_key, find_retired_keys, fingerprint, key_path
 from sms_etl.pii.policy import Pii, PiiPolicy
 
 if TYPE_CHECKING:
@@ -32,7 +32,12 @@ select exists(select 1 from raw.sms) or exists(select 1 from raw.bulk) or exists
 """
 _LANDED_IN_CLEAR = "select exists(select 1 from read_parquet($1) where phone is not null or text is not null)"
 _HELD = """
-select policy, key_fingerprint, exists(select 1 from ops.pii_receipt where finished_at is null) from ops.pii
+select
+    policy,
+    key_fingerprint,
+    exists(select 1 from ops.pii_receipt where kind = 'policy' and finished_at is null),
+    exists(select 1 from ops.pii_receipt where kind = 'rotation' and finished_at is null)
+from ops.pii
 """
 _HAS_TABLE = "select 1 from duckdb_tables() where schema_name = 'ops' and table_name = 'pii'"
 
@@ -47,14 +52,16 @@ class HeldPii:
     """None where a version that kept none wrote the rows."""
     is_unfinished: bool = False
     """`sms-etl pii apply` was begun, and not completed."""
+    is_rotating: bool = False
+    """`sms-etl pii rotate` was begun, and not completed."""
 
 
 def told_pii(connection: duckdb.DuckDBPyConnection) -> HeldPii | None:
     """Return what stands in `ops.pii`, which a published copy has too; None if nothing does."""
     if not connection.execute(_HAS_TABLE).fetchall():
         return None
-    row = connection.execute(_HELD).fetchone()
-    return None if row is None else HeldPii(PiiPolicy(row[0]), row[1], row[2])
+    rows = connection.execute(_HELD).fetchall()
+    return HeldPii(PiiPolicy(rows[0][0]), *rows[0][1:]) if rows else None
 
 
 def held_pii(connection: duckdb.DuckDBPyConnection, settings: "Settings") -> HeldPii | None:
@@ -93,11 +100,33 @@ def hold(transaction: "Transaction", settings: "Settings") -> Pii:
     if held is not None and is_blank(transaction.native, settings):
         held = None  # what it was told of is gone
     if held is not None:
+        refuse_rotating(held)
         check_key(held, find_key(settings), settings)
         refuse_unapplied(held, settings)
     key = find_or_make_key(settings)
-    write_pii(transaction, HeldPii(settings.pii, fingerprint(key)), settings.clock())
-    return Pii(settings.pii, key, settings.pii_columns)
+    pii = pii_of(settings, key)
+    write_pii(transaction, HeldPii(settings.pii, fingerprint(key, pii.retired)), settings.clock())
+    return pii
+
+
+def pii_of(settings: "Settings", key: bytes) -> Pii:
+    """Return the policy of the settings with a key, and those that were rotated away."""
+    return Pii(settings.pii, key, settings.pii_columns, find_retired_keys(settings))
+
+
+def stored_pii(connection: duckdb.DuckDBPyConnection, settings: "Settings") -> Pii:
+    """Return the policy and the key that the rows of a warehouse are under.
+
+    Raises:
+        WrongKey: The key is not theirs, or it is gone.
+        PolicyNotApplied: They are under a laxer policy than the settings', or a key is being changed.
+    """
+    key = find_key(settings)
+    held = held_pii(connection, settings)
+    if held is not None:
+        refuse_unapplied(held, settings)
+        check_key(held, key, settings)
+    return pii_of(settings, key or b"")
 
 
 def require_applied(connection: duckdb.DuckDBPyConnection, settings: "Settings") -> None:
@@ -117,11 +146,25 @@ def refuse_unapplied(held: HeldPii, settings: "Settings") -> None:
     Raises:
         PolicyNotApplied: They are.
     """
+    refuse_rotating(held)
     if is_unapplied(held, settings):
         raise PolicyNotApplied(
             "SMS_ETL_PII=pseudonymise, but the warehouse and its files hold numbers and texts in clear"
             f"{', for `sms-etl pii apply` was interrupted' if held.is_unfinished else ''}.",
             hint="`sms-etl pii apply` blanks them, for good. Or set SMS_ETL_PII=keep. Nothing was changed.",
+        )
+
+
+def refuse_rotating(held: HeldPii) -> None:
+    """Refuse rows of which some are still hashed without the new key.
+
+    Raises:
+        PolicyNotApplied: A rotation of the key was interrupted.
+    """
+    if held.is_rotating:
+        raise PolicyNotApplied(
+            "`sms-etl pii rotate` was interrupted: not everything is hashed by the new key yet.",
+            hint="Run `sms-etl pii rotate` again to complete it.",
         )
 
 
@@ -142,19 +185,21 @@ def check_key(held: HeldPii, key: bytes | None, settings: "Settings") -> None:
         raise WrongKey(
             f"The key {key_path(settings)} is gone; the warehouse's hashes were made by it.", hint=_WAYS_ON
         )
-    if held.key_fingerprint is not None and held.key_fingerprint != fingerprint(key):
+    found = fingerprint(key, find_retired_keys(settings))
+    if held.key_fingerprint is not None and held.key_fingerprint != found:
         whose = "SMS_ETL_PII_KEY" if settings.pii_key is not None else f"The key {key_path(settings)}"
         raise WrongKey(
             f"{whose} is not the key that made the warehouse's hashes "
-            f"(fingerprint {fingerprint(key)}, the warehouse's is {held.key_fingerprint}).",
+            f"(fingerprint {found}, the warehouse's is {held.key_fingerprint}).",
             hint=_WAYS_ON,
         )
 
 
 _WAYS_ON = (
-    "With another key no hash joins any more. Restore pii.key from a backup, or set SMS_ETL_PII_KEY to the "
-    "key that was used. If it is lost for good: `sms-etl pii accept-key` goes on with another one, and the "
-    "hashes of what was loaded before never join those of what comes. Nothing was changed."
+    "With another key no hash joins any more. Restore pii.key from a backup (with pii.retired if the key was "
+    "ever rotated), or set SMS_ETL_PII_KEY to the key that was used. If it is lost for good: `sms-etl pii "
+    "accept-key` goes on with another one, and the hashes of what was loaded before never join those of what "
+    "comes. Nothing was changed."
 )
 
 
@@ -192,12 +237,14 @@ def accept_key(transaction: "Transaction", settings: "Settings", *, reason: str)
         DataDirError: The key's file cannot be read or written.
     """
     held = held_pii(transaction.native, settings)
-    key = find_or_make_key(settings)
-    if held is not None and held.key_fingerprint == fingerprint(key):
+    if held is not None:
+        refuse_rotating(held)
+    found = fingerprint(find_or_make_key(settings), find_retired_keys(settings))
+    if held is not None and held.key_fingerprint == found:
         return None
     policy = settings.pii if held is None else held.policy
     now = settings.clock()
-    write_pii(transaction, HeldPii(policy, fingerprint(key)), now)
+    write_pii(transaction, HeldPii(policy, found), now)
     transaction.run(
         """
         insert into ops.pii_receipt (receipt_id, kind, started_at, finished_at, reason)
@@ -205,4 +252,4 @@ def accept_key(transaction: "Transaction", settings: "Settings", *, reason: str)
         """,
         {"id": uuid4(), "now": as_utc(now), "reason": reason},
     )
-    return fingerprint(key)
+    return found

@@ -21,6 +21,7 @@ from sms_etl.pii import apply as pii_apply
 from sms_etl.pii.apply import AppliedPolicy, apply_policy
 from sms_etl.pii.policy import PiiPolicy
 from sms_etl.pipeline import sync_build_publish
+from sms_etl.retention.holds import Scope, add_hold
 from sms_etl.sandbox.life.account import AccountParameters
 from sms_etl.sandbox.server import SandboxHandle, running_sandbox
 from sms_etl.settings import Settings, load_settings
@@ -36,6 +37,7 @@ from sms_etl_tests.provider_truth import ask
 from sms_etl_tests.warehouse.conftest import Hold, hold  # noqa: F401 - a fixture
 
 BAD_PHONE, BAD_TEXT = "+4915799887766", "the text of a row that waits in quarantine"
+HELD_SENDER = "+4915799887755"
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +60,8 @@ def template(account: SandboxHandle, tmp_path_factory: pytest.TempPathFactory) -
     """A data directory that was synced, published whole and backed up, with numbers and texts."""
     settings = settings_of(account, tmp_path_factory.mktemp("kept") / "data")
     sync_build_publish(settings)
+    with Warehouse.of(settings).begin() as transaction:
+        add_hold(transaction, settings, Scope(sender_id=HELD_SENDER), reason="complaint", ends_at=None)
     back_up(settings)
     return settings.data_dir
 
@@ -79,7 +83,7 @@ def personal(account: SandboxHandle) -> set[str]:
     """All that is personal in the account and long enough to be told from chance."""
     names = ("phone", "text", "ip", "callback_data")
     found = {message[name] for message in account.truth_sms() for name in names if message[name]}
-    return {text for text in found if len(text) > 11} | {BAD_PHONE, BAD_TEXT}
+    return {text for text in found if len(text) > 11} | {BAD_PHONE, BAD_TEXT, HELD_SENDER}
 
 
 def contents(data_dir: Path) -> Iterator[tuple[str, str]]:
@@ -122,7 +126,14 @@ def test_what_is_kept_lies_in_the_warehouse_landed_files_the_copy_and_the_backup
 ) -> None:
     """What the other tests look for can be found."""
     where = " ".join(holding(kept, personal))
-    for place in ("warehouse.duckdb, raw.sms", "ops.quarantine", "landing/sms", "published/", "backup/"):
+    for place in (
+        "warehouse.duckdb, raw.sms",
+        "ops.quarantine",
+        "ops.hold",
+        "landing/sms",
+        "published/",
+        "backup/",
+    ):
         assert place in where
 
 
@@ -193,7 +204,7 @@ def test_it_is_done_once(stricter: Settings) -> None:
     assert len(before) == Warehouse.of(stricter).path.stat().st_size
 
 
-STEPS = ["_rewrite_landing", "build_and_check", "_rewrite_warehouse", "publish", "back_up", "_finish"]
+STEPS = ["rewrite_landing", "build_and_check", "rewrite_warehouse", "replace_copies", "_finish"]
 
 
 # After a step is before the next one.
@@ -251,7 +262,7 @@ def test_back_to_keep_what_comes_is_kept_and_an_unfinished_change_is_called_off(
     kept: Settings, stricter: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patched:
-        patched.setattr(pii_apply, "_rewrite_warehouse", lambda _warehouse: pytest.fail("stopped"))
+        patched.setattr(pii_apply, "rewrite_warehouse", lambda *_: pytest.fail("stopped"))
         with pytest.raises(pytest.fail.Exception):
             apply_policy(stricter)
     assert run_sync(kept).stopped_reason == "done"

@@ -37,6 +37,21 @@ def test_the_key_is_made_once_for_its_owner_only(tmp_path: Path) -> None:
     assert [path.name for path in settings.data_dir.iterdir()] == [KEY_FILE]
 
 
+def test_a_new_key_is_synced_before_it_gets_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a power cut could leave an empty key behind, and hashes that nothing joins to."""
+    synced: list[int] = []
+    sync = os.fsync
+
+    def note(descriptor: int) -> None:
+        sync(descriptor)
+        synced.append(os.fstat(descriptor).st_ino)
+        assert not (tmp_path / KEY_FILE).exists()
+
+    monkeypatch.setattr(os, "fsync", note)
+    find_or_make_key(settings_in(tmp_path))
+    assert synced == [(tmp_path / KEY_FILE).stat().st_ino]
+
+
 def test_two_data_folders_have_two_keys(tmp_path: Path) -> None:
     assert len({find_or_make_key(settings_in(tmp_path / name)) for name in ("one", "two")}) == 2
 

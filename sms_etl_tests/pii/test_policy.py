@@ -68,7 +68,12 @@ def test_ways_of_writing_a_number_hash_the_same(phone: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("phone", "number"), [("+39 06 1234567", "+39061234567"), ("+52 1 55 1234 5678", "+5215512345678")]
+    ("phone", "number"),
+    [
+        ("+39 06 1234567", "+39061234567"),
+        ("+52 1 55 1234 5678", "+5215512345678"),
+        ("+36 06 1 234 5678", "+360612345678"),
+    ],
 )
 def test_a_digit_that_a_numbering_plan_would_drop_stays(phone: str, number: str) -> None:
     assert normalised(phone) == normalised(number) == number
@@ -78,7 +83,7 @@ def test_a_digit_that_a_numbering_plan_would_drop_stays(phone: str, number: str)
 def test_what_is_no_number_is_refused(phone: str) -> None:
     with pytest.raises(NotAPhoneNumberError) as caught:
         HIDDEN.phone_fields(phone)
-    assert phone == "x" or phone.strip("+ ") == "" or phone not in str(caught.value)
+    assert str(caught.value) == "Not a phone number"
 
 
 @pytest.mark.parametrize(

@@ -2,15 +2,17 @@
 
 import shutil
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from sms_etl.cli.doctor import Finding, examine
-from sms_etl.errors import DataDirError, WrongKey
+from sms_etl.errors import DataDirError, PolicyNotApplied, WrongKey
 from sms_etl.pii.key import KEY_FILE, fingerprint
-from sms_etl.pii.state import accept_key, held_pii
+from sms_etl.pii.policy import PiiPolicy
+from sms_etl.pii.state import HeldPii, accept_key, held_pii, is_unapplied, refuse_unapplied
 from sms_etl.sandbox.server import SandboxHandle
-from sms_etl.settings import Settings
+from sms_etl.settings import Settings, load_settings
 from sms_etl.sync.engine import run_sync
 from sms_etl.warehouse.store import Warehouse
 from sms_etl_tests.conftest import SettingsAt
@@ -144,3 +146,41 @@ def test_doctor_and_sync_say_alike_what_is_wrong_with_the_key_file(synced: Setti
         run_sync(synced)
     found = finding(synced, "key")
     assert (found.is_ok, found.says, found.do) == (False, caught.value.message, caught.value.hint)
+
+
+KEEP, HIDE = PiiPolicy.KEEP, PiiPolicy.PSEUDONYMISE
+
+
+@pytest.mark.parametrize(
+    ("held", "policy", "expected"),
+    [
+        (None, HIDE, False),
+        (None, KEEP, False),
+        (HeldPii(KEEP, None), HIDE, True),
+        (HeldPii(KEEP, None), KEEP, False),
+        (HeldPii(HIDE, None), HIDE, False),
+        (HeldPii(HIDE, None), KEEP, False),
+        (HeldPii(HIDE, None, is_unfinished=True), HIDE, True),
+        (HeldPii(KEEP, None, is_unfinished=True), KEEP, False),
+    ],
+)
+def test_rows_in_clear_are_not_what_pseudonymise_promises(
+    tmp_path: Path, held: HeldPii | None, policy: PiiPolicy, expected: bool
+) -> None:
+    assert is_unapplied(held, load_settings(data_dir=tmp_path, pii=policy)) is expected
+
+
+def test_a_blanking_that_was_interrupted_is_told(tmp_path: Path) -> None:
+    settings = load_settings(data_dir=tmp_path)
+    with pytest.raises(PolicyNotApplied, match="in clear, for `sms-etl pii apply` was interrupted"):
+        refuse_unapplied(HeldPii(HIDE, None, is_unfinished=True), settings)
+    with pytest.raises(PolicyNotApplied, match=r"in clear\."):
+        refuse_unapplied(HeldPii(KEEP, None), settings)
+
+
+def test_a_sync_does_not_mix_rows_in_clear_with_others(
+    provider: SandboxHandle, settings_at: SettingsAt
+) -> None:
+    run_sync(settings_at(provider, pii=KEEP))
+    with pytest.raises(PolicyNotApplied):
+        run_sync(settings_at(provider))
