@@ -3,6 +3,7 @@
 from calendar import timegm
 from collections.abc import Callable
 from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 Clock = Callable[[], datetime]
 """Gives the present moment, with UTC as its time zone."""
@@ -21,6 +22,11 @@ def fixed_clock(moment: datetime) -> Clock:
 def as_utc(moment: datetime) -> datetime:
     """Return the moment as the warehouse stores it: UTC, without a time zone."""
     return moment.astimezone(UTC).replace(tzinfo=None)
+
+
+def on_the_clock(moment: datetime, timezone: str) -> datetime:
+    """Return a UTC moment on the clock of a time zone, without it: days are counted on that clock."""
+    return moment.replace(tzinfo=UTC).astimezone(ZoneInfo(timezone)).replace(tzinfo=None)
 
 
 def from_unix(seconds: int) -> datetime:

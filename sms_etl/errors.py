@@ -10,15 +10,21 @@ SmsEtlError                    exit 1
 │   ├── AccountNotActive       403: the account or key may not do this
 │   ├── NoFunds                402: not enough balance (sending only)
 │   ├── BadRequest             400, 409, 422 and any other 4xx: our request is wrong
+│   │   └── NotCancellable      a bulk has ended, or cannot be cancelled for another reason
 │   ├── NotFound               404
 │   ├── AuthBlocked            429 after wrong credentials: every request is refused for ten minutes
 │   ├── Throttled              429: too many requests; retried
 │   ├── Unavailable            5xx: retried
 │   ├── Unreachable            no answer: name, connection, TLS, time-out; retried
+│   │   └── NotSent             no connection came about: the provider never saw the request
+│   ├── AnswerLost             something was to be changed, and whether it was is not known
 │   ├── UnexpectedRedirect     3xx: not followed, the token must not reach another host
 │   ├── BadAnswer              200, but not what the documentation describes
+│   ├── RequestRefused         200, but the answer is an error (2SMS)
+│   │   └── FeatureUnavailable  the account has no right to what was asked for
 │   ├── FormatChanged          a hundred rows or more were read, and none of them is as documented
 │   └── ProviderDiffers        it breaks an assumption without which nothing can be read completely
+├── NotABulk                   exit 2: what is to be sent is not what LOX24 takes; names the row
 ├── SyncError
 │   ├── AlreadyRunning         another sync works on the same data directory
 │   ├── LandingLost            the process that writes landing files ended before its work
@@ -35,9 +41,25 @@ SmsEtlError                    exit 1
 │   └── QueryError             an analyst's SQL was refused
 ├── ChecksFailed               exit 3: publishing is refused, as the last build failed a blocking check
 ├── ModelError                 a SQL model cannot be read or built; names file and line
+│   └── UnknownModel           exit 2: a selection names no model, or none that there is
 ├── ReportError
 │   ├── NotAPeriod             exit 2: what was asked for is no period, or has not begun
-│   └── NoDataForPeriod        nothing was sent in the period
+│   ├── NoDataForPeriod        nothing was sent in the period
+│   ├── UnknownFilter          exit 2: lines are to be chosen by a column that they do not have
+│   ├── InvoiceUnreadable      exit 2: an invoice cannot be read; names the line
+│   ├── ClosedMonthChanged     what was closed is not what its digest says
+│   └── FocusInvalid           a FOCUS file would not be as the specification says, and is not written
+├── CampaignError
+│   ├── CampaignRefused        exit 2: what was asked for cannot be sent; nothing was sent
+│   └── CampaignUnclear        exit 3: whether it was sent is not known; says how to find out
+├── RetentionError
+│   ├── PolicyInvalid          exit 2: the retention policy cannot be read; names the line
+│   ├── NoSuchPlan             exit 2: no plan of retention or erasure has the id, or is of this number
+│   ├── NotANumber             exit 2: what is to be erased is no phone number; names the line
+│   ├── PlanRefused            exit 3: the plan expired, or what it was made of has changed since
+│   ├── NoSuchHold             exit 2: no hold in force has the id
+│   ├── LedgerBroken           exit 3: rows of the ledger of deletions were changed, or are missing
+│   └── DeletionStopped        exit 3: the provider did not do what it was asked to do; nothing more is asked
 └── UiError                    Dagster could not be kept running
 """
 
@@ -121,6 +143,10 @@ class BadRequest(ProviderError):
     """400, 409, 422 and any other 4xx: the provider does not accept the request as it is."""
 
 
+class NotCancellable(BadRequest):
+    """A bulk cannot be cancelled any more: it was processed, or has ended in another way."""
+
+
 class NotFound(ProviderError):
     """404: for a message, the only sign that it was deleted."""
 
@@ -141,12 +167,69 @@ class Unreachable(ProviderError):
     """No answer came: name look-up, connection, TLS or a time-out."""
 
 
+class NotSent(Unreachable):
+    """No connection came about, so the provider never saw the request."""
+
+
+class AnswerLost(ProviderError):
+    """Something was to be changed at the provider, and whether it was is not known: the answer was lost.
+
+    Its cause is the error of the last try. Look what is there before anything is done again: `read_messages`
+    after a deletion or a cancellation, `find_bulk` after a bulk was to be created.
+
+    Args:
+        message: What happened.
+        hint: What to do next.
+        status: HTTP status of the last try, or None if it had no answer.
+        request_id: Of the last try; the message has it already.
+        retry_after: Seconds the provider asked to wait, if it did.
+        attempts: How often the request was made.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        status: int | None = None,
+        request_id: str | None = None,
+        retry_after: float | None = None,
+        attempts: int = 1,
+    ) -> None:
+        super().__init__(message, hint=hint, status=status, retry_after=retry_after)
+        self.request_id = request_id
+        self.attempts = attempts
+
+
 class UnexpectedRedirect(ProviderError):
     """3xx: not followed, since the token must not reach another host."""
 
 
 class BadAnswer(ProviderError):
     """The answer says 200 but is not what the documentation describes."""
+
+
+class RequestRefused(ProviderError):
+    """200, but the answer is an error of the provider's own, such as `Error` of 2SMS.
+
+    Args:
+        message: What happened.
+        hint: What to do next.
+        status: HTTP status.
+        code: The provider's number or name of the error; `unnamed` or `unreadable` if there is none.
+        reason: The provider's words, without numbers.
+    """
+
+    def __init__(
+        self, message: str, *, hint: str = "", status: int | None = None, code: str = "", reason: str = ""
+    ) -> None:
+        super().__init__(message, hint=hint, status=status)
+        self.code = code
+        self.reason = reason
+
+
+class FeatureUnavailable(RequestRefused):
+    """The account lacks a feature that was asked for; without it, 2SMS may expire messages all the same."""
 
 
 class FormatChanged(ProviderError):
@@ -158,6 +241,12 @@ class ProviderDiffers(ProviderError):
 
     The next run probes the provider anew, and takes a slower way where there is one.
     """
+
+
+class NotABulk(SmsEtlError):
+    """What is to be sent is not what LOX24 takes; the message names the row and never quotes a number."""
+
+    exit_code = 2
 
 
 class SyncError(SmsEtlError):
@@ -226,6 +315,12 @@ class ModelError(SmsEtlError):
     """A SQL model cannot be read or built; the message names file and line."""
 
 
+class UnknownModel(ModelError):
+    """A selection of models names none, or one that there is not."""
+
+    exit_code = 2
+
+
 class ReportError(SmsEtlError):
     """A report cannot be written."""
 
@@ -238,6 +333,88 @@ class NotAPeriod(ReportError):
 
 class NoDataForPeriod(ReportError):
     """Nothing was sent in the period."""
+
+
+class UnknownFilter(ReportError):
+    """Lines are to be chosen by a column that they do not have, or in a way that cannot be read."""
+
+    exit_code = 2
+
+
+class InvoiceUnreadable(ReportError):
+    """An invoice cannot be read; the message names the line and never quotes it."""
+
+    exit_code = 2
+
+
+class ClosedMonthChanged(ReportError):
+    """The lines or the figures of a closed month no longer give its digest: somebody changed them."""
+
+
+class FocusInvalid(ReportError):
+    """A FOCUS file would break a rule of the specification; the message names columns and quotes no value."""
+
+
+class CampaignError(SmsEtlError):
+    """A campaign cannot be sent, shown or cancelled."""
+
+
+class CampaignRefused(CampaignError):
+    """What was asked for cannot be sent, or names no campaign; names rows and quotes no number."""
+
+    exit_code = 2
+
+
+class CampaignUnclear(CampaignError):
+    """Whether a campaign was sent is not known, and nothing is sent until it is; the hint says what to do."""
+
+    exit_code = 3
+
+
+class RetentionError(SmsEtlError):
+    """Nothing can be deleted."""
+
+
+class PolicyInvalid(RetentionError):
+    """The retention policy cannot be read; the message names the line."""
+
+    exit_code = 2
+
+
+class NoSuchPlan(RetentionError):
+    """No plan of retention or erasure has the id, or is of the number that was given."""
+
+    exit_code = 2
+
+
+class NotANumber(RetentionError):
+    """What is to be erased is no phone number; the message names the line and never quotes it."""
+
+    exit_code = 2
+
+
+class PlanRefused(RetentionError):
+    """The plan expired, or what it was made of has changed since."""
+
+    exit_code = 3
+
+
+class NoSuchHold(RetentionError):
+    """No hold in force has the id."""
+
+    exit_code = 2
+
+
+class LedgerBroken(RetentionError):
+    """Rows of the ledger of deletions were changed, or are missing."""
+
+    exit_code = 3
+
+
+class DeletionStopped(RetentionError):
+    """The provider did not do what it was asked to do: nothing more is asked of it."""
+
+    exit_code = 3
 
 
 class UiError(SmsEtlError):

@@ -41,7 +41,9 @@ _PUBLISHED_FILE = {Sharing.NOBODY: 0o400, Sharing.GROUP: 0o440, Sharing.EVERYBOD
 _OURS = {
     *("landing", "published", "backup", "reports", "seeds", "dagster", "demo", "README.md", ".gitignore"),
     *("warehouse.duckdb", "warehouse.duckdb.wal", "warehouse.duckdb.tmp", "warehouse.duckdb.new"),
-    *("pii.key", "sync.lock", "sandbox.sqlite", "sandbox.sqlite-wal", "sandbox.sqlite-shm", "retention.toml"),
+    *("pii.key", "pii.retired", "pii.key.new", "pii.retired.new", "sync.lock", "campaigns.lock"),
+    *("retention.toml", "warehouse.duckdb.ledger"),
+    *("sandbox.sqlite", "sandbox.sqlite-wal", "sandbox.sqlite-shm"),
 }
 _PRIVATE_FOLDERS = ("landing", "landing/*", "backup", "reports", "seeds", "dagster")
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}

@@ -1,25 +1,32 @@
-"""The whole way in one call: sync, build and check the models, publish what passed.
+"""The whole way in one call: sync, build and check the models, publish what passed; and to close a month.
 
-What `sms-etl sync` does, and Dagster in separate assets. What builds is imported when something is built: a
-sync without it starts in half the time.
+What `sms-etl sync` and `sms-etl close` do; the first of them Dagster does in separate assets. What builds is
+imported when something is built: a sync without it starts in half the time.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from sms_etl.build_state import is_up_to_date
+from sms_etl.build_state import BUILDING, is_up_to_date
 from sms_etl.sync.engine import run_sync
 from sms_etl.sync.plan import Purpose
 from sms_etl.sync.task import Progress, SyncResult, Task
 
 if TYPE_CHECKING:
+    from datetime import date
+    from pathlib import Path
+
     from sms_etl.build import CheckedBuild
+    from sms_etl.errors import DataDirError
+    from sms_etl.finance.closing.close import CloseResult
+    from sms_etl.finance.closing.invoice import Invoice
+    from sms_etl.overview.refresh import Refreshed
     from sms_etl.settings import Settings
     from sms_etl.warehouse.publish import PublishResult
 
-BUILDING = "building models"
+CLOSING = "closing"
 PUBLISHING = "publishing"
 
 
@@ -34,6 +41,10 @@ class PipelineResult:
     """None if a blocking test failed: analysts keep what they had."""
     is_up_to_date: bool = False
     """Nothing was to be built: models and published copy are what a build would make again."""
+    overview: Refreshed | None = None
+    """The page for operations; None if nothing new was published and no build failed."""
+    error: Exception | None = None
+    """What ended a later step; what the sync did is kept, and told, all the same."""
 
     @property
     def needs_attention(self) -> bool:
@@ -44,6 +55,21 @@ class PipelineResult:
             or bool(self.build and self.build.failures)
         )
 
+    @property
+    def error_text(self) -> str | None:
+        """What the error says; of one that is not ours, which may quote a row, only its kind."""
+        from sms_etl.errors import SmsEtlError  # noqa: PLC0415 - see above
+
+        if self.error is None:
+            return None
+        return self.error.message if isinstance(self.error, SmsEtlError) else type(self.error).__name__
+
+    def or_raise(self) -> PipelineResult:
+        """Return it if no step ended in an error; else raise that."""
+        if self.error is not None:
+            raise self.error
+        return self
+
     def as_json(self) -> dict[str, Any]:
         """Return it as plain JSON values, the sync's at the top."""
         return {
@@ -51,6 +77,8 @@ class PipelineResult:
             "build": self.build.as_json() if self.build else None,
             "published": str(self.published.path) if self.published else None,
             "is_up_to_date": self.is_up_to_date,
+            "error": self.error_text,
+            **(self.overview.as_json() if self.overview else {"overview": None, "overview_error": None}),
         }
 
 
@@ -69,28 +97,158 @@ def sync_build_publish(
         is_building: False stops after the load.
         progress: Is told how far it is.
 
+    Returns:
+        How it went; what ended a step after the sync is its `error`, so that what was loaded is told too.
+
     Raises:
-        SmsEtlError: See `run_sync` and `build_and_check`.
+        SmsEtlError: See `run_sync`.
     """
     sync = run_sync(settings, task, progress=progress)
     if not is_building:
         return PipelineResult(sync, None, None)
-    from sms_etl.warehouse.publish import publish, published_copy  # noqa: PLC0415 - see above
+    from sms_etl.warehouse.publish import published_copy  # noqa: PLC0415 - see above
 
     # A backfill changes what is covered, a reconciliation what is proven, though no row may have changed.
     if (task or Task()).purpose is Purpose.FORWARD and is_up_to_date(settings):
         return PipelineResult(sync, None, published_copy(settings), is_up_to_date=True)
+    result = PipelineResult(sync, None, None)
+    try:
+        result = replace(result, build=_built(settings, progress or _nobody))
+        if result.build and not result.build.failures:
+            result = replace(result, published=_published(settings, progress or _nobody))
+    except Exception as exc:  # noqa: BLE001 - told with the result, as `run_sync` lets it through
+        result = replace(result, error=exc)
+    from sms_etl.overview.refresh import refresh_if_published  # noqa: PLC0415 - see above
+
+    return replace(result, overview=refresh_if_published(settings))
+
+
+def _built(settings: Settings, tell: Progress) -> CheckedBuild:
     from sms_etl.build import build_and_check  # noqa: PLC0415 - see above
 
-    tell = progress or _nobody
     tell(BUILDING, 0, None)
-    build = build_and_check(settings, on_model=lambda count: tell(BUILDING, 1, count))
-    if build.failures:
-        return PipelineResult(sync, build, None)
+    return build_and_check(settings, on_model=lambda count: tell(BUILDING, 1, count))
+
+
+def _published(settings: Settings, tell: Progress) -> PublishResult:
+    from sms_etl.warehouse.publish import publish  # noqa: PLC0415 - see above
+
     tell(PUBLISHING, 0, None)
     published = publish(settings)
     tell(PUBLISHING, 1, 1)
-    return PipelineResult(sync, build, published)
+    return published
+
+
+@dataclass(frozen=True)
+class ClosedAndPublished:
+    """What became of a month that was to be closed, and whether analysts and reports see it."""
+
+    close: CloseResult
+    published: PublishResult | None
+    """None: the copy shows it already, or a blocking test failed and it keeps what it had."""
+    is_shown: bool
+    """The published copy, from which reports are made, has the month as it is closed."""
+    differences_file: Path | None = None
+    """The messages of which the invoice differs; None if there are none."""
+    differences_error: DataDirError | None = None
+    """Why they could not be written; the month is as `close` says all the same."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as plain JSON values, the closing's at the top."""
+        return {
+            **self.close.as_json(),
+            "published": str(self.published.path) if self.published else None,
+            "is_shown": self.is_shown,
+            "differences_file": str(self.differences_file) if self.differences_file else None,
+        }
+
+
+def build_close_publish(
+    settings: Settings,
+    month: date,
+    *,
+    invoice: Invoice | None = None,
+    forced_reason: str | None = None,
+    progress: Progress | None = None,
+) -> ClosedAndPublished:
+    """Build what is stale, close a month if it is ripe, and publish it for reports.
+
+    Args:
+        settings: Name the warehouse.
+        month: First day of the business month.
+        invoice: What the provider billed.
+        forced_reason: Why to close it although something speaks against it.
+        progress: Is told how far it is.
+
+    Raises:
+        SmsEtlError: See `build_and_check`, `close_month` and `publish`. A month that was closed before an
+            error stays closed; to close it again publishes it.
+    """
+    from sms_etl.finance.closing.close import close_month  # noqa: PLC0415 - see above
+    from sms_etl.stopping import interrupting  # noqa: PLC0415 - see above
+    from sms_etl.warehouse.store import writable_warehouse  # noqa: PLC0415 - see above
+
+    tell = progress or _nobody
+    warehouse = writable_warehouse(settings)
+    is_built = not is_up_to_date(settings)
+    if is_built:
+        _built(settings, tell)
+    tell(CLOSING, 0, None)
+    with warehouse.begin() as transaction, interrupting(transaction.native):
+        result = close_month(
+            transaction.native, month, now=settings.clock(), invoice=invoice, forced_reason=forced_reason
+        )
+    tell(CLOSING, 1, 1)
+    is_shown = _is_shown(settings, result)
+    published = _published_if_it_may(settings, tell) if is_built or not is_shown else None
+    file, error = _differing_listed(settings, result, invoice)
+    return ClosedAndPublished(result, published, is_shown or published is not None, file, error)
+
+
+def _differing_listed(
+    settings: Settings, result: CloseResult, invoice: Invoice | None
+) -> tuple[Path | None, DataDirError | None]:
+    """List the messages of which the invoice differs, when the warehouse is free again."""
+    from sms_etl.errors import DataDirError  # noqa: PLC0415 - see above
+    from sms_etl.finance.closing.differing import write_differing  # noqa: PLC0415 - see above
+
+    if invoice is None:
+        return None, None
+    try:
+        return write_differing(result, invoice, settings.reports_dir), None
+    except DataDirError as exc:
+        return None, exc
+
+
+def _is_shown(settings: Settings, result: CloseResult) -> bool:
+    """Return whether the published copy has the month as it is closed, or need not have it."""
+    import duckdb  # noqa: PLC0415 - see above
+
+    from sms_etl.errors import WarehouseError  # noqa: PLC0415 - see above
+    from sms_etl.warehouse.read import published  # noqa: PLC0415 - see above
+
+    if result.digest is None:
+        return True
+    try:
+        with published(settings) as connection:
+            found = connection.execute(
+                "select digest from finance.closed_period where month = $1", [result.month]
+            ).fetchall()
+    except (WarehouseError, duckdb.Error, OSError):
+        return False  # there is no copy yet, or an older one
+    return found == [(result.digest,)]
+
+
+def _published_if_it_may(settings: Settings, tell: Progress) -> PublishResult | None:
+    from sms_etl.errors import ChecksFailed  # noqa: PLC0415 - see above
+    from sms_etl.overview.refresh import refresh_overview  # noqa: PLC0415 - see above
+
+    try:
+        published = _published(settings, tell)
+    except ChecksFailed:  # which the result tells: as a reason, or as what was overridden
+        return None
+    refresh_overview(settings)
+    return published
 
 
 def _nobody(_step: str, _done: int, _total: int | None) -> None:

@@ -14,11 +14,11 @@ from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, NoDecode, SettingsConfigDict
 
@@ -34,8 +34,12 @@ PREFIX = "SMS_ETL_"
 ENV_FILE = PREFIX + "ENV_FILE"
 """Names the `.env` file to read, in place of those that are looked for."""
 _FOR_TESTS = PREFIX + "TEST_"
-_NOT_YET_READ = {PREFIX + name for name in ("TWOSMS_CLIENT_ID", "TWOSMS_CLIENT_SECRET", "TWOSMS_BASE_URL")}
-_TOKEN, _BASE_URL = PREFIX + "LOX24_TOKEN", PREFIX + "LOX24_BASE_URL"
+_TWOSMS_ID, _TWOSMS_SECRET = PREFIX + "TWOSMS_CLIENT_ID", PREFIX + "TWOSMS_CLIENT_SECRET"
+_ADDRESSES = {
+    PREFIX + "LOX24_TOKEN": PREFIX + "LOX24_BASE_URL",
+    _TWOSMS_SECRET: PREFIX + "TWOSMS_BASE_URL",
+}
+"""Where each secret is sent."""
 _DUCKDB_FILE = "duckdb:///"
 _DURATION_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -84,6 +88,16 @@ def _token_shape(token: SecretStr) -> SecretStr:
     if not re.fullmatch(r"[!-9;-~]+:[!-~]+", value):  # what else a header cannot carry, errors would quote
         raise ValueError("give it as <client_id>:<key>, in one line of plain letters, digits and signs")
     return SecretStr(value)
+
+
+def _one_word(value: str) -> str:
+    if not re.fullmatch(r"[!-~]+", value.strip()):
+        raise ValueError("give it in one line of plain letters, digits and signs, without blanks")
+    return value.strip()
+
+
+def _secret_word(secret: SecretStr) -> SecretStr:
+    return SecretStr(_one_word(secret.get_secret_value()))
 
 
 def _long_enough(key: SecretStr) -> SecretStr:
@@ -150,7 +164,7 @@ class Publish(StrEnum):
     """What the published copy holds."""
 
     MARTS = "marts"
-    """What analysts read: `marts`, `seeds`, and `ops` without the quarantine."""
+    """What analysts read: `marts`, `finance`, `seeds`, and `ops` without the quarantine."""
     ALL = "all"
     """The whole warehouse, the provider's rows and what waits in quarantine included."""
 
@@ -189,6 +203,14 @@ class Settings(BaseSettings):
     lox24_requests_per_second: int | None = Field(default=None, ge=1, le=1000)
     """A ceiling, if the provider asks for one; smaller is slower."""
 
+    twosms_client_id: Annotated[str, AfterValidator(_one_word)] | None = None
+    """Client id of the 2SMS account; nothing is deleted there without it and its secret."""
+
+    twosms_client_secret: Annotated[SecretStr, AfterValidator(_secret_word)] | None = None
+    """Client secret of the 2SMS account."""
+
+    twosms_base_url: HttpUrl = "https://portal.2sms.us"
+
     data_dir: Annotated[Path, AfterValidator(_nameable), AfterValidator(_absolute)] = Field(
         default_factory=default_data_dir
     )
@@ -210,6 +232,9 @@ class Settings(BaseSettings):
     concurrency: int = Field(default=8, ge=1, le=64)
     """Most requests in flight; larger is faster and more likely to be throttled."""
 
+    window_rows: int = Field(default=5000, ge=10, le=100_000)
+    """Rows that are read and landed together, about; more need more memory, fewer more files and time."""
+
     pii: PiiPolicy = PiiPolicy.PSEUDONYMISE
     """`pseudonymise` stores keyed hashes and a masked form; `keep` stores numbers and texts as they are."""
 
@@ -229,11 +254,23 @@ class Settings(BaseSettings):
     )
     """What `pseudonymise` does to single columns, other than by default: `ip=drop,callback_data=keep`."""
 
+    retention_policy: Annotated[Path, AfterValidator(_absolute)] | None = None
+    """The rules of `sms-etl retention`; `retention.toml` in the data directory unless given, and no rules
+    where that is not there."""
+
     timezone: Annotated[str, AfterValidator(_known_time_zone)] = "Europe/Berlin"
     """Where a business day and a month begin. Tables stay in UTC."""
 
     now: Annotated[datetime, BeforeValidator(_instant_with_offset)] | None = None
     """A fixed clock, for rehearsals and tests."""
+
+    @model_validator(mode="after")
+    def _has_both_or_none(self) -> Self:
+        if (self.twosms_client_id is None) != (self.twosms_client_secret is None):
+            pair = (_TWOSMS_SECRET, _TWOSMS_ID)
+            missing, given = pair if self.twosms_client_secret is None else pair[::-1]
+            raise ValueError(f"{missing}: set it too, or remove {given}; one needs the other")
+        return self
 
     @property
     def warehouse_url(self) -> str:
@@ -260,6 +297,16 @@ class Settings(BaseSettings):
     def reports_dir(self) -> Path:
         """Where reports are written."""
         return self.data_dir / "reports"
+
+    @property
+    def retention_policy_path(self) -> Path:
+        """The rules by which messages are deleted."""
+        return self.retention_policy or self.data_dir / "retention.toml"
+
+    @property
+    def docs_path(self) -> Path:
+        """The page that says what tables and columns mean."""
+        return self.data_dir / "docs" / "models.html"
 
     @property
     def zone(self) -> ZoneInfo:
@@ -328,32 +375,46 @@ def env_file() -> EnvFile | None:
 
 
 def redirection() -> str | None:
-    """Return what to say of a token from the environment that goes where a `.env` file says; else None.
+    """Return what to say of secrets from the environment that go where a `.env` file says; else None.
 
     Raises:
         SettingsError: As `env_file`.
     """
     file = env_file()
-    url = _redirects_to(file) if file else None
-    if file is None or url is None:
+    sent = _redirected_by(file) if file else {}
+    if file is None or not sent:
         return None
-    return f"The token of {_TOKEN} in the environment goes to {url}: {file.path} says so."
+    return " ".join(
+        f"The {_called(secret)} in the environment goes to {url}: {file.path} says so."
+        for secret, url in sent.items()
+    )
 
 
-def _redirects_to(file: EnvFile) -> str | None:
+def _redirected_by(file: EnvFile) -> dict[str, str]:
+    """Return where a file sends secrets of the environment to, by their names."""
     given = {name.upper() for name, value in os.environ.items() if value}
-    return file.values.get(_BASE_URL) if _TOKEN in given and _BASE_URL not in given else None
+    return {
+        secret: file.values[address]
+        for secret, address in _ADDRESSES.items()
+        if secret in given and address in file.values and address not in given
+    }
+
+
+def _called(secret: str) -> str:
+    return f"{'secret' if secret == _TWOSMS_SECRET else 'token'} of {secret}"
 
 
 def _refuse_a_stranger_who_redirects(file: EnvFile) -> None:
-    """Refuse a `.env` that happens to lie in the present folder and sends the environment's token away."""
-    url = _redirects_to(file)
-    if url is None or is_loopback(url) or os.environ.get(ENV_FILE) or is_own_env_file(file.path):
+    """Refuse a `.env` that happens to lie in the present folder and sends an environment's secret away."""
+    if os.environ.get(ENV_FILE) or is_own_env_file(file.path):
         return
-    raise SettingsError(
-        f"{file.path} would send the token of {_TOKEN} in the environment to {url}.",
-        hint=f"If that is meant, set {_BASE_URL} in the environment too, or name the file in {ENV_FILE}.",
-    )
+    for secret, url in _redirected_by(file).items():
+        if not is_loopback(url):
+            raise SettingsError(
+                f"{file.path} would send the {_called(secret)} in the environment to {url}.",
+                hint=f"If that is meant, set {_ADDRESSES[secret]} in the environment too, or name the file "
+                f"in {ENV_FILE}.",
+            )
 
 
 def no_token() -> SettingsError:
@@ -362,6 +423,15 @@ def no_token() -> SettingsError:
         f"{PREFIX}LOX24_TOKEN is not set.",
         hint=f"Set it to <client_id>:<key>, in the environment or in {default_env_file()}, "
         "or try the sandbox: `sms-etl demo`.",
+    )
+
+
+def no_twosms_credentials() -> SettingsError:
+    """Return the error of somebody who has given no credentials of 2SMS yet."""
+    return SettingsError(
+        f"{_TWOSMS_ID} and {_TWOSMS_SECRET} are not set.",
+        hint=f"Set both, in the environment or in {default_env_file()}: they are those of the API client in "
+        "2SMS's portal.",
     )
 
 
@@ -381,7 +451,7 @@ def _read_env_file(path: Path) -> EnvFile:
 
 def _refuse_misspelt(names: Iterable[str], where: str) -> None:
     """Raise SettingsError if a name begins as a setting's and is none: it would be ignored in silence."""
-    known = {PREFIX + name.upper() for name in Settings.model_fields} | {ENV_FILE} | _NOT_YET_READ
+    known = {PREFIX + name.upper() for name in Settings.model_fields} | {ENV_FILE}
     wrong = [name for name in names if name.startswith(PREFIX) and name not in known]
     said = [_not_a_setting(name, known) for name in sorted(wrong) if not name.startswith(_FOR_TESTS)]
     if said:
@@ -396,15 +466,19 @@ def _not_a_setting(name: str, known: Iterable[str]) -> str:
 def _placed(file: EnvFile) -> dict[str, Any]:
     """Return the relative paths of a `.env` file, made absolute: they are meant from where it lies."""
     placed: dict[str, Any] = {}
-    data_dir, warehouse = (file.values.get(PREFIX + name) for name in ("DATA_DIR", "WAREHOUSE"))
-    if data_dir and not data_dir.startswith("~"):
-        placed["data_dir"] = file.path.parent / data_dir
+    for name in ("data_dir", "retention_policy"):
+        path = file.values.get(PREFIX + name.upper())
+        if path and not path.startswith("~"):
+            placed[name] = file.path.parent / path
+    warehouse = file.values.get(PREFIX + "WAREHOUSE")
     if warehouse:
         placed["warehouse"] = _absolute_url(warehouse, file.path.parent)
     return placed
 
 
 def _explain(error: ErrorDetails) -> str:
-    name = PREFIX + str(error["loc"][0]).upper() if error["loc"] else "settings"
     said = re.sub(r"datetime\.timedelta\(days=(\d+)\)", r"\1 days", str(error["msg"]))
-    return f"{name}: {said.removeprefix('Value error, ')}"
+    said = said.removeprefix("Value error, ")
+    if not error["loc"]:
+        return said  # of several settings together: it names them
+    return f"{PREFIX}{str(error['loc'][0]).upper()}: {said}"

@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -41,11 +42,18 @@ def _only_the_tests_own_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     monkeypatch.setenv("SMS_ETL_ENV_FILE", os.devnull)  # no .env of the checkout is read
 
 
-@pytest.fixture
-def provider() -> Iterator[SandboxHandle]:
-    """An account of some days with three hundred messages; ten rows a page make many pages of them."""
+@contextmanager
+def usual_provider() -> Iterator[SandboxHandle]:
+    """Serve an account of some days with three hundred messages, always the same; ten rows make a page."""
     account = AccountParameters(messages=300, days=6)
     with running_sandbox(account=account, switches=SandboxSwitches(page_size=10)) as handle:
+        yield handle
+
+
+@pytest.fixture
+def provider() -> Iterator[SandboxHandle]:
+    """The usual account, for one test alone."""
+    with usual_provider() as handle:
         yield handle
 
 

@@ -1,6 +1,8 @@
 """Holds that a sync builds when a build would make anything else, and not when it would make the same."""
 
+import shutil
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import duckdb
 import pytest
@@ -131,6 +133,44 @@ def test_a_message_whose_state_time_alone_changes_builds(
     publish(settings)
     assert is_up_to_date(later(settings, minutes=20)), wait
     assert not is_up_to_date(later(settings, minutes=31)), wait
+
+
+def days_rebuilt(settings: Settings, *, is_full: bool = False) -> dict[str, int]:
+    return {part.model: len(part.days) for part in build_and_check(settings, is_full=is_full).models.parts}
+
+
+def test_a_build_after_a_change_makes_its_day_and_a_full_one_all_days(settings: Settings) -> None:
+    build_and_check(settings)
+    assert set(days_rebuilt(settings).values()) == {0}
+    with Warehouse.of(settings).begin() as transaction:
+        transaction.run("update raw.sms set price = 7 where uuid = (select min(uuid) from raw.sms)")
+    assert days_rebuilt(settings)["marts.fct_sms"] == 1
+    assert days_rebuilt(settings, is_full=True) == {}
+
+
+def test_what_a_file_made_that_is_deleted_is_dropped_by_the_next_build(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fewer = tmp_path / "dbt_like_sql"
+    shutil.copytree(files.default_path(), fewer)
+    (fewer / "marts" / "coverage_spans.sql").unlink()
+    declared = fewer / "marts" / "_models.yml"
+    before, _, after = declared.read_text().partition("  - name: coverage_spans\n")
+    declared.write_text(
+        before + "  - name: quarantined_rows\n" + after.partition("  - name: quarantined_rows\n")[2]
+    )
+    for reader in ("files", "project"):
+        monkeypatch.setattr(f"sms_etl.models.{reader}.default_path", lambda: fewer)
+    build_and_check(settings)
+    with Warehouse.of(settings).begin() as transaction:
+        query = "select table_name from information_schema.tables where table_schema = 'marts'"
+        left = {name for (name,) in transaction.native.execute(query).fetchall()}
+        known = {
+            name for (name,) in transaction.native.execute("select model from ops.model_test").fetchall()
+        }
+    assert "coverage_spans" not in left
+    assert "coverage_daily" in left
+    assert "marts.coverage_spans" not in known
 
 
 def test_a_file_that_is_no_warehouse_is_not_up_to_date(settings: Settings) -> None:

@@ -59,7 +59,7 @@ def test_every_make_target_that_a_page_names_exists() -> None:
 def test_ten_questions_of_where_something_is_are_answered() -> None:
     _, _, section = read("CONTRIBUTING.md").partition("## Where is …")
     answers = [line.split("|")[2] for line in section.splitlines() if line.startswith("| …")]
-    assert len(answers) == 10
+    assert len(answers) >= 10
     assert all(_NAMED.search(answer) for answer in answers)
 
 

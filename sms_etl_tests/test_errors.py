@@ -8,12 +8,25 @@ import pytest
 
 from sms_etl import errors
 from sms_etl.errors import (
+    CampaignRefused,
+    CampaignUnclear,
     ChecksFailed,
+    DeletionStopped,
+    InvoiceUnreadable,
+    LedgerBroken,
+    NoSuchHold,
+    NoSuchPlan,
+    NotABulk,
+    NotANumber,
     NotAPeriod,
+    PlanRefused,
+    PolicyInvalid,
     PolicyNotApplied,
     ProviderError,
     SettingsError,
     SmsEtlError,
+    UnknownFilter,
+    UnknownModel,
     WrongKey,
 )
 
@@ -54,9 +67,25 @@ def test_every_class_says_when_it_occurs(cls: type[SmsEtlError]) -> None:
 
 
 @pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
-def test_only_wrong_usage_exits_with_2_and_only_failed_checks_with_3(cls: type[SmsEtlError]) -> None:
-    wrong_usage = (SettingsError, WrongKey, PolicyNotApplied, NotAPeriod)
-    assert cls.exit_code == {ChecksFailed: 3, **dict.fromkeys(wrong_usage, 2)}.get(cls, 1)
+def test_only_wrong_usage_exits_with_2_and_only_what_needs_attention_with_3(cls: type[SmsEtlError]) -> None:
+    wrong_usage = (
+        SettingsError,
+        WrongKey,
+        PolicyNotApplied,
+        NotABulk,
+        NotANumber,
+        NotAPeriod,
+        UnknownModel,
+        UnknownFilter,
+        InvoiceUnreadable,
+        PolicyInvalid,
+        NoSuchPlan,
+        NoSuchHold,
+        CampaignRefused,
+    )
+    needs_attention = (ChecksFailed, PlanRefused, LedgerBroken, DeletionStopped, CampaignUnclear)
+    codes = dict.fromkeys(needs_attention, 3) | dict.fromkeys(wrong_usage, 2)
+    assert cls.exit_code == codes.get(cls, 1)
 
 
 def test_the_hint_stands_below_the_message() -> None:

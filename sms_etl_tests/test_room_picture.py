@@ -22,9 +22,9 @@ def test_a_circle_of_rooms_is_refused() -> None:
 
 def test_a_module_in_no_layer_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     graph = grimp.ImportGraph()
-    graph.add_module("sms_etl.campaigns")
+    graph.add_module("sms_etl.parlour")
     monkeypatch.setattr(grimp, "build_graph", lambda *_args, **_options: graph)
-    with pytest.raises(ValueError, match=r"sms_etl\.campaigns is in no layer"):
+    with pytest.raises(ValueError, match=r"sms_etl\.parlour is in no layer"):
         room_picture.draw()
 
 

@@ -34,17 +34,22 @@ DEFAULTS: dict[str, Any] = {
     "lox24_uuids_per_request": 50,
     "lox24_timeout": timedelta(seconds=60),
     "lox24_requests_per_second": None,
+    "twosms_client_id": None,
+    "twosms_client_secret": None,
+    "twosms_base_url": "https://portal.2sms.us",
     "data_dir": Path("share/sms_etl"),
     "warehouse": None,
     "start": None,
     "overlap": timedelta(hours=1),
     "settle_days": 5,
     "concurrency": 8,
+    "window_rows": 5000,
     "pii": PiiPolicy.PSEUDONYMISE,
     "pii_key": None,
     "pii_columns": {},
     "publish": Publish.MARTS,
     "share_published": Sharing.NOBODY,
+    "retention_policy": None,
     "timezone": "Europe/Berlin",
     "now": None,
 }
@@ -107,6 +112,8 @@ def test_an_empty_line_of_the_env_file_is_not_set_either(tmp_path: Path, name: s
         ("settle_days", "60", 60),
         ("concurrency", "1", 1),
         ("concurrency", "64", 64),
+        ("window_rows", "10", 10),
+        ("window_rows", "100000", 100_000),
         ("pii", "keep", PiiPolicy.KEEP),
         ("timezone", "America/New_York", "America/New_York"),
         ("now", "2026-01-31T08:00:00+01:00", datetime(2026, 1, 31, 7, tzinfo=UTC)),
@@ -157,6 +164,8 @@ def test_a_good_value_is_read(monkeypatch: pytest.MonkeyPatch, name: str, text: 
         ("settle_days", "five", "integer"),
         ("concurrency", "0", "greater than or equal to 1"),
         ("concurrency", "65", "less than or equal to 64"),
+        ("window_rows", "9", "greater than or equal to 10"),
+        ("window_rows", "100001", "less than or equal to 100000"),
         ("pii", "forget", "'pseudonymise' or 'keep'"),
         ("timezone", "Europe/Atlantis", "Europe/Berlin"),
         ("timezone", "../../etc/passwd", "Europe/Berlin"),
@@ -393,11 +402,12 @@ def test_a_relative_path_counts_from_where_it_was_written(
     tmp_path: Path, checkout: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lines = "SMS_ETL_DATA_DIR=data/account\nSMS_ETL_WAREHOUSE=duckdb:///w.duckdb\n"
-    (checkout / ".env").write_text(lines)
+    (checkout / ".env").write_text(f"{lines}SMS_ETL_RETENTION_POLICY=rules.toml\n")
     monkeypatch.chdir(checkout / "docs")
     settings = load_settings()
     assert settings.data_dir == checkout / "data" / "account"
     assert settings.warehouse_url == f"duckdb:///{checkout}/w.duckdb"
+    assert settings.retention_policy_path == checkout / "rules.toml"
     monkeypatch.setenv("SMS_ETL_DATA_DIR", "mine")
     monkeypatch.setenv("SMS_ETL_WAREHOUSE", "duckdb:///mine.duckdb")
     settings = load_settings()
@@ -435,7 +445,71 @@ def test_a_name_like_no_setting_is_refused_without_a_guess(monkeypatch: pytest.M
     assert caught.value.message == "SMS_ETL_COLOUR is not a setting."
 
 
-def test_names_of_tests_and_of_2sms_are_let_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_names_of_tests_are_let_pass(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SMS_ETL_TEST_FAULTS", "full")
-    monkeypatch.setenv("SMS_ETL_TWOSMS_CLIENT_ID", "x")
     load_settings()
+
+
+# --- 2SMS ---
+
+ID, SECRET = "SMS_ETL_TWOSMS_CLIENT_ID", "SMS_ETL_TWOSMS_CLIENT_SECRET"
+
+
+def test_the_secret_of_2sms_is_masked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(ID, " client ")
+    monkeypatch.setenv(SECRET, "dont-tell-anybody ")
+    settings = load_settings()
+    assert settings.twosms_client_id == "client"
+    assert settings.twosms_client_secret is not None
+    assert settings.twosms_client_secret.get_secret_value() == "dont-tell-anybody"
+    assert "dont-tell" not in f"{settings!r} {settings} {settings.model_dump()} {settings.model_dump_json()}"
+
+
+@pytest.mark.parametrize(("given", "missing"), [(ID, SECRET), (SECRET, ID)])
+def test_half_of_2sms_credentials_is_an_error_that_names_the_other_half(
+    monkeypatch: pytest.MonkeyPatch, given: str, missing: str
+) -> None:
+    monkeypatch.setenv(given, "dont-tell-anybody")
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    assert caught.value.message == f"{missing}: set it too, or remove {given}; one needs the other"
+    assert (caught.value.exit_code, caught.value.__cause__) == (2, None)
+    assert "dont-tell" not in "".join(traceback.format_exception(caught.value))
+
+
+def test_the_halves_of_2sms_credentials_may_stand_in_two_places(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".env").write_text(f"{ID}=client\n")
+    monkeypatch.setenv(SECRET, "dont-tell-anybody")
+    assert load_settings().twosms_client_id == "client"
+
+
+@pytest.mark.parametrize("name", [ID, SECRET])
+@pytest.mark.parametrize("value", ["  ", "two words", "two\nlines", "für"])
+def test_credentials_of_2sms_that_no_form_of_the_portal_shows_are_refused(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(ID, "client")
+    monkeypatch.setenv(SECRET, "dont-tell-anybody")
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError, match=f"^{name}: give it in one line") as caught:
+        load_settings()
+    assert value.strip() not in str(caught.value) or not value.strip()
+
+
+def test_a_folders_env_file_cannot_send_the_environments_secret_of_2sms_to_another_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sms_etl.places.PACKAGE_HOME", tmp_path / "elsewhere")
+    (tmp_path / ".env").write_text("SMS_ETL_TWOSMS_BASE_URL=https://evil.example\n")
+    assert load_settings().twosms_base_url == "https://evil.example"  # without a secret nothing is sent
+    monkeypatch.setenv(ID, "client")
+    monkeypatch.setenv(SECRET, "dont-tell-anybody")
+    said = rf"would send the secret of {SECRET} in the environment to https://evil\.example"
+    with pytest.raises(SettingsError, match=said) as caught:
+        load_settings()
+    assert "SMS_ETL_TWOSMS_BASE_URL in the environment too" in caught.value.hint
+    monkeypatch.setenv("SMS_ETL_ENV_FILE", str(tmp_path / ".env"))
+    assert load_settings().twosms_base_url == "https://evil.example"
+    assert (redirection() or "").startswith(f"The secret of {SECRET} in the environment goes to https://evil")

@@ -11,21 +11,28 @@ import sys
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from sms_etl import __version__
+from sms_etl.cli.bulk_commands import bulks
+from sms_etl.cli.close_command import close
+from sms_etl.cli.erase_command import erase
 from sms_etl.cli.outcome import Commands
 from sms_etl.cli.pii_commands import pii
 from sms_etl.cli.quarantine_commands import quarantine
+from sms_etl.cli.report_command import report
+from sms_etl.cli.retention_commands import retention
 from sms_etl.cli.shared import (
     NEEDS_ATTENTION,
+    Command,
     as_json_option,
     example,
     print_json,
     progress_shown,
     read_settings,
+    verbose,
 )
 from sms_etl.files import PRIVATE_UMASK
 from sms_etl.skipped_imports import leave_out
@@ -36,34 +43,7 @@ if TYPE_CHECKING:
 _DAY = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"])
 
 
-def _log(ctx: click.Context, _option: click.Parameter, count: int) -> None:
-    """Count the -v before and after the command's name together."""
-    from sms_etl.cli.verbosity import log_to_stderr
-
-    ctx.meta[_VERBOSITY] = ctx.meta.get(_VERBOSITY, 0) + count
-    log_to_stderr(ctx.meta[_VERBOSITY])
-
-
-_VERBOSITY = f"{__name__}.verbosity"
-_verbose = click.option(
-    "-v",
-    "--verbose",
-    count=True,
-    expose_value=False,
-    callback=_log,
-    help="Log progress to stderr; -vv logs every request.",
-)
-
-
-class _Command(click.Command):
-    """A command that takes `-v` too."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        _verbose(self)
-
-
-Commands.command_class = _Command
+Commands.command_class = Command
 
 
 def main() -> None:
@@ -78,7 +58,7 @@ def main() -> None:
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__)
-@_verbose
+@verbose
 def cli() -> None:
     """Get a company's SMS traffic out of its provider and into a warehouse.
 
@@ -135,21 +115,46 @@ def sync(
         from sms_etl.cli.render import show_pipeline
 
         show_pipeline(result)
+    result.or_raise()
     if result.needs_attention:
         sys.exit(NEEDS_ATTENTION)
 
 
-@cli.command(epilog=example("sms-etl build"))
+@cli.command(epilog=example("sms-etl build", "sms-etl build --select +marts.cost_monthly"))
+@click.option(
+    "--select",
+    multiple=True,
+    metavar="MODELS",
+    help="Build these models only: name, +name (with what it is made of), name+ (with what is made of it); "
+    "several with commas, or repeated.",
+)
+@click.option("--full", is_flag=True, help="Rebuild all days, whatever has changed.")
 @as_json_option
-def build(as_json: bool) -> None:
-    """Build the SQL models from what is loaded, and test them."""
+def build(select: tuple[str, ...], full: bool, as_json: bool) -> None:
+    """Build the SQL models from what is loaded, and test them.
+
+    Models by day are rebuilt for the days of which something has changed; see docs/operations.md.
+
+    What is built with --select is not published: models would be of different moments. The next sync, or a
+    build without --select, builds all of them.
+    """
     from sms_etl.cli.render import show_build
 
+    settings = read_settings()
     with progress_shown() as progress:
         from sms_etl.build import build_and_check
-        from sms_etl.pipeline import BUILDING
+        from sms_etl.build_state import BUILDING
+        from sms_etl.overview.refresh import refresh_if_published, telling_of_error
 
-        result = build_and_check(read_settings(), on_model=lambda count: progress(BUILDING, 1, count))
+        with telling_of_error(settings):
+            result = build_and_check(
+                settings,
+                select=select,
+                is_full=full,
+                on_model=lambda count: progress(BUILDING, 1, count),
+            )
+        if result.failures:
+            refresh_if_published(settings)
     if as_json:
         print_json(result.as_json())
     else:
@@ -168,14 +173,17 @@ def publish(force: bool, reason: str | None, as_json: bool) -> None:
     It is refused with exit code 3 if a blocking check failed in the last build.
     """
     from sms_etl.cli.render import show_publication
+    from sms_etl.overview.refresh import refresh_overview
     from sms_etl.warehouse.publish import publish as publish_copy
 
     reason = (reason or "").strip()
     if force != bool(reason):
         raise click.UsageError('--force and --reason go together: --force --reason "why".')
-    result = publish_copy(read_settings(), forced_reason=reason or None)
+    settings = read_settings()
+    result = publish_copy(settings, forced_reason=reason or None)
+    overview = refresh_overview(settings)
     if as_json:
-        print_json(result.as_json())
+        print_json({**result.as_json(), **overview.as_json()})
     else:
         show_publication(result)
 
@@ -186,7 +194,8 @@ def publish(force: bool, reason: str | None, as_json: bool) -> None:
 def backup(file: Path | None, as_json: bool) -> None:
     """Copy the whole warehouse to FILE (default: <data dir>/backup/warehouse.duckdb), and verify the copy.
 
-    It holds the provider's rows and the quarantine. The key, pii.key, is not in it: back that up separately.
+    It holds the provider's rows and the quarantine. The key, pii.key, is not in it: back that up separately,
+    with pii.retired once it was rotated.
     """
     from sms_etl.warehouse.backup import back_up
 
@@ -197,38 +206,20 @@ def backup(file: Path | None, as_json: bool) -> None:
         click.echo(f"Backed up to {result.path} ({result.size / 1e6:.1f} MB).")
 
 
-@cli.command(epilog=example("sms-etl report --month 2026-01"))
-@click.option("--month", required=True, metavar="YYYY-MM", help="The business month.")
-@as_json_option
-def report(month: str, as_json: bool) -> None:
-    """Write a month's finance report: one HTML page and one XLSX workbook."""
-    from sms_etl.finance.report import write_report
-    from sms_etl.plain_text import printable
-    from sms_etl.warehouse.read import published
-
-    settings = read_settings()
-    with published(settings) as connection:
-        result = write_report(connection, month, settings.reports_dir, generated_at=settings.clock())
-    if as_json:
-        print_json(result.as_json())
-    else:
-        for said in result.statements:
-            click.echo(printable(f"{said.name}: {said.state}. {said.text}"), err=True)
-        click.echo(f"{result.html}\n{result.xlsx}")
-
-
 @cli.command(epilog=example("sms-etl status", "sms-etl status --json"))
 @as_json_option
 def status(as_json: bool) -> None:
     """Show what is loaded, how fresh it is, and what needs attention."""
+    from sms_etl.cli.check_words import check_words
     from sms_etl.cli.render import show_status
     from sms_etl.cli.status import read_status
 
-    result = read_status(read_settings())
+    settings = read_settings()
+    result = read_status(settings)
     if as_json:
         print_json(result.as_json())
     else:
-        show_status(result)
+        show_status(result, check_words(settings))
     if result.needs_attention:
         sys.exit(NEEDS_ATTENTION)
 
@@ -275,6 +266,26 @@ def query(sql: str | None, is_of_warehouse: bool, as_csv: bool, raw: bool, as_js
             print_csv(columns, rows, is_raw=raw)
         else:
             show_rows(columns, rows)
+
+
+@cli.command(epilog=example("sms-etl docs", "sms-etl docs models.html"))
+@click.argument("file", required=False, type=click.Path(dir_okay=False, path_type=Path))
+@as_json_option
+def docs(file: Path | None, as_json: bool) -> None:
+    """Write what the tables and columns mean to FILE (default: <data dir>/docs/models.html), one page.
+
+    It shows each model with its columns, tests and SQL, and what is made of what. It needs no network, and
+    holds no data.
+    """
+    from sms_etl.build import project_of
+    from sms_etl.models.page import write_docs
+
+    settings = read_settings()
+    result = write_docs(project_of(settings), file or settings.docs_path)
+    if as_json:
+        print_json(result.as_json())
+    else:
+        click.echo(result.path)
 
 
 @cli.command(epilog=example("sms-etl doctor"))
@@ -339,6 +350,9 @@ def sandbox(
     def say(url: str) -> None:
         click.echo(
             f"export SMS_ETL_LOX24_BASE_URL={url}\nexport SMS_ETL_LOX24_TOKEN={SandboxHandle.token}\n"
+            f"export SMS_ETL_TWOSMS_BASE_URL={url}\n"
+            f"export SMS_ETL_TWOSMS_CLIENT_ID={SandboxHandle.twosms_client_id}\n"
+            f"export SMS_ETL_TWOSMS_CLIENT_SECRET={SandboxHandle.twosms_client_secret}\n"
             "End it with Ctrl-C.",
             err=True,
         )
@@ -384,5 +398,10 @@ def _end_of_day(moment: datetime | None) -> datetime | None:
     return _utc(moment)
 
 
+cli.add_command(bulks)
+cli.add_command(close)
+cli.add_command(erase)
+cli.add_command(report)
 cli.add_command(quarantine)
 cli.add_command(pii)
+cli.add_command(retention)

@@ -1,7 +1,8 @@
-"""Shows the whole way on a sandbox account: sync, let some days pass, sync again, analytics, report.
+"""Runs `sms-etl demo`: syncs a sandbox account, lets some days pass, syncs again, and writes the report.
 
-All of it lies in `<data dir>/demo`, with a warehouse, landing files, a published copy and reports of its own:
-an account's are never opened. Only what a warehouse there says to be a sandbox's is ever replaced.
+Everything is written to `<data dir>/demo`, which has its own warehouse, landing files, published copy and
+reports; those of a real account are never opened. An earlier demo is replaced only if its warehouse says that
+it is a sandbox's.
 """
 
 from collections.abc import Iterator
@@ -67,7 +68,7 @@ select (select count(*) from duckdb_tables() where not internal)
     + (select count(*) from duckdb_views() where not internal)
 """
 _HOLDS_A_SANDBOX = "select count(*) > 0 and coalesce(bool_and(is_sandbox), false) from ops.account"
-_SUFFIXES = ("", ".wal", "-wal", "-shm", "-journal")
+_SUFFIXES = ("", ".wal", ".ledger", "-wal", "-shm", "-journal")
 _CONFIG: dict[str, str | bool | int | float | list[str]] = {"autoinstall_known_extensions": False}
 _MAKING, _REPORTING = "making a sandbox account", "writing the report"
 _IN_WAREHOUSE = "select count(*), sum(price), any_value(currency) from marts.fct_sms"
@@ -135,10 +136,10 @@ def run_demo(settings: Settings, *, messages: int, progress: Progress | None = N
     with _sandbox(used, account) as provider:
         claim_for_sandbox(used, provider)
         tell(_MAKING, messages, messages)
-        first = sync_build_publish(_at(used, provider), progress=_named("1st", progress))
+        first = sync_build_publish(_at(used, provider), progress=_named("1st", progress)).or_raise()
         provider.advance(timedelta(days=DAYS_BETWEEN))
         later = _at(used, provider)
-        second = sync_build_publish(later, progress=_named("2nd", progress))
+        second = sync_build_publish(later, progress=_named("2nd", progress)).or_raise()
         truth = provider.truth()
     tell(_REPORTING, 0, None)
     result = _sum_up(later, first, second, truth, _next_steps(settings, last_whole_month(later)))
@@ -149,12 +150,19 @@ def run_demo(settings: Settings, *, messages: int, progress: Progress | None = N
 def demo_settings(settings: Settings) -> Settings:
     """Return the settings of the demo that lies below a data directory.
 
-    What belongs to an account is left behind: its token, its warehouse, its key, and where it starts. A data
-    directory that is itself a demo's, as the demo's next steps name it, is used as it is.
+    What belongs to an account is left behind: its token, 2SMS's pair, its warehouse, its key, and where it
+    starts. A data directory that is itself a demo's, as the demo's next steps name it, is used as it is.
     """
     folder = settings.data_dir if is_demo(settings) else settings.data_dir / _FOLDER
-    none = {"lox24_token": None, "warehouse": None, "pii_key": None, "start": None}
-    return settings.model_copy(update={"data_dir": folder, **none})
+    of_an_account = (
+        "lox24_token",
+        "twosms_client_id",
+        "twosms_client_secret",
+        "warehouse",
+        "pii_key",
+        "start",
+    )
+    return settings.model_copy(update={"data_dir": folder, **dict.fromkeys(of_an_account)})
 
 
 def is_demo(settings: Settings) -> bool:
@@ -170,7 +178,13 @@ def demo_sandbox_state(settings: Settings) -> Path:
 def with_sandbox(settings: Settings, provider: SandboxHandle) -> Settings:
     """Return the settings of somebody whose account is the sandbox's."""
     return settings.model_copy(
-        update={"lox24_base_url": provider.url, "lox24_token": SecretStr(provider.token)}
+        update={
+            "lox24_base_url": provider.url,
+            "lox24_token": SecretStr(provider.token),
+            "twosms_base_url": provider.url,
+            "twosms_client_id": provider.twosms_client_id,
+            "twosms_client_secret": SecretStr(provider.twosms_client_secret),
+        }
     )
 
 

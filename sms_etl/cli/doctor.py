@@ -1,7 +1,7 @@
 """Examines what a sync needs, before it is needed: settings, disk, warehouse, clock, provider, token.
 
-Each finding says what is wrong and what to do. The provider is asked whose token it is and, where that is
-answered, a handful of questions about its listings.
+Each finding says what is wrong and what to do. LOX24 is asked whose token it is and, where that is answered,
+a handful of questions about its listings; 2SMS, where it is used, is asked for a token.
 """
 
 import asyncio
@@ -17,6 +17,7 @@ from typing import Any
 import duckdb
 import msgspec
 
+from sms_etl.accounts import twosms_client_of
 from sms_etl.errors import DataDirError, SmsEtlError
 from sms_etl.files import (
     Sharing,
@@ -27,12 +28,13 @@ from sms_etl.files import (
     mode_of,
     unusable,
 )
-from sms_etl.pii.key import find_key, fingerprint, key_path
+from sms_etl.pii.key import find_key, find_retired_keys, fingerprint, key_path
 from sms_etl.pii.policy import Pii, PiiPolicy
 from sms_etl.pii.state import HeldPii, check_key, held_pii, is_blank, refuse_unapplied
 from sms_etl.places import env_file_candidates
-from sms_etl.providers.lox24.client import Account, Answer, Lox24Client, RetryPolicy, read_account
+from sms_etl.providers.lox24.client import Account, Answer, Lox24Client, read_account
 from sms_etl.providers.lox24.records import BadRowError, read_sms
+from sms_etl.providers.retrying import RetryPolicy
 from sms_etl.settings import Settings, env_file, no_token, redirection
 from sms_etl.sync.account import bound_account
 from sms_etl.sync.probe import probe, probe_bulks
@@ -86,6 +88,7 @@ def examine(settings: Settings) -> list[Finding]:
         *_sharing(settings),
         _time_zone(settings),
         *asyncio.run(_provider(settings)),
+        *asyncio.run(_twosms(settings)),
     ]
 
 
@@ -163,7 +166,9 @@ def _key(settings: Settings) -> Finding:
     if key is None:
         return Finding("key", True, f"{where} will be made by the first sync: back it up then.")
     made = " The warehouse's hashes were made by it." if held and held.key_fingerprint else ""
-    return Finding("key", True, f"{where}, fingerprint {fingerprint(key)}.{made}")
+    return Finding(
+        "key", True, f"{where}, fingerprint {fingerprint(key, find_retired_keys(settings))}.{made}"
+    )
 
 
 def _personal_data(settings: Settings) -> Finding:
@@ -223,6 +228,18 @@ async def _provider(settings: Settings) -> list[Finding]:
             return [Finding("provider", False, exc.message, exc.hint)]
         listings = await _listing_findings(settings, client, account)
     return [*_account_findings(settings, account, date), *listings]
+
+
+async def _twosms(settings: Settings) -> list[Finding]:
+    """Ask 2SMS for a token, if it is used; nothing is deleted."""
+    if settings.twosms_client_id is None:
+        return []
+    async with twosms_client_of(settings, retry=_ONE_TRY) as client:
+        try:
+            await client.check()
+        except SmsEtlError as exc:
+            return [Finding("2SMS", False, exc.message, exc.hint)]
+    return [Finding("2SMS", True, f"{settings.twosms_base_url} answers; its client id and secret are right.")]
 
 
 def _account_findings(settings: Settings, account: Account, date: datetime | None) -> Iterator[Finding]:

@@ -1,11 +1,13 @@
-"""`sms-etl pii`: a stricter policy for what is stored, and another key of its hashes."""
+"""`sms-etl pii`: a stricter policy for what is stored, and another or a new key of its hashes."""
 
 import sys
+from typing import BinaryIO
 
 import click
 
 from sms_etl.cli.shared import (
     NEEDS_ATTENTION,
+    Subgroup,
     as_json_option,
     example,
     print_json,
@@ -14,7 +16,12 @@ from sms_etl.cli.shared import (
 )
 
 
-@click.group(epilog=example("sms-etl pii apply", 'sms-etl pii accept-key --reason "lost in the move"'))
+@click.group(
+    cls=Subgroup,
+    epilog=example(
+        "sms-etl pii apply", "sms-etl pii rotate", 'sms-etl pii accept-key --reason "lost in the move"'
+    ),
+)
 def pii() -> None:
     """Apply a stricter policy to stored numbers and texts, or change the key of the hashes."""
 
@@ -66,3 +73,35 @@ def accept_key(reason: str, as_json: bool) -> None:
         click.echo("The warehouse already uses this key. Nothing was changed.")
     else:
         click.echo(f"The warehouse now uses the key with fingerprint {fingerprint}. Back it up.")
+
+
+@pii.command("rotate", epilog=example("sms-etl pii rotate", "sms-etl pii rotate --old-key old.key --json"))
+@click.option(
+    "--old-key",
+    type=click.File("rb"),
+    metavar="FILE",
+    help="Only if SMS_ETL_PII_KEY is set, which must be the new key: a file with the key until now, or -.",
+)
+@as_json_option
+def rotate_key(old_key: BinaryIO | None, as_json: bool) -> None:
+    """Replace the key of the hashes by a new one; hashes join as before, and erasure still finds everybody.
+
+    Stored hashes are hashed again by the new key, in the warehouse, the landed files, the published copy and
+    the backup in the data directory. The old key is kept in pii.retired, for it is still a step of each hash;
+    alone it no longer finds a number. If it is interrupted, run it again.
+    """
+    from sms_etl.cli.render import show_rotation
+    from sms_etl.pii.rotate import rotate
+
+    settings = read_settings()
+    if old_key is not None and settings.pii_key is None:
+        raise click.UsageError("--old-key is for a key given by SMS_ETL_PII_KEY; pii.key is read by itself.")
+    given = old_key.read().strip() if old_key else None
+    with progress_shown() as progress:
+        result = rotate(settings, given, tell=lambda step: progress(step, 0, None))
+    if as_json:
+        print_json(result.as_json())
+    else:
+        show_rotation(result)
+    if result.files_unreadable:
+        sys.exit(NEEDS_ATTENTION)

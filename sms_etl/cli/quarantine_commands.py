@@ -2,14 +2,15 @@
 
 import click
 
-from sms_etl.cli.shared import as_json_option, example, print_json, read_settings
+from sms_etl.cli.shared import Subgroup, as_json_option, example, print_json, read_settings
 
 
 @click.group(
+    cls=Subgroup,
     epilog=example(
         "sms-etl quarantine list",
         'sms-etl quarantine accept 1f0c8a2e --reason "credit note, booked by hand"',
-    )
+    ),
 )
 def quarantine() -> None:
     """Show the rows that could not be loaded, and close those that will never be valid."""

@@ -1,126 +1,86 @@
-"""How results look on a terminal: tables and sentences on stdout, progress bars on stderr."""
+"""How results look on a terminal: tables and sentences on stdout."""
 
 import csv
 import shutil
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
-from functools import cache
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 import click
 from rich.box import SIMPLE_HEAD
-from rich.console import Console as RichConsole
-from rich.console import ConsoleOptions, RenderableType
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, Task, TextColumn, TimeElapsedColumn
-from rich.segment import Segment
 from rich.table import Table
 
-from sms_etl.plain_text import for_spreadsheet, lines_of, printable, printable_lines
+from sms_etl.cli.check_words import in_words
+from sms_etl.cli.console import Console, stderr
+from sms_etl.plain_text import for_spreadsheet, lines_of, printable
 
 if TYPE_CHECKING:
     from sms_etl.build import CheckedBuild
     from sms_etl.cli.demo import DemoResult
     from sms_etl.cli.doctor import Finding
     from sms_etl.cli.status import Status
+    from sms_etl.finance.closing.differences import Difference
+    from sms_etl.models.checks import TestResult
     from sms_etl.pii.apply import AppliedPolicy
-    from sms_etl.pipeline import PipelineResult
-    from sms_etl.sync.task import Progress as ShowProgress
+    from sms_etl.pii.rotate import Rotation
+    from sms_etl.pipeline import ClosedAndPublished, PipelineResult
     from sms_etl.warehouse.publish import PublishResult
     from sms_etl.warehouse.quarantine import QuarantinedRow
 
 _MOST_ROWS_SHOWN = 200
 _MOST_ROWS_COUNTED = 100_000
 _EXPLAINED = ("explain_key", "explain_value")
-_STARTING = "starting"
 
 
-class Console(RichConsole):
-    """Shows what comes from data, files and the provider, and lets none of it command the terminal."""
-
-    def __init__(self, *, stderr: bool = False) -> None:
-        super().__init__(stderr=stderr, emoji=False)  # `:x:` in data is no picture
-
-    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
-        """Render as rich does, with the control characters of any text written out."""
-        for segment in super().render(renderable, options):
-            is_text = not segment.control and not segment.text.isprintable()
-            yield Segment(printable_lines(segment.text), segment.style) if is_text else segment
-
-
-@cache
-def stderr() -> Console:
-    """Return the console of progress and logs: bars and lines that share it do not break each other."""
-    return Console(stderr=True)
-
-
-@contextmanager
-def progress_bars() -> "Iterator[ShowProgress]":
-    """Show a bar for every step that tells of itself, and at once that the command is starting."""
-    bars = Progress(
-        TextColumn("{task.description:<28}"),
-        BarColumn(bar_width=24),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=stderr(),
-    )
-    steps = _Steps(bars)
-    try:
-        if bars.console.is_terminal:
-            steps.show(_STARTING, 0, None)
-        yield steps.show
-    finally:
-        steps.end()
+def show_closing(result: "ClosedAndPublished") -> None:
+    """Say what became of a month that was to be closed: what speaks against it, or what was closed."""
+    close, out = result.close, Console()
+    month = f"{close.month:%Y-%m}"
+    heading = {
+        "closed": f"[bold]{month} is closed.[/]",
+        "refused": f"[bold red]{month} was not closed.[/] What speaks against it:",
+        "already_closed": f"[bold]{month} was closed before.[/] It stays as it was.",
+    }[close.status.value]
+    out.print(heading)
+    for reason in close.reasons:
+        out.print(f"- {escape(reason)}")
+    if close.differences:
+        out.print(_differences(close.differences))
+    if result.differences_file:
+        out.print(f"Message by message: {escape(str(result.differences_file))}", soft_wrap=True)
+    for total in close.totals:
+        out.print(f"{total.currency} {total.cost:,.6f} for {total.messages:,} messages.")
+    if close.forced_reason:
+        out.print(f"[yellow]Closed by force:[/] {escape(close.forced_reason)}")
+    if close.digest:
+        out.print(f"Digest {close.digest}")
+    if not result.is_shown:
+        out.print(
+            "[yellow]It is not published, as a blocking check failed, so no report shows it yet.[/] "
+            "Mend the cause and run `sms-etl build` and `sms-etl publish`."
+        )
 
 
-class _Steps:
-    """Gives each step a bar and a clock of its own; one step is on at a time.
-
-    One that is first heard of when a part of it is done began when the step before it was last heard of.
-    """
-
-    def __init__(self, bars: Progress) -> None:
-        self._bars = bars
-        self._tasks: dict[str, Task] = {}
-        self._current: Task | None = None
-        self._heard_at = bars.get_time()
-
-    def show(self, step: str, done: int, total: int | None) -> None:
-        self._bars.start()
-        now = self._bars.get_time()
-        if step not in self._tasks:
-            began = self._heard_at if done else now
-            self._end_current(began)
-            self._hide_starting()
-            self._current = self._tasks[step] = self._add(step, began)
-        self._heard_at = now
-        self._bars.update(self._tasks[step].id, advance=done, total=total)
-
-    def end(self) -> None:
-        """Leave the bars as they are; nothing, if no step was heard of."""
-        if self._current is not None:
-            self._end_current(self._bars.get_time())
-            self._bars.stop()
-
-    def _end_current(self, moment: float) -> None:
-        if self._current is None:
-            return
-        self._current.stop_time = moment
-        self._current = None
-
-    def _hide_starting(self) -> None:
-        if _STARTING in self._tasks:
-            self._bars.update(self._tasks[_STARTING].id, visible=False)
-
-    def _add(self, step: str, began: float) -> Task:
-        number = self._bars.add_task(step, total=None)
-        task = next(task for task in self._bars.tasks if task.id == number)
-        task.start_time = began
-        return task
+def _differences(differences: "Sequence[Difference]") -> Table:
+    table = Table(box=SIMPLE_HEAD)
+    for heading in ("Invoice less what is here", "Cause"):
+        table.add_column(heading)
+    for heading in ("Messages", "Currency", "Amount"):
+        table.add_column(heading, justify="right")
+    for each in differences:
+        for cause in each.causes:
+            table.add_row(
+                each.bucket,
+                cause.cause,
+                f"{cause.messages:,}",
+                escape(each.currency),
+                f"{cause.amount:+,.6f}",
+            )
+    return table
 
 
 def show_pipeline(result: "PipelineResult") -> None:
@@ -149,11 +109,13 @@ def show_pipeline(result: "PipelineResult") -> None:
     _show_not_loaded(out, sync.rows_quarantined, sync.files_quarantined)
     _show_quarantine(out, sync.quarantine_open, sync.quarantine_files)
     if result.build:
-        show_build(result.build)
+        show_build(result.build, is_published=result.published is not None)
     if result.is_up_to_date:
         out.print("Nothing to build: models and published copy are up to date.")
     elif result.published:
         out.print(f"Published {escape(str(result.published.path))}.")
+    if result.overview and result.overview.html:
+        out.print(f"Overview {escape(str(result.overview.html))}.")
 
 
 def _show_not_loaded(out: Console, rows: int, files: int) -> None:
@@ -236,19 +198,34 @@ def show_accepted(rows: "Sequence[QuarantinedRow]", still_open: int) -> None:
     )
 
 
-def show_build(result: "CheckedBuild") -> None:
-    """Say what was built and which tests failed."""
+_FAILED_ROWS = 'sms-etl query --warehouse "select * from ops.failed_test_rows"'
+
+
+def show_build(result: "CheckedBuild", *, is_published: bool = False) -> None:
+    """Say what was built, which tests failed, and unless that was done what is to be done next."""
     out = Console()
     out.print(
         f"{len(result.models.models)} models built in {result.models.seconds:.1f} s, "
         f"{len(result.tests)} tests run, {len(result.failures)} failed."
     )
     for test in result.failures:
-        out.print(
-            f"[red]failed[/]  {test.model}: {test.test}, {test.failures:,} rows. Nothing was published."
-        )
+        out.print(f"[red]failed[/]  {_check(test)}. Nothing was published.", soft_wrap=True)
     for test in result.warnings:
-        out.print(f"[yellow]warning[/] {test.model}: {test.test}, {test.failures:,} rows.")
+        out.print(f"[yellow]warning[/] {_check(test)}.", soft_wrap=True)
+    if any(test.rows for test in (*result.failures, *result.warnings)):
+        out.print(f"The first rows of each: `{_FAILED_ROWS}`.", soft_wrap=True)
+    if result.selection is not None:
+        out.print(
+            "A part was built; it is not published. `sms-etl build` or the next sync builds all models."
+        )
+    elif not (result.failures or is_published):
+        out.print("Reports and analysts read the published copy: `sms-etl publish` renews it.")
+    if result.corrections:
+        out.print(f"Changes in closed months that were booked to later ones: {result.corrections:,}.")
+
+
+def _check(test: "TestResult") -> str:
+    return escape(in_words(test.model, test.test, test.failures, test.check.description))
 
 
 def show_publication(result: "PublishResult") -> None:
@@ -281,8 +258,26 @@ def show_applied(result: "AppliedPolicy") -> None:
     )
 
 
-def show_status(status: "Status") -> None:
-    """Show the state of a data directory."""
+def show_rotation(result: "Rotation") -> None:
+    """Say what was hashed again, what to back up, and what the old key still opens."""
+    out = Console()
+    out.print(
+        f"The hashes of {result.messages:,} messages, {result.files:,} landed files and the warehouse are "
+        f"made by a new key now, fingerprint {result.key_fingerprint}."
+    )
+    for path in (result.published, result.backup):
+        if path:
+            out.print(f"Replaced {escape(str(path))}.", soft_wrap=True)
+    for name in result.files_unreadable:
+        out.print(f"[yellow]warning[/] landing/{escape(name)}: it cannot be read and keeps its old hashes.")
+    out.print(
+        "Back up the key together with pii.retired: both are needed from now on. Copies and backups made "
+        f"before are still opened by the old key. Receipt {result.receipt_id}."
+    )
+
+
+def show_status(status: "Status", words: Callable[[str], str] = str) -> None:
+    """Show the state of a data directory; `words` puts the name of a failed check in words."""
     run = status.last_run or {}
     lines = {
         "warehouse": str(status.warehouse),
@@ -310,9 +305,11 @@ def show_status(status: "Status") -> None:
     if status.forced:
         out.print(f"[red]forced[/]  the published copy: {escape(_forced(status.forced))}")
     for text in status.failed_tests:
-        out.print(f"[red]failed[/]  {escape(text)}")
+        out.print(f"[red]failed[/]  {escape(words(text))}")
+    if status.build_error:
+        out.print(f"[red]error[/]   {escape(status.build_error)}")
     for text in status.warnings:
-        out.print(f"[yellow]warning[/] {escape(text)}")
+        out.print(f"[yellow]warning[/] {escape(words(text))}")
 
 
 def _forced(publication: dict[str, Any]) -> str:

@@ -13,7 +13,7 @@ from sms_etl.pii.state import held_pii, told_pii
 from sms_etl.pii.state import is_unapplied as is_policy_unapplied
 from sms_etl.settings import Settings
 from sms_etl.sync.bulks import count_differing
-from sms_etl.warehouse.publication import failed_checks, last_publication
+from sms_etl.warehouse.publication import build_error, built_in_part, failed_checks, last_publication
 from sms_etl.warehouse.quarantine import count_open, count_open_files
 from sms_etl.warehouse.read import has_relation, newest
 
@@ -46,6 +46,7 @@ _OPEN = """
 select count(*) filter (where not is_aged_out and not is_gone), count(*) filter (where is_aged_out)
 from marts.fct_sms where not is_final
 """
+_UNCLEAR = "select key from ops.campaign where state = 'intended' order by asked_at"
 
 
 @dataclass(frozen=True)
@@ -74,30 +75,38 @@ class Status:
     """Rows that could not be loaded and wait for somebody, and landed files."""
     quarantine_files: int
     """How many of them are landed files."""
+    campaigns_unclear: tuple[str, ...]
+    """Keys of campaigns of which it is not known whether they were sent."""
     personal_data: str
     """What is kept of numbers and texts: `pseudonymise`, or `keep`."""
     is_policy_unapplied: bool
     """Numbers and texts are stored that the settings' policy says are not to be kept: `sms-etl pii apply`."""
+    is_rotation_unfinished: bool
+    """`sms-etl pii rotate` was interrupted: run it again."""
     prices_rounded: int
     """Amounts that were written with binary noise, over all syncs, each time they were read."""
     lateness: dict[str, Any] | None
     """Of the messages that became visible after their time had been read: how many, how far behind the
     watermark they lay in seconds, and how many the overlap missed, found by reconciliation; or None."""
     failed_tests: tuple[str, ...]
+    build_error: str | None
+    """What error the last build ended in; None: in none."""
     warnings: tuple[str, ...]
     last_run: dict[str, Any] | None
     """Its row in `ops.sync_run`, with all it counted; None before the first one."""
 
     @property
     def needs_attention(self) -> bool:
-        """Whether rows wait, bulks could not be read, a blocking check failed, or a policy is not applied."""
+        """Whether rows wait, bulks were not read, a check failed, a policy or a campaign is open."""
         bulks_error = self.last_run and self.last_run.get("bulks_error")
         return bool(
             self.quarantine_open
             or self.failed_tests
             or self.forced
             or bulks_error
+            or self.campaigns_unclear
             or self.is_policy_unapplied
+            or self.is_rotation_unfinished
         )
 
     def as_json(self) -> dict[str, Any]:
@@ -123,7 +132,9 @@ def read_status(settings: Settings) -> Status:
         last_run = _last_run(connection)
         held = held_pii(connection, settings) if has_rows else told_pii(connection)
         is_unapplied = is_policy_unapplied(held, settings)
+        is_rotating = held is not None and held.is_rotating
         bulks_error = last_run.get("bulks_error") if last_run else None
+        unclear = tuple(key for (key,) in connection.execute(_UNCLEAR).fetchall())
         return Status(
             warehouse=Path(settings.warehouse_url.removeprefix("duckdb:///")),
             open_messages=opened[0] if opened else None,
@@ -131,15 +142,21 @@ def read_status(settings: Settings) -> Status:
             bulks_differing=differing,
             quarantine_open=count_open(connection),
             quarantine_files=count_open_files(connection),
+            campaigns_unclear=unclear,
             personal_data=(held.policy if held else settings.pii).value,
             is_policy_unapplied=is_unapplied,
+            is_rotation_unfinished=is_rotating,
             published_at=publication["published_at"] if publication else None,
             forced=publication if publication and publication["is_forced"] else None,
             failed_tests=failed_checks(connection),
+            build_error=build_error(connection),
             warnings=(
-                *_policy_warnings(settings, is_unapplied=is_unapplied),
+                *_policy_warnings(settings, is_unapplied=is_unapplied, is_rotating=is_rotating),
                 *([f"bulks could not be read: {bulks_error}"] if bulks_error else []),
                 *([f"bulks that do not add up to their messages: {differing}"] if differing else []),
+                *_interrupted_erasures(connection),
+                *(f"{said}: `sms-etl build` builds all" for said in built_in_part(connection)),
+                *(f"campaign {key}: not known whether it was sent; run its command again" for key in unclear),
                 *(text for (text,) in warnings),
             ),
             last_run=last_run,
@@ -148,9 +165,23 @@ def read_status(settings: Settings) -> Status:
         )
 
 
-def _policy_warnings(settings: Settings, *, is_unapplied: bool) -> tuple[str, ...]:
-    says = f"SMS_ETL_PII={settings.pii.value} is not applied: run `sms-etl pii apply`"
-    return (says,) if is_unapplied else ()
+def _policy_warnings(settings: Settings, *, is_unapplied: bool, is_rotating: bool) -> tuple[str, ...]:
+    not_applied = f"SMS_ETL_PII={settings.pii.value} is not applied: run `sms-etl pii apply`"
+    interrupted = "`sms-etl pii rotate` was interrupted: run it again"
+    return (*((not_applied,) if is_unapplied else ()), *((interrupted,) if is_rotating else ()))
+
+
+def _interrupted_erasures(connection: duckdb.DuckDBPyConnection) -> tuple[str, ...]:
+    """Say which erasures were begun and not completed; a published copy does not know."""
+    if not has_relation(connection, "ops", "erasure"):
+        return ()
+    rows = connection.execute(
+        "select erasure_id from ops.erasure where started_at is not null and finished_at is null"
+    ).fetchall()
+    return tuple(
+        f"erasure {id_} was interrupted: plan it again with the same number, and apply that"
+        for (id_,) in rows
+    )
 
 
 def _counts(connection: duckdb.DuckDBPyConnection, *, has_rows: bool, has_facts: bool) -> dict[str, Any]:

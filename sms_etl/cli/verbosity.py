@@ -21,7 +21,7 @@ class _AboveTheBars(logging.Handler):
     """Prints through the console of the progress bars, which moves them out of the way."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        from sms_etl.cli.render import stderr  # noqa: PLC0415 - `--help` logs nothing and must answer at once
+        from sms_etl.cli.console import stderr  # noqa: PLC0415 - `--help` logs nothing and must answer at once
 
         try:
             stderr().print(self.format(record), markup=False, highlight=False, soft_wrap=True)

@@ -14,8 +14,10 @@ from sms_etl.defs.checks import check_results, check_specs, tested
 from sms_etl.defs.failures import sanitised_failures
 from sms_etl.defs.relations import BUILD_CONTEXT, BULKS, SMS, columns_of, key_of, keys_of, lineage_of, spec_of
 from sms_etl.defs.resources import WRITER_POOL, SettingsParam
+from sms_etl.models.deleted import drop_deleted
 from sms_etl.models.project import Model, Project
-from sms_etl.models.runner import ModelBuild, build_model, load_seeds
+from sms_etl.models.runner import ModelBuild, Rebuild, build_model, load_seeds
+from sms_etl.overview.refresh import telling_of_error
 from sms_etl.warehouse import tables
 from sms_etl.warehouse.store import writable_warehouse
 
@@ -53,11 +55,12 @@ def _inputs(project: Project) -> dg.AssetsDefinition:
         with sanitised_failures():
             loaded = settings.load()
             warehouse = writable_warehouse(loaded)
-            with noting_failure(warehouse, loaded.clock, [*project.seeds]):
+            with telling_of_error(loaded), noting_failure(warehouse, loaded.clock, [*project.seeds]):
                 current = project_of(loaded)
                 with warehouse.begin() as transaction:
                     write_build_context(transaction, loaded)
                     builds = load_seeds(transaction.native, current)
+                    drop_deleted(transaction.native, current)
                     tests = tested(transaction, project, project.seeds, loaded)
         yield dg.MaterializeResult(asset_key=BUILD_CONTEXT, metadata={"dagster/row_count": 1})
         for build in builds:
@@ -91,8 +94,12 @@ def _model(project: Project, model: Model) -> dg.AssetsDefinition:
         with sanitised_failures():
             loaded = settings.load()
             warehouse = writable_warehouse(loaded)
-            with noting_failure(warehouse, loaded.clock, [model.name]), warehouse.begin() as transaction:
-                built = build_model(transaction.native, project, model.name)
+            with (
+                telling_of_error(loaded),
+                noting_failure(warehouse, loaded.clock, [model.name]),
+                warehouse.begin() as transaction,
+            ):
+                built = build_model(transaction.native, project, model.name, Rebuild.BY_DAY)
                 tests = tested(transaction, project, [model.name], loaded)
         yield dg.MaterializeResult(metadata=_facts(built))
         yield from check_results(tests)
@@ -101,4 +108,5 @@ def _model(project: Project, model: Model) -> dg.AssetsDefinition:
 
 
 def _facts(build: ModelBuild) -> dict[str, int | float]:
-    return {"dagster/row_count": build.rows, "seconds": round(build.seconds, 3)}
+    counted = {} if build.rows is None else {"dagster/row_count": build.rows}
+    return {**counted, "seconds": round(build.seconds, 3)}

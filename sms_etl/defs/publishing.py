@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from sms_etl.build import book_changes
 from sms_etl.defs.failures import sanitised_failures
 from sms_etl.defs.relations import key_of
 from sms_etl.defs.resources import WRITER_POOL, SettingsParam
@@ -27,7 +28,9 @@ def publishing_asset(project: Project) -> dg.AssetsDefinition:
     )
     def published(settings: SettingsParam) -> dg.MaterializeResult[None]:
         with sanitised_failures():
-            copy = publish(settings.load())  # refused as long as a blocking check fails
+            loaded = settings.load()
+            book_changes(loaded)  # here, for all models are built and tested
+            copy = publish(loaded)  # refused as long as a blocking check fails
         return dg.MaterializeResult(
             metadata={"path": dg.MetadataValue.path(str(copy.path)), "megabytes": round(copy.size / 1e6, 1)}
         )

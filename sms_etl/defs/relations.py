@@ -22,8 +22,8 @@ _OF_SOURCE = {
     "ops.quarantine": SMS,
     "ops.watermark": SMS,
 }
-# Read as it is, by a view: publishing writes it, after all that is built.
-_NOT_AWAITED = ("information_schema.", "ops.publication")
+# Read as it is: publishing, closing and booking write it after all that is built, campaigns at any time.
+_NOT_AWAITED = ("information_schema.", "ops.campaign", "ops.publication", "finance.")
 
 
 def key_of(name: str) -> dg.AssetKey:
@@ -35,7 +35,7 @@ def key_of(name: str) -> dg.AssetKey:
     if name in _OF_SOURCE:
         return _OF_SOURCE[name]
     schema, _, table = name.partition(".")
-    if schema in {"raw", "ops"}:
+    if schema in {"raw", "ops", "finance"}:
         raise ModelError(
             f"no Dagster asset writes {name}", hint=f"Name it in {__name__}, beside {', '.join(_OF_SOURCE)}."
         )
@@ -43,8 +43,12 @@ def key_of(name: str) -> dg.AssetKey:
 
 
 def keys_of(names: Iterable[str]) -> list[dg.AssetKey]:
-    """Return the assets that make some relations, each once, sorted."""
-    return sorted({key_of(name) for name in names if not name.startswith(_NOT_AWAITED)})
+    """Return the assets that make some relations, each once, sorted.
+
+    What no asset makes is there once the models may be built: without that, it would be looked for in a
+    warehouse that the first sync has not made yet.
+    """
+    return sorted({key_of(name) for name in names if not name.startswith(_NOT_AWAITED)}) or [BUILD_CONTEXT]
 
 
 def spec_of(relation: Relation, *, kinds: Iterable[str] = (), metadata: Mapping[str, object]) -> dg.AssetSpec:

@@ -9,7 +9,7 @@ from pydantic import Field
 from sms_etl.defs.failures import sanitised_failures
 from sms_etl.defs.relations import BULKS, SMS, columns_of
 from sms_etl.defs.resources import WRITER_POOL, SettingsParam
-from sms_etl.models.runner import count_rows
+from sms_etl.models.connection import count_rows
 from sms_etl.sync.engine import run_sync
 from sms_etl.sync.task import MOST_RECONCILED_DAYS, RECONCILED_DAYS, SyncResult, Task
 from sms_etl.warehouse import tables

@@ -13,6 +13,8 @@ import duckdb
 import pytest
 from playwright.sync_api import BrowserContext
 
+from sms_etl.finance.locales import Locale
+from sms_etl.finance.period import quarter_of
 from sms_etl.finance.report import write_report
 from sms_etl_tests.browser.conftest import Watched
 from sms_etl_tests.finance.account import (
@@ -128,8 +130,21 @@ def crowded_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ).html
 
 
-@pytest.mark.parametrize("width", [800, 1280])
-@pytest.mark.parametrize("file", ["page_file", "crowded_file"])
+@pytest.fixture(scope="module")
+def german_quarter_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("quarter")
+    with duckdb.connect(str(busy_account(folder / "warehouse.duckdb")), read_only=True) as connection:
+        return write_report(
+            connection,
+            quarter_of("2026-1"),
+            folder,
+            generated_at=datetime(2026, 2, 2, 13, tzinfo=UTC),
+            locale=Locale.DE,
+        ).html
+
+
+@pytest.mark.parametrize("width", [800, 1400])
+@pytest.mark.parametrize("file", ["page_file", "crowded_file", "german_quarter_file"])
 def test_tables_and_charts_stay_whole_at_any_usual_width(
     browser_page: Watched, request: pytest.FixtureRequest, file: str, width: int
 ) -> None:
@@ -162,7 +177,7 @@ def test_every_column_and_every_day_is_on_the_printed_pages(printed: list[str]) 
     cost, delivery = [row for row in days if "%" not in row], [row for row in days if "%" in row]
     assert [int(row[1]) for row in cost] == [int(row[1]) for row in delivery] == list(range(1, 32))
     assert {len(row) for row in cost} == {9}  # three words of the day, six figures
-    assert {len(row) for row in delivery} == {14}  # nine figures, two of them with a sign of per cent
+    assert {len(row) for row in delivery} == {16}  # ten figures, three of them with a sign of per cent
     assert str(UUID(int=2**128 - 1)) in whole
 
 
@@ -187,6 +202,53 @@ def test_pages_are_numbered(printed: list[str]) -> None:
         assert re.search(rf"{number} ?/ ?{len(printed)}\s*$", sheet)
 
 
-def test_nothing_is_wider_than_a_narrow_screen(opened: Watched) -> None:
-    opened.page.set_viewport_size({"width": 420, "height": 800})
-    assert opened.page.evaluate("document.documentElement.scrollWidth") <= 420
+@pytest.mark.parametrize("file", ["page_file", "crowded_file", "german_quarter_file"])
+def test_nothing_is_wider_than_a_narrow_screen(
+    browser_page: Watched, request: pytest.FixtureRequest, file: str
+) -> None:
+    page = browser_page.page
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.goto(request.getfixturevalue(file).as_uri())
+    page.wait_for_selector("html[data-charts=drawn]", timeout=30_000)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_a_quarter_has_a_bar_a_day_and_its_months_below_them(
+    browser_page: Watched, german_quarter_file: Path
+) -> None:
+    page = browser_page.page
+    page.goto(german_quarter_file.as_uri())
+    page.wait_for_selector("html[data-charts=drawn]", timeout=30_000)
+    chart = page.locator("[data-chart=cost-by-day-EUR] svg")
+    labels = [each for each in chart.locator(".role-axis-label text").all_text_contents() if each]
+    assert {"Jan", "Feb", "Mar"} <= set(labels)
+    assert chart.locator(".mark-rect path").count() == 31
+    assert browser_page.complaints == []
+
+
+def test_the_axes_of_a_german_page_have_points_between_thousands(
+    browser_page: Watched, tmp_path: Path
+) -> None:
+    messages = [Message(at("2026-01-15 10:00"), price="12345.50")]
+    path = write_warehouse(tmp_path / "warehouse.duckdb", messages, watermark_at=at("2026-02-02 12:00"))
+    with duckdb.connect(str(path), read_only=True) as connection:
+        result = write_report(
+            connection,
+            "2026-01",
+            tmp_path,
+            generated_at=datetime(2026, 2, 2, 13, tzinfo=UTC),
+            locale=Locale.DE,
+        )
+    page = browser_page.page
+    page.goto(result.html.as_uri())
+    page.wait_for_selector("html[data-charts=drawn]", timeout=30_000)
+    labels = page.locator("[data-chart=cost-by-day-EUR] .role-axis-label text").all_text_contents()
+    assert "10.000" in labels
+
+
+def test_a_headline_leads_to_the_table_that_adds_up_to_it(opened: Watched) -> None:
+    opened.page.locator(".tile a[href='#delivery-over-time']").first.click()
+    assert opened.page.url.endswith("#delivery-over-time")
+    place = opened.page.locator("#delivery-over-time").bounding_box()
+    assert place is not None
+    assert 0 <= place["y"] < 900

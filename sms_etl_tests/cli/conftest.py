@@ -1,13 +1,18 @@
 """Commands run in this process, each with a data directory of its own."""
 
 from pathlib import Path
+from shutil import copytree
 
 import pytest
 from click.testing import CliRunner, Result
 
 from sms_etl.cli.commands import cli
+from sms_etl.cli.demo import with_sandbox
+from sms_etl.pipeline import sync_build_publish
 from sms_etl.sandbox.server import SandboxHandle
+from sms_etl.settings import load_settings
 from sms_etl_tests.cli.running import Run
+from sms_etl_tests.conftest import usual_provider
 
 
 @pytest.fixture
@@ -33,8 +38,21 @@ def account(provider: SandboxHandle) -> dict[str, str]:
     }
 
 
+@pytest.fixture(scope="session")
+def synced_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data directory after the first sync of the usual account."""
+    with usual_provider() as provider:
+        settings = load_settings(data_dir=tmp_path_factory.mktemp("synced") / "data", now=provider.now())
+        sync_build_publish(with_sandbox(settings, provider))
+    return settings.data_dir
+
+
 @pytest.fixture
-def synced(run: Run, account: dict[str, str]) -> Run:
-    """Runs commands on a data directory that was synced."""
-    assert run("sync", "--json", **account).exit_code == 0
+def synced(
+    run: Run, account: dict[str, str], synced_once: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Run:
+    """Runs commands on a data directory that was synced, as whose account it is."""
+    copytree(synced_once, tmp_path / "data")
+    for name, value in account.items():
+        monkeypatch.setenv(f"SMS_ETL_{name.upper()}", value)
     return run

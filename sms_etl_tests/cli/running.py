@@ -10,6 +10,7 @@ from sms_etl.clock import to_unix
 from sms_etl.sandbox.server import SandboxHandle
 
 Run = Callable[..., Result]
+Clerk = Callable[..., tuple[int, dict[str, Any]]]
 
 
 def the_object(result: Result) -> dict[str, Any]:
@@ -23,3 +24,20 @@ def insert_bad_rows(provider: SandboxHandle, *extras: dict[str, Any]) -> list[st
     return provider.insert(
         *({"created_at": now, "extra": extra, "phone": "+4917612345678"} for extra in extras)
     )
+
+
+def clerk_of(run: Run, provider: SandboxHandle, **settings: str) -> Clerk:
+    """Return what runs a command at the provider's present moment, and gives its exit code and its JSON."""
+
+    def runs(*words: str) -> tuple[int, dict[str, Any]]:
+        result = run(
+            *words,
+            "--json",
+            lox24_token=provider.token,
+            lox24_base_url=provider.url,
+            now=provider.now().isoformat(),
+            **settings,
+        )
+        return result.exit_code, the_object(result)
+
+    return runs

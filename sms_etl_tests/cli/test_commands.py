@@ -18,6 +18,8 @@ from sms_etl_tests.cli.running import Run
         "build",
         "publish",
         "report",
+        "docs",
+        "close",
         "status",
         "query",
         "quarantine",

@@ -44,3 +44,37 @@ def test_doctor_knows_a_wrong_token_and_asks_once(
     assert result.exit_code == 1
     assert "wrong or inactive" in " ".join(result.stdout.split())
     assert len(provider.requests()) == 1
+
+
+@pytest.mark.parametrize(
+    ("secret", "is_ok", "said"),
+    [
+        ("sandbox-secret", True, "secret are right"),
+        ("wrong-secret", False, "answered 400 to /Token"),
+    ],
+)
+def test_doctor_asks_2sms_once_for_a_token_where_it_is_used_and_deletes_nothing(
+    run: Run, account: dict[str, str], provider: SandboxHandle, secret: str, is_ok: bool, said: str
+) -> None:
+    assert "2SMS" not in run("doctor", **account).stdout
+    provider.forget_requests()
+    before = provider.truth_twosms()
+    twosms = {
+        "twosms_base_url": provider.url,
+        "twosms_client_id": provider.twosms_client_id,
+        "twosms_client_secret": secret,
+    }
+    result = run("doctor", "--json", **account, **twosms)
+    (found,) = [each for each in the_object(result)["findings"] if each["subject"] == "2SMS"]
+    assert (found["is_ok"], result.exit_code) == (is_ok, 0 if is_ok else 1)
+    assert said in found["says"]
+    assert secret not in result.stdout + result.stderr
+    asked = [each for each in provider.requests() if each["path"].startswith(("/Token", "/api/"))]
+    assert [(each["method"], each["path"]) for each in asked] == [("POST", "/Token")]
+    assert provider.truth_twosms() == before
+
+
+def test_doctor_says_how_to_complete_half_of_2sms_credentials(run: Run) -> None:
+    result = run("doctor", twosms_client_id="client")
+    assert result.exit_code == 2
+    assert "SMS_ETL_TWOSMS_CLIENT_SECRET: set it too, or remove SMS_ETL_TWOSMS_CLIENT_ID" in result.stderr

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from sms_etl_tests.cli.running import Run
+
 
 def log_in(folder: Path, *words: str) -> list[str]:
     """What a command logs of messages at each level, ours and those of the library that knows addresses."""
@@ -62,3 +64,10 @@ def test_v_logs_what_we_do_and_never_what_libraries_know(
     said = log_in(tmp_path, *words)
     assert all(re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} ", line) for line in said)
     assert [line[24:] for line in said] == [*lines, "WARNING httpx: a warning"]
+
+
+@pytest.mark.parametrize("words", [("quarantine", "list"), ("pii", "apply")])
+def test_commands_below_a_command_take_v_too(run: Run, words: tuple[str, ...]) -> None:
+    result = run(*words, "-v")
+    assert result.exit_code == 1
+    assert "Run `sms-etl sync` first" in result.stderr

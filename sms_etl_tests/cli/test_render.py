@@ -16,9 +16,8 @@ from rich.markup import escape
 from rich.progress import Progress
 
 from sms_etl.build import build_and_check
-from sms_etl.cli import outcome
-from sms_etl.cli import render as console
-from sms_etl.cli.render import _Steps
+from sms_etl.cli import console, outcome, render
+from sms_etl.cli.console import _Steps
 from sms_etl.cli.status import read_status
 from sms_etl.sandbox.server import SandboxHandle
 from sms_etl.sync.engine import run_sync
@@ -125,7 +124,7 @@ def test_no_text_commands_the_terminal_and_markup_is_shown(
 ) -> None:
     monkeypatch.setenv("COLUMNS", "200")
     if show == "cell":
-        console._print_table(("[bold]country",), [(HOSTILE,)])
+        render._print_table(("[bold]country",), [(HOSTILE,)])
     elif show == "line":
         console.Console().print(f"[red]failed[/] {escape(HOSTILE)}")
     elif show == "log":
@@ -146,7 +145,7 @@ def test_what_a_status_quotes_of_the_provider_is_shown_as_it_is(
     run_sync(settings)
     status = replace(read_status(settings), account_id=HOSTILE, warnings=(HOSTILE,), failed_tests=(HOSTILE,))
     capsys.readouterr()
-    console.show_status(status)
+    render.show_status(status)
     said = capsys.readouterr().out.replace("\n", "")
     assert said.count("[red]") == 3
     assert said.isprintable()

@@ -16,11 +16,15 @@ def test_the_sandbox_command_serves_until_it_is_interrupted(tmp_path: Path) -> N
     command = [sys.executable, "-m", "sms_etl", "sandbox", "--port", "0", "--messages", "100"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=tmp_path) as process:
         assert process.stderr is not None
-        said = "".join(process.stderr.readline() for _ in range(3))
+        said = "".join(process.stderr.readline() for _ in range(6))
         time.sleep(0.1)
         process.terminate()
     assert re.search(r"SMS_ETL_LOX24_BASE_URL=http://127\.0\.0\.1:\d+", said)
     assert "SMS_ETL_LOX24_TOKEN=" in said
+    assert re.search(r"SMS_ETL_TWOSMS_BASE_URL=http://127\.0\.0\.1:\d+", said)
+    assert "SMS_ETL_TWOSMS_CLIENT_ID=sandbox\n" in said
+    assert "SMS_ETL_TWOSMS_CLIENT_SECRET=sandbox-secret\n" in said
+    assert said.endswith("End it with Ctrl-C.\n")
 
 
 def test_a_decimal_is_never_shown_as_a_power_of_ten(synced: Run) -> None:

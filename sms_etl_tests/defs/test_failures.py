@@ -73,6 +73,7 @@ def test_a_wrong_token_is_asked_once(bare_environment: Path) -> None:
 PASSING = [
     errors.AlreadyRunning,
     errors.BadAnswer,
+    errors.NotSent,
     errors.ProviderDiffers,
     errors.Throttled,
     errors.Unavailable,

@@ -14,8 +14,10 @@ import duckdb
 import pytest
 from click.testing import CliRunner
 
+from sms_etl.accounts import with_twosms
 from sms_etl.cli.commands import cli
-from sms_etl.cli.demo import demo_sandbox_state, demo_settings
+from sms_etl.cli.demo import demo_sandbox_state, demo_settings, with_sandbox
+from sms_etl.sandbox.life.account import AccountParameters
 from sms_etl.sandbox.server import SandboxHandle, running_sandbox
 from sms_etl.settings import Settings, load_settings
 from sms_etl.sync.engine import run_sync
@@ -45,6 +47,17 @@ def refused_demo() -> str:
 
 def contents(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_what_belongs_to_an_account_is_left_behind_and_the_sandboxs_takes_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("LOX24_TOKEN", "TWOSMS_CLIENT_ID", "TWOSMS_CLIENT_SECRET"):
+        monkeypatch.setenv(f"SMS_ETL_{name}", "1:an-accounts-own")
+    left = demo_settings(load_settings(data_dir=tmp_path))
+    assert (left.lox24_token, left.twosms_client_id, left.twosms_client_secret) == (None, None, None)
+    with running_sandbox(account=AccountParameters(messages=0)) as provider:
+        with_twosms(with_sandbox(left, provider), lambda client: client.check())
 
 
 def test_after_the_demo_the_warehouse_equals_the_sandboxs_own_account_of_itself(settings: Settings) -> None:

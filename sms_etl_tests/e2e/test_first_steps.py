@@ -139,7 +139,7 @@ def stable(lines: list[str]) -> list[str]:
     return re.sub(r"\d[\d,.:%]*", "#", text).split()
 
 
-DEPENDS_ON_THE_DAY = re.compile(r"^ +(\w+ )*\w+( +[\d,.]+){3} *$|^warning ")
+DEPENDS_ON_THE_DAY = re.compile(r"^ +(\w+ )*\w+( +[\d,.]+){3} *$|^warning |^The first rows of each")
 """Which countries come first, and whether a message of the account is an odd one."""
 
 
