@@ -18,15 +18,21 @@ demo: .venv/.runtime ## Load a sandbox account (of MESSAGES), build the analytic
 ui: .venv/.runtime ## Open Dagster on 127.0.0.1, with the real account if SMS_ETL_LOX24_TOKEN is set
 	@$(BIN)/sms-etl ui --port $(PORT)
 
-test: .venv/.dev system-packages readers lint ## Check style and types, and run every test
-	$(BIN)/pytest -n $(WORKERS) --cov --cov-report=term $(WITHOUT:%=--ignore=sms_etl_tests/%)
+# What runs whole programs, or one thing in hundreds of ways; the rest of the tests is done in ten minutes.
+LONG := e2e faults switches attacks
+# They wait for programs, ports and time-outs: more of them than cores may run at once.
+LONG_WORKERS ?= 4
 
-# With coverage they would take half as long again, and reach no line that the others do not.
-LONG := faults switches attacks
-.PHONY: test-long
-test-long: .venv/.dev ## Run the faults, the sandbox's switches and the attacks in full
-	SMS_ETL_TEST_FAULTS=full SMS_ETL_TEST_SWITCHES=full SMS_ETL_TEST_ATTACKS=full \
-		$(BIN)/pytest -n $(WORKERS) $(LONG:%=sms_etl_tests/%)
+test: .venv/.dev system-packages readers focus-validator lint ## Check style and types, and run all tests but the long ones
+	$(BIN)/pytest -n $(WORKERS) $(LONG:%=--ignore=sms_etl_tests/%)
+
+.PHONY: test-long coverage
+test-long: .venv/.dev system-packages ## Run whole programs, and the faults, the switches and the attacks in full
+	SMS_ETL_TEST_FAULTS=full SMS_ETL_TEST_SWITCHES=full SMS_ETL_TEST_ATTACKS=full SMS_ETL_TEST_SLOW_PATH=full \
+		$(BIN)/pytest -n $(LONG_WORKERS) $(LONG:%=sms_etl_tests/%) sms_etl_tests/sql/test_slow_path.py
+
+coverage: .venv/.dev system-packages readers focus-validator ## Measure which lines the tests reach, the long ones in their short form
+	$(BIN)/pytest -n $(WORKERS) --cov --cov-report=term
 
 .PHONY: bench bench-small
 bench: .venv/.runtime ## Measure the sync beside its rivals into docs/performance.md (ten minutes, an idle machine)
@@ -54,18 +60,41 @@ readers: $(READERS:%=.readers/%/.ready) ## Install the older DuckDBs that tests 
 		{ rm -rf $(@D); $(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 14))'; mkdir -p $(@D); }
 	@touch $@
 
+# The official validator of FOCUS 1.0, in an environment of its own: it needs an older numpy, pandas and setuptools.
+.PHONY: focus-validator
+focus-validator: .focus-validator/.ready ## Install the validator that a test checks FOCUS files with
+
+# Two of its packages are no wheels, and are built with what the lock names. It has no numpy for Python 3.13.
+.focus-validator/.ready: sms_etl_tests/finance/focus/focus-validator.lock .venv/.uv
+	@$(BIN)/uv venv --quiet --clear --no-project --python $(BIN)/python $(@D)
+	@$(BIN)/uv pip install --quiet --only-binary :all: --no-binary focus-validator --no-binary pandasql \
+		--build-constraints $< --require-hashes --python $(@D)/bin/python -r $< || \
+		{ rm -rf $(@D); $(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 13))'; mkdir -p $(@D); }
+	@touch $@
+
 .PHONY: mutants
 mutants: .venv/.dev ## Change the code in one place at a time: do tests notice? MODULE=sms_etl/sync/settle.py for one
-	$(BIN)/python -m sms_etl_tests.mutants --seconds $(SECONDS_EACH) $(MODULE)
+	$(BIN)/python -m sms_etl_tests.mutants --changes $(CHANGES) $(MODULE)
 
-SECONDS_EACH ?= 300
+.PHONY: mutants-models
+mutants-models: .venv/.dev ## The same with the SQL of the models. MODEL=marts.cost_daily for one
+	$(BIN)/python -m sms_etl_tests.mutants.models --changes $(CHANGES) $(MODEL)
+
+.PHONY: mutants-sample
+mutants-sample: .venv/.dev ## Both for ninety seconds: code changed since the commit SINCE or the last one, any model
+	$(BIN)/python -m sms_etl_tests.mutants --seconds 90 --share 75 --since $(SINCE)
+	$(BIN)/python -m sms_etl_tests.mutants.models --seconds 90 --share 50
+
+CHANGES ?= 60
 
 lint: .venv/.dev ## Check style, types, SQL, and which room imports which
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache --no-logo
-	$(BIN)/sqlfluff lint --disable-progress-bar dbt_like_sql sms_etl/finance/sql
+	$(BIN)/sqlfluff lint --disable-progress-bar dbt_like_sql sms_etl/campaigns/sql sms_etl/finance/sql sms_etl/overview/sql \
+		sms_etl/retention/sql
+	$(BIN)/python -m sms_etl.models.portable sms_etl/campaigns/sql sms_etl/finance/sql sms_etl/overview/sql
 
 picture: .venv/.dev ## Draw the rooms of docs/architecture.md anew
 	$(BIN)/python -m sms_etl_tests.room_picture
@@ -85,13 +114,15 @@ lock: .venv/.uv ## Resolve the dependencies anew; name packages in UPGRADE="--up
 	$(BIN)/uv pip compile $(LOCK_FLAGS) $(UPGRADE) pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
 	for each in $(READERS); do echo "duckdb~=$$each.0" | \
 		$(BIN)/uv pip compile $(LOCK_FLAGS) $(UPGRADE) - -o sms_etl_tests/readers/duckdb-$$each.lock; done
+	printf 'focus-validator==1.0.0\nmultimethod<2\npoetry-core\nsetuptools<81\n' | \
+		$(BIN)/uv pip compile $(LOCK_FLAGS) $(UPGRADE) - -o sms_etl_tests/finance/focus/focus-validator.lock
 	echo "uv" | $(BIN)/uv pip compile $(LOCK_FLAGS) $(UPGRADE) - -o requirements-uv.lock
 
 # No address is written into a lock: names, versions and hashes are enough.
 LOCK_FLAGS := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
 
 clean: ## Remove the environment and what tools left; data/ stays
-	rm -rf .venv .readers .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage* htmlcov dist build
+	rm -rf .venv .readers .focus-validator .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage* htmlcov dist build
 
 .venv/.uv: requirements-uv.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
