@@ -39,13 +39,14 @@ _DATA_FOLDER = {Sharing.NOBODY: 0o700, Sharing.GROUP: 0o710, Sharing.EVERYBODY: 
 _PUBLISHED_FOLDER = {Sharing.NOBODY: 0o700, Sharing.GROUP: 0o750, Sharing.EVERYBODY: 0o755}
 _PUBLISHED_FILE = {Sharing.NOBODY: 0o400, Sharing.GROUP: 0o440, Sharing.EVERYBODY: 0o444}
 _OURS = {
-    *("landing", "published", "backup", "reports", "seeds", "dagster", "demo", "README.md", ".gitignore"),
+    *("landing", "published", "backup", "reports", "seeds", "dagster", "demo", "events"),
+    *("README.md", ".gitignore"),
     *("warehouse.duckdb", "warehouse.duckdb.wal", "warehouse.duckdb.tmp", "warehouse.duckdb.new"),
     *("pii.key", "pii.retired", "pii.key.new", "pii.retired.new", "sync.lock", "campaigns.lock"),
     *("retention.toml", "warehouse.duckdb.ledger"),
     *("sandbox.sqlite", "sandbox.sqlite-wal", "sandbox.sqlite-shm"),
 }
-_PRIVATE_FOLDERS = ("landing", "landing/*", "backup", "reports", "seeds", "dagster")
+_PRIVATE_FOLDERS = ("landing", "landing/*", "backup", "reports", "seeds", "dagster", "events")
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 

@@ -28,6 +28,7 @@ from sms_etl.files import Sharing
 from sms_etl.pii.key import HOW_TO_MAKE_ONE, LEAST_KEY_BYTES
 from sms_etl.pii.policy import DEFAULT_TREATMENTS, PiiPolicy, Treatment
 from sms_etl.places import default_data_dir, default_env_file, env_file_candidates, is_own_env_file
+from sms_etl.web.admission import Network, header_name, networks, parse_networks, secret_in_an_address
 from sms_etl.web.loopback import is_loopback, is_loopback_host
 
 PREFIX = "SMS_ETL_"
@@ -98,6 +99,10 @@ def _one_word(value: str) -> str:
 
 def _secret_word(secret: SecretStr) -> SecretStr:
     return SecretStr(_one_word(secret.get_secret_value()))
+
+
+def _in_an_address(secret: SecretStr) -> SecretStr:
+    return SecretStr(secret_in_an_address(secret.get_secret_value()))
 
 
 def _long_enough(key: SecretStr) -> SecretStr:
@@ -258,6 +263,17 @@ class Settings(BaseSettings):
     """The rules of `sms-etl retention`; `retention.toml` in the data directory unless given, and no rules
     where that is not there."""
 
+    webhook_secret: Annotated[SecretStr, AfterValidator(_in_an_address)] | None = None
+    """The last part of the address that LOX24 sends delivery events to; whoever knows it can send some.
+    Without it `sms-etl webhook` does not start."""
+
+    webhook_allow: Annotated[str, AfterValidator(networks)] | None = None
+    """Addresses and networks that may send events, with commas between them; from anywhere unless given."""
+
+    webhook_address_header: Annotated[str, AfterValidator(header_name)] | None = None
+    """The header in which your reverse proxy names the sender's address. Only for one that sets it itself:
+    senders can write into it what they like."""
+
     timezone: Annotated[str, AfterValidator(_known_time_zone)] = "Europe/Berlin"
     """Where a business day and a month begin. Tables stay in UTC."""
 
@@ -282,6 +298,16 @@ class Settings(BaseSettings):
     def landing_dir(self) -> Path:
         """Where landed files lie, a folder a stream."""
         return self.data_dir / "landing"
+
+    @property
+    def events_dir(self) -> Path:
+        """Where delivery events wait for a sync."""
+        return self.data_dir / "events"
+
+    @property
+    def webhook_networks(self) -> tuple[Network, ...]:
+        """What `webhook_allow` names; empty: from anywhere."""
+        return parse_networks(self.webhook_allow or "")
 
     @property
     def published_path(self) -> Path:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from sms_etl.errors import SettingsError
 from sms_etl.files import Sharing
@@ -50,6 +50,9 @@ DEFAULTS: dict[str, Any] = {
     "publish": Publish.MARTS,
     "share_published": Sharing.NOBODY,
     "retention_policy": None,
+    "webhook_secret": None,
+    "webhook_allow": None,
+    "webhook_address_header": None,
     "timezone": "Europe/Berlin",
     "now": None,
 }
@@ -115,6 +118,9 @@ def test_an_empty_line_of_the_env_file_is_not_set_either(tmp_path: Path, name: s
         ("window_rows", "10", 10),
         ("window_rows", "100000", 100_000),
         ("pii", "keep", PiiPolicy.KEEP),
+        ("webhook_secret", " dont-tell_0123456789 ", SecretStr("dont-tell_0123456789")),
+        ("webhook_allow", "203.0.113.7, 2001:db8::/32", "203.0.113.7, 2001:db8::/32"),
+        ("webhook_address_header", "X-Real-IP", "X-Real-IP"),
         ("timezone", "America/New_York", "America/New_York"),
         ("now", "2026-01-31T08:00:00+01:00", datetime(2026, 1, 31, 7, tzinfo=UTC)),
     ],
@@ -167,6 +173,12 @@ def test_a_good_value_is_read(monkeypatch: pytest.MonkeyPatch, name: str, text: 
         ("window_rows", "9", "greater than or equal to 10"),
         ("window_rows", "100001", "less than or equal to 100000"),
         ("pii", "forget", "'pseudonymise' or 'keep'"),
+        ("webhook_secret", "too-short", "16 to 200"),
+        ("webhook_secret", "with/a/slash/and/long", "16 to 200"),
+        ("webhook_allow", "example.com", "203.0.113.7"),
+        ("webhook_allow", "203.0.113.7/24", "203.0.113.7"),
+        ("webhook_allow", ",", "at least one"),
+        ("webhook_address_header", "X Real IP", "X-Real-IP"),
         ("timezone", "Europe/Atlantis", "Europe/Berlin"),
         ("timezone", "../../etc/passwd", "Europe/Berlin"),
         ("now", "2026-01-31T08:00:00", "offset"),
@@ -205,6 +217,7 @@ def test_a_bad_token_is_quoted_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_secrets_are_masked_wherever_settings_are_printed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SMS_ETL_LOX24_TOKEN", TOKEN)
     monkeypatch.setenv("SMS_ETL_PII_KEY", "dont-tell-anybody-either-" + "x" * 32)
+    monkeypatch.setenv("SMS_ETL_WEBHOOK_SECRET", "dont-tell-the-webhook-either")
     settings = load_settings()
     for printed in (repr(settings), str(settings), settings.model_dump_json(), repr(settings.model_dump())):
         assert "dont-tell" not in printed
