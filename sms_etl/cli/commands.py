@@ -34,11 +34,12 @@ from sms_etl.cli.shared import (
     read_settings,
     verbose,
 )
+from sms_etl.cli.webhook_command import webhook
 from sms_etl.files import PRIVATE_UMASK
 from sms_etl.skipped_imports import leave_out
 
 if TYPE_CHECKING:
-    pass
+    from sms_etl.settings import Settings
 
 _DAY = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"])
 
@@ -332,6 +333,11 @@ def demo(messages: int, as_json: bool) -> None:
     "--live", is_flag=True, help="Let its clock run with this machine's; without it the clock stands still."
 )
 @click.option(
+    "--webhook-port",
+    type=click.IntRange(1, 65535),
+    help="Send delivery events to `sms-etl webhook` on this port, with SMS_ETL_WEBHOOK_SECRET.",
+)
+@click.option(
     "--switch", "switched", multiple=True, metavar="NAME=VALUE", help="How it behaves: see docs/sandbox.md."
 )
 def sandbox(
@@ -340,6 +346,7 @@ def sandbox(
     messages: int,
     page_size: int | None,
     live: bool,
+    webhook_port: int | None,
     switched: tuple[str, ...],
 ) -> None:
     """Serve a local LOX24 and 2SMS to try everything on, without an account."""
@@ -363,9 +370,17 @@ def sandbox(
         raise click.UsageError(f"--switch: {exc}") from exc
     if page_size:
         switches = replace(switches, page_size=page_size)
-    now = read_settings().clock().replace(microsecond=0)
-    account = AccountParameters(messages=messages, end=now)
-    run(port=port, state=state, switches=switches, account=account, live=live, on_ready=say)
+    settings = read_settings()
+    account = AccountParameters(messages=messages, end=settings.clock().replace(microsecond=0))
+    run(
+        port=port,
+        state=state,
+        switches=switches,
+        account=account,
+        webhook_url=_webhook_url(settings, webhook_port),
+        live=live,
+        on_ready=say,
+    )
     raise KeyboardInterrupt  # how it ends
 
 
@@ -387,6 +402,18 @@ def _say_where_the_token_goes() -> None:
         click.echo(said, err=True)
 
 
+def _webhook_url(settings: "Settings", port: int | None) -> str | None:
+    """Return where the sandbox sends events to; the secret in it is on no command line."""
+    if port is None:
+        return None
+    from sms_etl.events.receiver import PATH
+    from sms_etl.events.server import LOOPBACK, no_secret
+
+    if settings.webhook_secret is None:
+        raise no_secret()
+    return f"http://{LOOPBACK}:{port}{PATH}{settings.webhook_secret.get_secret_value()}"
+
+
 def _utc(moment: datetime | None) -> datetime | None:
     return moment.replace(tzinfo=UTC) if moment else None
 
@@ -405,3 +432,4 @@ cli.add_command(report)
 cli.add_command(quarantine)
 cli.add_command(pii)
 cli.add_command(retention)
+cli.add_command(webhook)

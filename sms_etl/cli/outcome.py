@@ -29,8 +29,9 @@ _KEPT_WHEN_STOPPED = {
     "demo": "The demo is unfinished. Run it again to start over. No account's data were touched.",
     "ui": "What was loaded is kept.",
     "sandbox": "What --state names is kept.",
+    "webhook": "What was acknowledged is kept; the next sync applies it.",
 }
-_MADE_TO_BE_STOPPED = {"ui", "sandbox"}
+_MADE_TO_BE_STOPPED = {"ui", "sandbox", "webhook"}
 
 
 class Commands(click.Group):

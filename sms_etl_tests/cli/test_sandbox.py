@@ -1,6 +1,7 @@
 """`sandbox`, and what its settings lead to."""
 
 import re
+import socket
 import subprocess
 import sys
 import time
@@ -25,6 +26,22 @@ def test_the_sandbox_command_serves_until_it_is_interrupted(tmp_path: Path) -> N
     assert "SMS_ETL_TWOSMS_CLIENT_ID=sandbox\n" in said
     assert "SMS_ETL_TWOSMS_CLIENT_SECRET=sandbox-secret\n" in said
     assert said.endswith("End it with Ctrl-C.\n")
+
+
+def test_the_sandbox_sends_events_only_with_the_webhooks_secret(run: Run) -> None:
+    refused = run("sandbox", "--port", "0", "--webhook-port", "8025")
+    assert refused.exit_code == 2
+    assert "SMS_ETL_WEBHOOK_SECRET is not set" in refused.stderr
+
+
+def test_the_webhook_starts_only_with_a_secret_and_on_a_free_port(run: Run) -> None:
+    refused = run("webhook", "--port", "0")
+    assert refused.exit_code == 2
+    assert "secrets.token_urlsafe(32)" in refused.stderr
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        refused = run("webhook", "--port", str(taken.getsockname()[1]), webhook_secret="0123456789abcdef")
+    assert refused.exit_code == 2
+    assert "cannot be used: Address already in use." in refused.stderr
 
 
 def test_a_decimal_is_never_shown_as_a_power_of_ten(synced: Run) -> None:
