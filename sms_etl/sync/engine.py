@@ -26,6 +26,7 @@ from sms_etl.errors import (
     Unreachable,
     WindowUnstable,
 )
+from sms_etl.events.apply import EventCounts, apply_segments
 from sms_etl.pii.state import hold
 from sms_etl.settings import Settings, no_token
 from sms_etl.sync.account import BoundAccount, check_account, write_account
@@ -95,6 +96,7 @@ class _Run:
         self.settled_by_uuid = 0
         self.settled_by_window = 0
         self.differences = 0
+        self.events = EventCounts()
         self.bulks_differing: int | None = None
         self.bulks_error: str | None = None
         self.started = time.perf_counter()
@@ -185,6 +187,7 @@ class _Run:
     async def _read_on(self) -> None:
         """Read what is new or asked for, and what may have changed."""
         polled = await self._poll(SMS)
+        await self._apply_events()
         if self.task.is_backfill:
             return
         await self._settle(polled)
@@ -219,6 +222,16 @@ class _Run:
             purpose = Purpose.BACKFILL if self.task.is_backfill else Purpose.FORWARD
             await self.pull.span(stream, planned.span, purpose, advances=planned.advances)
         return None if planned is None else planned.span
+
+    async def _apply_events(self) -> None:
+        """Apply delivery events: after new messages are there, and before it is planned what to ask for."""
+        self.events += await asyncio.to_thread(
+            apply_segments,
+            self.warehouse,
+            self.settings.events_dir,
+            run_id=self.run_id,
+            now=self.clock(),
+        )
 
     async def _settle(self, just_read: Span | None) -> None:
         """Re-fetch messages that may still have changed."""
@@ -386,6 +399,9 @@ class _Run:
             differences=self.differences,
             bulks_differing=self.bulks_differing,
             bulks_error=self.bulks_error,
+            events_read=self.events.read,
+            events_changed=self.events.changed,
+            events_damaged=self.events.damaged,
             seconds=round(time.perf_counter() - self.started, 3),
         )
 

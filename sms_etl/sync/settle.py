@@ -1,8 +1,9 @@
 """Finds the messages that may still change, and plans how to ask for them again with the fewest requests.
 
-The provider has no change time. What is not final, or has no price or count of parts yet, is open. It is
-asked for by uuid, or by reading its seconds again where that costs fewer requests, until it is final or ages
-out. The planner is pure; see docs/decisions for why this beats reading days again.
+The provider has no change time. What is not final, or has no price or count of parts yet, is open, and so is
+what a delivery event settled before any poll saw it sent. It is asked for by uuid, or by reading its seconds
+again where that costs fewer requests, until it is final or ages out. The planner is pure; see docs/decisions
+for why this beats reading days again.
 """
 
 from collections.abc import Sequence
@@ -118,9 +119,13 @@ def open_messages(
     silent_seconds = func.date_diff("second", sms.c.changed_at, sms.c.last_seen_at, type_=Integer)
     since_asked = func.date_diff("second", sms.c.last_seen_at, as_utc(now), type_=Integer)
     was_seen_later = sms.c.last_seen_at > as_utc(now)  # the clock ran ahead then
+    # A delivery event says what became of a message, and not when the operator got it.
+    is_untold = and_(
+        sms.c.changed_at > sms.c.last_seen_at, sms.c.status_code == SENT, sms.c.gateway_sent_at.is_(None)
+    )
     is_open = and_(
         sms.c.gone_at.is_(None),
-        or_(not_(func.coalesce(final, False)), sms.c.price.is_(None), sms.c.parts_count.is_(None)),
+        or_(not_(func.coalesce(final, False)), sms.c.price.is_(None), sms.c.parts_count.is_(None), is_untold),
         or_(sms.c.last_seen_at < sent_at + timedelta(days=settle_days), was_seen_later),
         or_(
             since_asked >= func.least(silent_seconds * SILENCE_SHARE, LONGEST_PAUSE.total_seconds()),

@@ -13,7 +13,9 @@ from sms_etl.providers.lox24.records import Fields, read_bulk, read_sms
 from sms_etl.sync.landing.files import Kind, Layout
 from sms_etl.warehouse import tables
 
-_WAREHOUSE_COLUMNS = frozenset({"currency", "first_seen_at", "last_seen_at", "changed_at", "gone_at"})
+_WAREHOUSE_COLUMNS = frozenset(
+    {"currency", "first_seen_at", "last_seen_at", "changed_at", "gone_at", "delivered_at"}
+)
 
 
 @dataclass(frozen=True)

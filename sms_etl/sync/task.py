@@ -97,6 +97,12 @@ class SyncResult(LoadCounts):
     """Bulks whose messages do not add up to the provider's totals of them; None if they were not compared."""
     bulks_error: str | None
     """Why bulks could not be read; messages are read without them. None if they could."""
+    events_read: int
+    """Delivery events of the webhook that were seen for the first time."""
+    events_changed: int
+    """Messages whose state one of them changed."""
+    events_damaged: int
+    """Lines of the webhook's files that could not be read, and were quarantined."""
     seconds: float
 
     def as_json(self) -> dict[str, Any]:

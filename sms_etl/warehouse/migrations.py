@@ -213,6 +213,19 @@ STEPS: Mapping[int, tuple[str, ...]] = {
         )
         """,
     ),
+    6: (
+        "alter table raw.sms add column delivered_at timestamp",
+        "alter table ops.sync_run add column events_read bigint",
+        "alter table ops.sync_run add column events_changed bigint",
+        "alter table ops.sync_run add column events_damaged bigint",
+        """
+        create table ops.delivery_event (
+            event_id uuid not null, uuid uuid not null, event_at timestamp not null, status_code integer,
+            dlr_code integer not null, received_at timestamp not null, recorded_at timestamp not null,
+            applied_at timestamp, outcome varchar
+        )
+        """,
+    ),
 }
 _FOREIGN_RELATIONS = """
 select (select count(*) from duckdb_tables() where not internal)

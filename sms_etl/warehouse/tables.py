@@ -19,10 +19,11 @@ from sqlalchemy import (
     Uuid,
 )
 
+from sms_etl.warehouse.event_tables import delivery_event
 from sms_etl.warehouse.metadata import Money, metadata
 from sms_etl.warehouse.retention_tables import deletion, hold, retention_item, retention_plan
 
-__all__ = ["deletion", "hold", "metadata", "retention_item", "retention_plan"]
+__all__ = ["deletion", "delivery_event", "hold", "metadata", "retention_item", "retention_plan"]
 _EXTRA = "fields not known here: types and lengths under pseudonymise; cut_bytes: beyond 16 KB a row"
 
 sms = Table(
@@ -67,6 +68,7 @@ sms = Table(
     Column("last_seen_at", DateTime, nullable=False, comment="when it was last seen"),
     Column("changed_at", DateTime, nullable=False, comment="when a change was last seen"),
     Column("gone_at", DateTime, comment="when the provider first answered that it is deleted"),
+    Column("delivered_at", DateTime, comment="of a delivery event; null: none said so"),
     schema="raw",
     comment="One row a message, newest state.",
 )
@@ -162,6 +164,9 @@ sync_run = Table(
     Column("bulks_differing", BigInteger, comment="bulks that do not add up; null: not compared"),
     Column("bulks_error", String, comment="why bulks could not be read, if that did not stop the messages"),
     Column("unknown_fields", JSON, comment="fields seen for the first time, as a JSON list"),
+    Column("events_read", BigInteger, comment="delivery events seen for the first time"),
+    Column("events_changed", BigInteger, comment="messages whose state a delivery event changed"),
+    Column("events_damaged", BigInteger, comment="lines of delivery events that could not be read"),
     schema="ops",
     comment="One row a sync.",
 )

@@ -1,3 +1,3 @@
 """The version of the warehouse's schema that this code writes and reads; see migrations.py."""
 
-VERSION = 5
+VERSION = 6

@@ -51,6 +51,7 @@ SMS = {
     "last_seen_at": AT,
     "changed_at": AT,
     "gone_at": AT,
+    "delivered_at": AT,
 }
 SMS_CHANGE = {
     "uuid": "UUID",
@@ -104,6 +105,15 @@ OPS = {
     },
     "ops.quarantine": {"raw", "reason", "uuid", "price", "replayed_at"},
     "ops.watermark": {"stream", "watermark_at"},
+    "ops.delivery_event": {
+        "event_id",
+        "uuid",
+        "event_at",
+        "dlr_code",
+        "status_code",
+        "received_at",
+        "applied_at",
+    },
 }
 NOT_NULL = {"uuid", "created_at", "currency", "first_seen_at", "last_seen_at", "changed_at"}
 
