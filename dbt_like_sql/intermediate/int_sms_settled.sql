@@ -1,4 +1,4 @@
--- One row a message that was seen final: since when it has been so without a break.
+-- One row a message that was seen final: since when it has been so without a break, and how that was seen.
 with changes as (
     select * from staging.stg_sms_change
 ),
@@ -11,6 +11,7 @@ observed as (
     select
         changes.uuid,
         changes.observed_at,
+        changes.observed_by,
         coalesce(status.is_final, false) as is_final
     from changes
     left join status
@@ -30,7 +31,8 @@ last_open as (
 final as (
     select
         observed.uuid,
-        min(observed.observed_at) as settled_at
+        min(observed.observed_at) as settled_at,
+        arg_min(observed.observed_by, observed.observed_at) as settled_by
     from observed
     left join last_open on observed.uuid = last_open.uuid
     where observed.is_final and (last_open.open_at is null or observed.observed_at >= last_open.open_at)

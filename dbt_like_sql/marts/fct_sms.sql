@@ -125,7 +125,7 @@ final as (
         named.created_at,
         named.scheduled_at,
         named.sent_at,
-        cast(null as timestamp) as delivered_at, -- only a webhook event knows it
+        case when named.delivery_status = 'delivered' then named.delivered_at end as delivered_at,
         case when named.is_final then settled.settled_at end as settled_at,
         named.status_code,
         named.dlr_code,
@@ -178,7 +178,8 @@ final as (
             when named.strength_by_sender then 'sender'
             when named.strength_by_key then 'key'
             when named.strength_by_source then 'source'
-        end as cost_centre_by
+        end as cost_centre_by,
+        case when named.is_final then settled.settled_by end as settled_by
     from named
     left join settled on named.uuid = settled.uuid
     left join countries on named.country_code = countries.country_code

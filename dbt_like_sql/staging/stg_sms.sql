@@ -37,7 +37,8 @@ final as (
         sms.first_seen_at,
         sms.last_seen_at,
         sms.changed_at,
-        sms.gone_at
+        sms.gone_at,
+        sms.delivered_at
     from sms
 )
 

@@ -284,6 +284,7 @@ def show_status(status: "Status", words: Callable[[str], str] = str) -> None:
         "account": f"{status.account_id or 'none yet'} ({status.currency or '-'})",
         "messages": f"{status.messages:,}",
         "not final yet": _not_final(status),
+        "settled": _settled(status),
         "bulks": f"{status.bulks:,}",
         "read up to": _moment(status.watermark),
         "models built": _moment(status.built_at),
@@ -322,6 +323,16 @@ def _not_final(status: "Status") -> str:
         return "-"
     aged_out = f" ({status.aged_out:,} more aged out without a final status)" if status.aged_out else ""
     return f"{status.open_messages:,} still re-fetched{aged_out}"
+
+
+def _settled(status: "Status") -> str:
+    """Say how many messages were settled by events, and how many by polls."""
+    by_event, by_poll = status.settled_by_event, status.settled_by_poll
+    if by_event is None or by_poll is None or not by_event + by_poll:
+        return "-"
+    share = by_event / (by_event + by_poll)
+    waiting = f"; {status.events_waiting:,} events wait for their message" if status.events_waiting else ""
+    return f"{by_event:,} by events ({share:.1%}), {by_poll:,} by polls{waiting}"
 
 
 def _lateness(status: "Status") -> str:

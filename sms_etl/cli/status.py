@@ -9,6 +9,7 @@ from uuid import UUID
 
 import duckdb
 
+from sms_etl.events.segments import backlog
 from sms_etl.pii.state import held_pii, told_pii
 from sms_etl.pii.state import is_unapplied as is_policy_unapplied
 from sms_etl.settings import Settings
@@ -46,6 +47,11 @@ _OPEN = """
 select count(*) filter (where not is_aged_out and not is_gone), count(*) filter (where is_aged_out)
 from marts.fct_sms where not is_final
 """
+_SETTLED = """
+select count(*) filter (where settled_by = 'webhook'), count(*) filter (where settled_by != 'webhook')
+from marts.fct_sms where is_final
+"""
+_WAITING = "select count(*) from ops.delivery_event where outcome is null"
 _UNCLEAR = "select key from ops.campaign where state = 'intended' order by asked_at"
 
 
@@ -61,6 +67,14 @@ class Status:
     """Not final and still asked for; None before the first build."""
     aged_out: int | None
     """Not final, and no longer re-fetched; None before the first build."""
+    settled_by_event: int | None
+    """Final messages that a delivery event of the webhook settled; None before the first build."""
+    settled_by_poll: int | None
+    """Final messages that a sync saw final first; None before the first build."""
+    events_waiting: int
+    """Delivery events whose message is not there yet."""
+    events_unread: int
+    """Bytes of delivery events that wait for the next sync."""
     bulks: int
     bulks_differing: int | None
     """Those whose messages do not add up to the provider's totals of them; None while the warehouse is locked
@@ -129,6 +143,9 @@ def read_status(settings: Settings) -> Status:
         lateness = _one(connection, _LATENESS)
         differing = count_differing(connection, overlap=settings.overlap) if has_rows else None
         opened = connection.execute(_OPEN).fetchone() if has_facts else None
+        settled = _settled(connection) if has_facts else None
+        has_events = has_relation(connection, "ops", "delivery_event")
+        waiting = connection.execute(_WAITING).fetchone() if has_events else None
         last_run = _last_run(connection)
         held = held_pii(connection, settings) if has_rows else told_pii(connection)
         is_unapplied = is_policy_unapplied(held, settings)
@@ -139,6 +156,10 @@ def read_status(settings: Settings) -> Status:
             warehouse=Path(settings.warehouse_url.removeprefix("duckdb:///")),
             open_messages=opened[0] if opened else None,
             aged_out=opened[1] if opened else None,
+            settled_by_event=settled[0] if settled else None,
+            settled_by_poll=settled[1] if settled else None,
+            events_waiting=waiting[0] if waiting else 0,
+            events_unread=backlog(settings.events_dir),
             bulks_differing=differing,
             quarantine_open=count_open(connection),
             quarantine_files=count_open_files(connection),
@@ -163,6 +184,15 @@ def read_status(settings: Settings) -> Status:
             lateness=lateness if lateness and lateness["messages"] else None,
             **counts,
         )
+
+
+def _settled(connection: duckdb.DuckDBPyConnection) -> tuple[int, int] | None:
+    """Count what settled messages; None if an earlier version built the models."""
+    (is_known,) = connection.execute(
+        "select count(*) from duckdb_columns() where database_name = current_database() "
+        "and schema_name = 'marts' and table_name = 'fct_sms' and column_name = 'settled_by'"
+    ).fetchone() or (0,)
+    return connection.execute(_SETTLED).fetchone() if is_known else None
 
 
 def _policy_warnings(settings: Settings, *, is_unapplied: bool, is_rotating: bool) -> tuple[str, ...]:

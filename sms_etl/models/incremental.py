@@ -25,8 +25,9 @@ from sms_etl.models.narrowing import Inputs, Narrowed, narrow, of_days, views_re
 from sms_etl.models.project import BUILD_CONTEXT, Model, Project
 
 STATE = "ops.model_state"
-_MARKS = ("status_code", "dlr_code", "price", "delivery_at", "changed_at", "gone_at")
-"""Of a row of a source these tell: each load that changes it moves `changed_at`, a hand one of the others."""
+_MARKS = ("status_code", "dlr_code", "price", "delivery_at", "changed_at", "gone_at", "delivered_at")
+"""Of a row of a source these tell: each load that changes it moves `changed_at`, an event `delivered_at`, and
+a hand one of the others."""
 _VERSIONS_KEPT = 50
 """Of so many builds the changed days are known to what is made of a model; what is older is rebuilt whole."""
 

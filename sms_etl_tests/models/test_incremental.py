@@ -93,6 +93,10 @@ CHANGES: dict[str, tuple[str, list[str]]] = {
         "update raw.sms set price = 7 where created_at = '2026-01-03 12:00:00'",
         ["2026-01-03"],
     ),
+    "an event that says when a message was delivered": (
+        "update raw.sms set delivered_at = '2026-01-03 12:00:09' where created_at = '2026-01-03 12:00:00'",
+        ["2026-01-03"],
+    ),
     "a message that moved": (
         "update raw.sms set created_at = '2026-01-07 08:00:00', changed_at = '2026-01-11' "
         "where created_at = '2026-01-03 12:00:00'",

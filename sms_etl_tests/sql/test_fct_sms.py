@@ -147,6 +147,29 @@ def test_open_and_final_seen_at_one_moment_is_settled_then(rows: Rows) -> None:
     assert rows.one("select cast(settled_at as varchar) from marts.fct_sms") == "2026-01-10 13:00:00"
 
 
+def test_what_saw_it_final_first_is_what_settled_it(rows: Rows) -> None:
+    rows.sms()
+    rows.change("a", "2026-01-10 12:00:00", dlr_code=0)
+    rows.change("a", "2026-01-10 13:00:00", dlr_code=1, observed_by="webhook")
+    rows.change("a", "2026-01-10 14:00:00", dlr_code=1, price="0.07", observed_by="settle")
+    rows.sms("open", dlr_code=2)
+    rows.change("open", "2026-01-10 12:00:00", dlr_code=1)
+    rows.build()
+    found = rows.select("select is_final, settled_by from marts.fct_sms order by is_final")
+    assert found == [(False, None), (True, "webhook")]
+
+
+@pytest.mark.parametrize(("dlr_code", "expected"), [(1, "2026-01-10 12:00:40"), (8, None)])
+def test_delivered_is_when_an_event_says_so_and_only_of_what_is_delivered(
+    rows: Rows, dlr_code: int, expected: str | None
+) -> None:
+    rows.sms(dlr_code=dlr_code, gateway_sent_at="2026-01-10 12:00:10", delivered_at="2026-01-10 12:00:40")
+    rows.build()
+    assert rows.one("select cast(delivered_at as varchar) from marts.fct_sms") == expected
+    timed = rows.select("select delivered_timed, delivery_seconds_p50 from marts.delivery_latency")
+    assert timed == [(1, 30) if expected else (0, None)]
+
+
 def test_an_open_message_is_not_settled_whatever_was_seen(rows: Rows) -> None:
     rows.sms(dlr_code=2)
     rows.change("a", "2026-01-10 12:00:00", dlr_code=1)
