@@ -13,7 +13,6 @@ from sms_etl_tests.conftest import SettingsAt
 from sms_etl_tests.events.conftest import running_webhook
 from sms_etl_tests.provider_truth import ask
 
-
 AGE = 3 * 3600
 """Older than what a sync reads again."""
 
