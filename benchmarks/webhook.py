@@ -10,7 +10,6 @@ import argparse
 import asyncio
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -28,7 +27,7 @@ from sms_etl.warehouse.store import Warehouse
 SECRET = "a-secret-of-the-benchmark-0123456789"  # noqa: S105 - of a server that lives for seconds
 WANTED = 5000
 """Events a second, on two cores."""
-_STATUS = b"HTTP/1.1 200"
+_STATUS, _END = b"HTTP/1.1 200", b"}\n"
 
 
 class Sender(asyncio.Protocol):
@@ -37,6 +36,7 @@ class Sender(asyncio.Protocol):
     def __init__(self, until: float, latencies: list[float], ended: asyncio.Event) -> None:
         self._until, self._latencies, self._ended = until, latencies, ended
         self._sent = 0.0
+        self._answer = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 - of a TCP connection
@@ -44,8 +44,12 @@ class Sender(asyncio.Protocol):
         self._send()
 
     def data_received(self, data: bytes) -> None:
-        if not data.startswith(_STATUS):
-            raise SystemExit(data.decode(errors="replace"))
+        self._answer += data
+        if not self._answer.endswith(_END):
+            return
+        if not self._answer.startswith(_STATUS):
+            raise SystemExit(self._answer.decode(errors="replace"))
+        self._answer = b""
         now = time.perf_counter()
         self._latencies.append(now - self._sent)
         if now < self._until:
@@ -106,6 +110,16 @@ def _started(data_dir: Path) -> tuple["subprocess.Popen[str]", str]:
     return process, process.stderr.readline().partition("taken at ")[2].partition("/lox24")[0]
 
 
+def _processor_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _peak_mb(pid: int) -> float:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) / 1024
+
+
 def _insert_messages(warehouse: Warehouse) -> None:
     with warehouse.begin() as transaction:
         transaction.run(
@@ -128,11 +142,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         data_dir = Path(folder) / "data"
         process, url = _started(data_dir)
+        begun = _processor_seconds(process.pid)
         latencies = sorted(asyncio.run(_send_all(url, asked.connections, asked.seconds)))
+        used = _processor_seconds(process.pid) - begun
+        memory = _peak_mb(process.pid)
         process.terminate()
         printed, _ = process.communicate(timeout=30)
         assert json.loads(printed)["stored"] == len(latencies)  # noqa: S101 - all that was answered
-        used = resource.getrusage(resource.RUSAGE_CHILDREN)
         rate = len(latencies) / asked.seconds
         print(f"{len(latencies):,} events in {asked.seconds:.0f} s: {rate:,.0f} a second ({WANTED:,} wanted)")
         print(
@@ -141,9 +157,8 @@ def main() -> None:
             f"{latencies[-1] * 1000:.0f} ms at most"
         )
         print(
-            f"the webhook: {used.ru_utime + used.ru_stime:.1f} s of processor time, "
-            f"{used.ru_maxrss / 1024:.0f} MB; "
-            f"{backlog(data_dir / 'events') / 1e6:.0f} MB of segments"
+            f"the webhook: {used:.1f} s of processor time, {len(latencies) / used:,.0f} events for each "
+            f"second of it; {memory:.0f} MB; {backlog(data_dir / 'events') / 1e6:.0f} MB of segments"
         )
         warehouse = Warehouse(f"duckdb:///{folder}/w.duckdb", system_clock)
         for what in ("wrote them down", "applied them once their messages were there"):
