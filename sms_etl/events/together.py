@@ -84,7 +84,8 @@ class TogetherWriter:
         async def tidy() -> None:
             while True:
                 await asyncio.sleep(tidy_every)
-                await asyncio.get_running_loop().run_in_executor(self._thread, self._tidy)
+                with suppress(OSError):  # what is written is on the disk already
+                    await asyncio.get_running_loop().run_in_executor(self._thread, self._tidy)
 
         self._tidying = asyncio.get_running_loop().create_task(tidy())
 
@@ -92,7 +93,7 @@ class TogetherWriter:
         """Write what waits, and end the thread."""
         if self._tidying is not None:
             self._tidying.cancel()
-            with suppress(asyncio.CancelledError, OSError):
+            with suppress(asyncio.CancelledError):
                 await self._tidying
         if self._writing is not None:
             await self._writing
