@@ -6,7 +6,7 @@ No other web page can drive them: see `defs/webserver.py`.
 import os
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from enum import Enum
@@ -110,6 +110,8 @@ def _as_text(value: object) -> str:
         return f"{int(value.total_seconds())}s"
     if isinstance(value, datetime):
         return value.isoformat()
+    if isinstance(value, Mapping):
+        return ",".join(f"{name}={_as_text(way)}" for name, way in value.items())
     return str(value.value if isinstance(value, Enum) else value)
 
 
