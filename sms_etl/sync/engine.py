@@ -187,7 +187,7 @@ class _Run:
     async def _read_on(self) -> None:
         """Read what is new or asked for, and what may have changed."""
         polled = await self._poll(SMS)
-        await self._apply_events()
+        self._apply_events()
         if self.task.is_backfill:
             return
         await self._settle(polled)
@@ -223,14 +223,13 @@ class _Run:
             await self.pull.span(stream, planned.span, purpose, advances=planned.advances)
         return None if planned is None else planned.span
 
-    async def _apply_events(self) -> None:
-        """Apply delivery events: after new messages are there, and before it is planned what to ask for."""
-        self.events += await asyncio.to_thread(
-            apply_segments,
-            self.warehouse,
-            self.settings.events_dir,
-            run_id=self.run_id,
-            now=self.clock(),
+    def _apply_events(self) -> None:
+        """Apply delivery events: after new messages are there, and before it is planned what to ask for.
+
+        In this thread: nothing is fetched meanwhile, and a run that is stopped ends when it is done.
+        """
+        self.events += apply_segments(
+            self.warehouse, self.settings.events_dir, run_id=self.run_id, now=self.clock()
         )
 
     async def _settle(self, just_read: Span | None) -> None:
