@@ -37,6 +37,13 @@ loaded as (
     group by stretch
 ),
 
+compared as (
+    select bulks.*
+    from raw.bulk as bulks
+    inner join loaded on bulks.created_at >= loaded.since_at and bulks.processed_at <= loaded.until_at
+    where bulks.status_code = $processed and not coalesce(bulks.is_dryrun, false)
+),
+
 sent as (
     select
         bulk_id,
@@ -45,21 +52,16 @@ sent as (
         count(*) filter (where price is null) as unpriced,
         sum(price) as cost
     from raw.sms
-    where bulk_id is not null
+    where bulk_id in (select compared.uuid from compared)
     group by bulk_id, currency
 )
 
 select count(*)
-from raw.bulk as bulks
-inner join loaded on bulks.created_at >= loaded.since_at and bulks.processed_at <= loaded.until_at
+from compared as bulks
 left join sent on bulks.uuid = sent.bulk_id and bulks.currency = sent.currency
 where
-    bulks.status_code = $processed
-    and not coalesce(bulks.is_dryrun, false)
-    and (
-        bulks.msg_total_count != coalesce(sent.messages, 0)
-        or (coalesce(sent.unpriced, 0) = 0 and bulks.msg_total_cost != coalesce(sent.cost, 0))
-    )
+    bulks.msg_total_count != coalesce(sent.messages, 0)
+    or (coalesce(sent.unpriced, 0) = 0 and bulks.msg_total_cost != coalesce(sent.cost, 0))
 """
 
 

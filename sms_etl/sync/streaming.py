@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
@@ -30,9 +30,11 @@ async def chain_ahead(
 ) -> AsyncIterator[Made]:
     """Chain what is made of each item, in order; the next item's is begun while one's is taken.
 
-    Of that, one waits at most. An error comes in the place of what it kept from being made.
+    Of that, one waits at most. The items themselves are taken from the source ahead of that, two at most, so
+    that none is waited for. An error comes in the place of what it kept from being made.
     """
-    items = aiter(source)
+    source_ahead = _Prefetched(source, 1)
+    items = source_ahead.items()
 
     async def begin() -> _Prefetched[Made] | None:
         try:
@@ -52,6 +54,7 @@ async def chain_ahead(
         for each in (begun, *await asyncio.gather(following, return_exceptions=True)):
             if isinstance(each, _Prefetched):
                 await each.close()
+        await source_ahead.close()
 
 
 async def stream_of(items: Iterable[Item]) -> AsyncIterator[Item]:
@@ -118,6 +121,9 @@ class _Prefetched(Generic[Item]):
             await self._queue.put(_End(exc))
         else:
             await self._queue.put(_End(None))
+        finally:
+            if isinstance(source, AsyncGenerator):
+                await source.aclose()  # now, not when it happens to be collected
 
 
 class _End:

@@ -114,6 +114,20 @@ async def test_the_next_item_is_begun_while_one_is_taken_and_no_other() -> None:
     await chained.aclose()  # type: ignore[attr-defined]  # an async generator has one
 
 
+async def test_items_are_taken_before_they_are_begun_and_no_more_than_two() -> None:
+    taken: list[int] = []
+
+    async def make(number: int) -> AsyncIterator[int]:
+        for _ in range(5):
+            yield number
+
+    chained = chain_ahead(numbers(9, taken), make)
+    assert await anext(chained) == 0
+    await asyncio.sleep(0.01)
+    assert taken == [0, 1, 2, 3]
+    await chained.aclose()  # type: ignore[attr-defined]  # an async generator has one
+
+
 async def test_an_error_comes_behind_all_that_was_made_of_the_items_before() -> None:
     async def make(number: int) -> AsyncIterator[int]:
         await asyncio.sleep(0.002 if number == 0 else 0)
