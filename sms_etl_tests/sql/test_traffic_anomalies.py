@@ -259,7 +259,7 @@ def within_a_bulk(rows: Rows, numbers: int, *, others: int, of_each: int) -> lis
     """Send the last of four bulks to a run of numbers and to other ranges; return what is told of ranges."""
     bulks(rows, 400, 400, 400, of_each, phone_range="f" * 32)
     for number in range(others - 1):
-        send(rows, JUDGED, of_each, bulk_id=rows.uuid("bulk 0"), phone_range=f"{number:032}")
+        send(rows, JUDGED, of_each, bulk_id=rows.uuid("bulk 0"), phone_range=f"{number:02}".ljust(32, "0"))
     send(
         rows,
         JUDGED,
