@@ -225,75 +225,53 @@ def test_a_campaign_is_planned_and_no_anomaly(account: Rows) -> None:
     assert kinds(account) == []
 
 
-def bulks(rows: Rows, *sizes: int, **fields: object) -> None:
-    """Send a bulk every three weeks, the last of them on the day judged."""
+def bulks(rows: Rows, currency: str, *sizes: int, **fields: object) -> None:
+    """Send a bulk every three weeks, the last of them on the day judged: in a currency of its own."""
     for number, size in enumerate(reversed(sizes)):
-        send(rows, JUDGED - number * timedelta(days=21), size, bulk_id=rows.uuid(f"bulk {number}"), **fields)
+        day, bulk_id = JUDGED - number * timedelta(days=21), rows.uuid(f"{currency} {number}")
+        send(rows, day, size, currency=currency, bulk_id=bulk_id, **fields)
 
 
-@pytest.mark.parametrize(("messages", "is_told"), [(749, False), (750, True)])
-def test_a_bulk_is_told_from_five_times_the_largest_before_on(
-    account: Rows, messages: int, is_told: bool
-) -> None:
-    bulks(account, 100, 150, 120, messages)
-    columns = "business_day, subject, messages, usual_messages, limit_messages, cost_at_risk, points_size"
-    assert (
-        anomalies(account, columns, "kind = 'bulk'")
-        == [(JUDGED, str(account.uuid("bulk 0")), 750, 150, 750, Decimal(60), 20)] * is_told
+def test_a_bulk_is_told_from_five_times_the_largest_before_and_five_hundred_more_on(account: Rows) -> None:
+    bulks(account, "AAA", 100, 150, 120, 749)
+    bulks(account, "BBB", 100, 150, 120, 750)
+    bulks(account, "CCC", 10, 10, 10, 509)
+    bulks(account, "DDD", 10, 10, 10, 510)
+    bulks(account, "EEE", 10, 10, 5000)  # the third, for the one before is older than 92 days
+    send(account, JUDGED - timedelta(days=93), 10, currency="EEE", bulk_id=account.uuid("old"))
+    columns = (
+        "currency, business_day, subject, messages, usual_messages, limit_messages, cost_at_risk, points_size"
     )
+    assert anomalies(account, columns) == [
+        ("BBB", JUDGED, str(account.uuid("BBB 0")), 750, 150, 750, Decimal(60), 20),
+        ("DDD", JUDGED, str(account.uuid("DDD 0")), 510, 10, 510, Decimal(50), 20),
+    ]
 
 
-@pytest.mark.parametrize(("messages", "is_told"), [(509, False), (510, True)])
-def test_small_bulks_may_grow_by_five_hundred(account: Rows, messages: int, is_told: bool) -> None:
-    bulks(account, 10, 10, 10, messages)
-    assert bool(kinds(account, where="kind = 'bulk'")) is is_told
-
-
-def test_two_bulks_say_nothing_of_a_third_and_none_of_a_quarter_of_a_year_ago(account: Rows) -> None:
-    bulks(account, 10, 10, 5000)
-    send(account, JUDGED - timedelta(days=93), 10, bulk_id=account.uuid("old"))
-    assert kinds(account) == []
-
-
-def within_a_bulk(rows: Rows, numbers: int, *, others: int, of_each: int) -> list[tuple[Any, ...]]:
-    """Send the last of four bulks to a run of numbers and to other ranges; return what is told of ranges."""
-    bulks(rows, 400, 400, 400, of_each, phone_range="f" * 32)
+def within_a_bulk(rows: Rows, currency: str, numbers: int, *, others: int, of_each: int) -> None:
+    """Send the last of four bulks to a run of numbers, and to others; beside one other in another country."""
+    bulks(rows, currency, 400, 400, 400, of_each, phone_range="f" * 32)
+    last = {"currency": currency, "bulk_id": rows.uuid(f"{currency} 0")}
     for number in range(others - 1):
-        send(rows, JUDGED, of_each, bulk_id=rows.uuid("bulk 0"), phone_range=f"{number:02}".ljust(32, "0"))
-    send(
-        rows,
-        JUDGED,
-        numbers,
-        bulk_id=rows.uuid("bulk 0"),
-        phone_range=RANGE,
-        iso2="AZ" if others < 2 else "AT",
-    )
-    columns = "subject, country_code, messages, usual_messages, limit_messages"
-    return anomalies(rows, columns, "kind = 'bulk_number_range'")
+        send(rows, JUDGED, of_each, phone_range=f"{number:02}".ljust(32, "0"), **last)
+    send(rows, JUDGED, numbers, phone_range=RANGE, iso2="AZ" if others == 1 else "AT", **last)
 
 
-@pytest.mark.parametrize(("numbers", "is_told"), [(29, False), (30, True)])
-def test_a_run_of_numbers_of_a_new_country_within_a_bulk_is_told(
-    account: Rows, numbers: int, is_told: bool
-) -> None:
-    found = within_a_bulk(account, numbers, others=1, of_each=400)
-    assert found == [(RANGE[:12], "AZ", 30, 0, 30)] * is_told
-
-
-@pytest.mark.parametrize(("numbers", "is_told"), [(1199, False), (1200, True)])
-def test_a_range_within_a_bulk_is_told_from_three_times_the_largest_of_its_country_on(
-    account: Rows, numbers: int, is_told: bool
-) -> None:
-    found = within_a_bulk(account, numbers, others=3, of_each=40)
-    assert found == [(RANGE[:12], "AT", 1200, 400, 1200)] * is_told
-
-
-@pytest.mark.parametrize(("numbers", "is_told"), [(1499, False), (1500, True)])
-def test_where_a_bulk_goes_to_many_ranges_one_must_stand_out_tenfold(
-    account: Rows, numbers: int, is_told: bool
-) -> None:
-    found = within_a_bulk(account, numbers, others=11, of_each=150)
-    assert found == [(RANGE[:12], "AT", 1500, 400, 1500)] * is_told
+def test_a_run_of_numbers_within_a_bulk_is_told_where_it_stands_out(account: Rows) -> None:
+    # In a new country from 30 on; else from three times the largest range of the country on; and where a bulk
+    # goes to more than ten ranges, from ten times the mean of the others on.
+    within_a_bulk(account, "AAA", 29, others=1, of_each=400)
+    within_a_bulk(account, "BBB", 30, others=1, of_each=400)
+    within_a_bulk(account, "CCC", 1199, others=3, of_each=40)
+    within_a_bulk(account, "DDD", 1200, others=3, of_each=40)
+    within_a_bulk(account, "EEE", 1499, others=11, of_each=150)
+    within_a_bulk(account, "FFF", 1500, others=11, of_each=150)
+    columns = "currency, subject, country_code, messages, usual_messages, limit_messages"
+    assert anomalies(account, columns, "kind = 'bulk_number_range'") == [
+        ("BBB", RANGE[:12], "AZ", 30, 0, 30),
+        ("DDD", RANGE[:12], "AT", 1200, 400, 1200),
+        ("FFF", RANGE[:12], "AT", 1500, 400, 1500),
+    ]
 
 
 def test_currencies_are_judged_apart(account: Rows) -> None:
