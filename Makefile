@@ -35,7 +35,7 @@ coverage: .venv/.dev system-packages readers focus-validator ## Measure which li
 	$(BIN)/pytest -n $(WORKERS) --cov --cov-report=term
 
 .PHONY: bench bench-small
-bench: .venv/.runtime ## Measure the sync beside its rivals into docs/performance.md (ten minutes, an idle machine)
+bench: .venv/.runtime ## Measure syncs beside rivals, and builds, into docs/performance.md (15 minutes, an idle machine)
 	@$(BIN)/python -m benchmarks --page docs/performance.md
 
 bench-small: .venv/.runtime ## The same in a minute, to see that it works; writes no page

@@ -1,7 +1,7 @@
 """Measures the sync beside its rivals and writes the table: `make bench`; `make bench-small` is a short look.
 
-python -m benchmarks [--small] [--rows N] [--only races,memory,increments,late,idle] [--data data/bench]
-                     [--page docs/performance.md]
+python -m benchmarks [--small] [--rows N] [--only races,memory,increments,late,idle,builds]
+                     [--data data/bench] [--page docs/performance.md]
 """
 
 import argparse
@@ -21,16 +21,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks import scenarios
+from benchmarks.builds import builds
 from benchmarks.processes import MeasuredProgramError, page_server
 from benchmarks.rival import Dlt, install
 from benchmarks.scenarios import FULL, SMALL, Race, Sizes
 from benchmarks.tables import picture, put_between_marks, rate_table, verdict_table
-from benchmarks.verdicts import Line, idle_line, increments_line, late_line, memory_line, race_line
+from benchmarks.verdicts import (
+    Line,
+    builds_line,
+    idle_line,
+    increments_line,
+    late_line,
+    memory_line,
+    race_line,
+)
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-PARTS = ("races", "memory", "increments", "late", "idle")
+PARTS = ("races", "memory", "increments", "late", "idle", "builds")
 LISTINGS = ((100, 0.0), (30, 0.0), (100, 50.0))
 """Rows a page, and milliseconds of latency."""
 _BUSY = 0.5
@@ -116,6 +125,10 @@ def measured(sizes: Sizes, dlt: Dlt | None, parts: Sequence[str]) -> Measurement
     if "late" in parts:
         late = scenarios.late_report(sizes, _say)
         found.add("late_report", late, late_line(late))
+    if "builds" in parts:
+        _say(f"Building {sizes.built:,} messages, in full and after changes")
+        made = builds(sizes.built)
+        found.add("builds", made, builds_line(made))
     return found
 
 

@@ -13,6 +13,7 @@ import statistics
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -60,12 +61,47 @@ from changed
 """
 
 
+@dataclass(frozen=True)
+class Built:
+    """Medians of builds in seconds, the highest memory in MB, and how long questions took in milliseconds."""
+
+    messages: int
+    full_seconds: float
+    full_cpu_seconds: float
+    full_peak_mb: float
+    seconds: float
+    """After 5,000 changes,"""
+    cpu_seconds: float
+    peak_mb: float
+    questions_p50_ms: float
+    questions_p95_ms: float
+
+    @property
+    def times(self) -> float:
+        """How many times as long a full build takes, by the clock."""
+        return self.full_seconds / self.seconds
+
+
 def main() -> None:
     messages = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
-    with tempfile.TemporaryDirectory(dir=sys.argv[2] if len(sys.argv) > 2 else None) as directory:
+    print(f"{messages:,} messages; load {os.getloadavg()[0]:.1f} before", flush=True)
+    found = builds(messages, Path(sys.argv[2]) if len(sys.argv) > 2 else None)
+    for name, seconds, cpu, peak in (
+        ("full", found.full_seconds, found.full_cpu_seconds, found.full_peak_mb),
+        ("5,000 changes", found.seconds, found.cpu_seconds, found.peak_mb),
+    ):
+        print(f"{name:14} {seconds:8.2f} s, CPU {cpu:8.2f} s, peak {peak:6.0f} MB")
+    of_processor = found.full_cpu_seconds / found.cpu_seconds
+    print(f"ratio: {found.times:.1f} by the clock, {of_processor:.1f} of the processor")
+    print(f"questions      p50 {found.questions_p50_ms:.0f} ms, p95 {found.questions_p95_ms:.0f} ms")
+    print(f"load {os.getloadavg()[0]:.1f} after")
+
+
+def builds(messages: int, folder: Path | None = None) -> Built:
+    """Fill a warehouse in a folder, build it in turn, and ask."""
+    with tempfile.TemporaryDirectory(dir=folder) as directory:
         data_dir = Path(directory)
         now = datetime.fromtimestamp(EPOCH, UTC) + timedelta(days=messages / MESSAGES_A_DAY)
-        print(f"{messages:,} messages; load {os.getloadavg()[0]:.1f} before", flush=True)
         prepare(data_dir, messages, now)
         full, parts = [built(data_dir, now)], []
         for _ in range(TURNS):
@@ -73,12 +109,13 @@ def main() -> None:
             parts.append(built(data_dir, now))
         full.append(built(data_dir, now, "--full"))
         asked = ask(data_dir, now)
-    show("full", full)
-    show("5,000 changes", parts)
-    by_clock, of_processor = (ratio(full, parts, what) for what in ("seconds", "cpu_seconds"))
-    print(f"ratio: {by_clock:.1f} by the clock, {of_processor:.1f} of the processor")
-    print(f"questions      p50 {asked[len(asked) // 2]:.0f} ms, p95 {asked[len(asked) * 95 // 100]:.0f} ms")
-    print(f"load {os.getloadavg()[0]:.1f} after")
+    return Built(
+        messages,
+        *median(full),
+        *median(parts),
+        questions_p50_ms=asked[len(asked) // 2],
+        questions_p95_ms=asked[len(asked) * 95 // 100],
+    )
 
 
 def prepare(data_dir: Path, messages: int, now: datetime) -> None:
@@ -122,18 +159,13 @@ def answered(connection: duckdb.DuckDBPyConnection, question: str) -> float:
     return (time.perf_counter() - started) * 1000
 
 
-def show(name: str, builds: list[Measured]) -> None:
-    seconds = statistics.median(each.seconds for each in builds)
-    cpu = statistics.median(each.cpu_seconds for each in builds)
-    print(
-        f"{name:14} {seconds:8.2f} s, CPU {cpu:8.2f} s, peak {max(each.peak_mb for each in builds):6.0f} MB"
+def median(measured: list[Measured]) -> tuple[float, float, float]:
+    """Return the medians of clock and processor, and the highest memory."""
+    return (
+        statistics.median(each.seconds for each in measured),
+        statistics.median(each.cpu_seconds for each in measured),
+        max(each.peak_mb for each in measured),
     )
-
-
-def ratio(full: list[Measured], parts: list[Measured], what: str) -> float:
-    """Return how many times as much a full build takes."""
-    whole, part = (statistics.median(getattr(each, what) for each in builds) for builds in (full, parts))
-    return float(whole / part)
 
 
 if __name__ == "__main__":

@@ -33,10 +33,12 @@ class Sizes:
     rival_latency_rows: int
     warehouses: tuple[int, int]
     repeats: int
+    built: int
+    """Messages of the warehouse whose models are built."""
 
 
-FULL = Sizes(1_000_000, 100_000, 150_000, 200_000, 20_000, (100_000, 10_000_000), 3)
-SMALL = Sizes(50_000, 20_000, 10_000, 20_000, 5_000, (20_000, 500_000), 1)
+FULL = Sizes(1_000_000, 100_000, 150_000, 200_000, 20_000, (100_000, 10_000_000), 3, 10_000_000)
+SMALL = Sizes(50_000, 20_000, 10_000, 20_000, 5_000, (20_000, 500_000), 1, 50_000)
 
 
 @dataclass(frozen=True)

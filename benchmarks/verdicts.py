@@ -8,6 +8,7 @@ seven times as fast as eight connections that wait as long as ours do.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from benchmarks.builds import Built
 from benchmarks.scenarios import Increments, LateReport, NothingNew, Race, Rate
 
 MOST_MB = 400
@@ -17,6 +18,10 @@ MOST_LATE_SHARE = 0.01
 MOST_IDLE_REQUESTS = 5
 MOST_IDLE_CPU = 1.5
 MOST_STATUS_SECONDS = 0.7
+MOST_BUILD_SECONDS = 60
+MOST_BUILD_MB = 4096
+LEAST_BUILD_TIMES = 20
+MOST_QUESTION_MS = 100
 RACE_TARGETS = {(100, 0.0): (8.0, 0.6), (30, 0.0): (3.0, 0.8)}
 """By page size and latency: times dlt's rate, share of the wire's."""
 LATENCY_TARGET = 7.0
@@ -94,6 +99,39 @@ def increments_line(found: Increments) -> Line:
                 growth < MOST_SECONDS_GROWTH,
                 f"{growth - MOST_SECONDS_GROWTH:.2f} over",
             )
+        ],
+    )
+
+
+def builds_line(found: Built) -> Line:
+    """Judge full builds, builds after a busy hour, and what analysts wait for."""
+    return Line(
+        f"a build of {found.messages:,} messages",
+        [
+            Goal(
+                f"in full ≤ {MOST_BUILD_SECONDS} s",
+                f"{found.full_seconds:.1f} s (CPU {found.full_cpu_seconds:.0f} s)",
+                found.full_seconds <= MOST_BUILD_SECONDS,
+                f"{found.full_seconds - MOST_BUILD_SECONDS:.1f} s over",
+            ),
+            Goal(
+                f"in full ≤ {MOST_BUILD_MB:,} MB",
+                f"{found.full_peak_mb:,.0f} MB",
+                found.full_peak_mb <= MOST_BUILD_MB,
+                f"{found.full_peak_mb - MOST_BUILD_MB:,.0f} MB over",
+            ),
+            Goal(
+                f"after 5,000 changes ≤ 1/{LEAST_BUILD_TIMES} of it",
+                f"1/{found.times:.1f} ({found.seconds:.2f} s; CPU {found.cpu_seconds:.1f} s)",
+                found.times >= LEAST_BUILD_TIMES,
+                f"{found.seconds - found.full_seconds / LEAST_BUILD_TIMES:.2f} s over",
+            ),
+            Goal(
+                f"19 of 20 answers ≤ {MOST_QUESTION_MS} ms",
+                f"{found.questions_p95_ms:.0f} ms (half: {found.questions_p50_ms:.0f} ms)",
+                found.questions_p95_ms <= MOST_QUESTION_MS,
+                f"{found.questions_p95_ms - MOST_QUESTION_MS:.0f} ms over",
+            ),
         ],
     )
 

@@ -75,20 +75,26 @@ class CheckedBuild:
         }
 
 
-def project_of(settings: Settings) -> Project:
+def project_of(settings: Settings, built_digest: str | None = None) -> Project:
     """Read the SQL models; CSV files in `<data dir>/seeds` replace those of the same name.
+
+    Args:
+        settings: Name the data directory.
+        built_digest: Of what was built before: if it is the same, it was checked then.
 
     Raises:
         ModelError: A model or seed cannot be read; names file and line.
     """
-    return _project_as_it_is(own_seeds(settings.data_dir), project_digest(settings.data_dir))
+    digest = project_digest(settings.data_dir)
+    return _project_as_it_is(own_seeds(settings.data_dir), digest, digest == built_digest)
 
 
 @lru_cache(maxsize=2)
-def _project_as_it_is(seeds: Path | None, digest: str) -> Project:
+def _project_as_it_is(seeds: Path | None, digest: str, is_checked: bool) -> Project:
     """Read it once for each state of its files: that takes longer than to build an ordinary day."""
-    project = load_project(seeds=seeds)
-    check_incremental(project)
+    project = load_project(seeds=seeds, is_checked=is_checked)
+    if not is_checked:
+        check_incremental(project)
     return project
 
 
@@ -120,36 +126,37 @@ def build_and_check(
         ModelError: A model cannot be built; the warehouse stays as it was, and notes it.
     """
     warehouse = writable_warehouse(settings)
-    with noting_failure(warehouse, settings.clock):
-        project = project_of(settings)
+    with (
+        noting_failure(warehouse, settings.clock),
+        warehouse.begin() as transaction,
+        interrupting(transaction.native),
+    ):
+        project = project_of(settings, _built_digest(transaction))
         chosen = selected(project, select) if select else None
         selection = " ".join(select) if select else None
-        with warehouse.begin() as transaction, interrupting(transaction.native):
-            write_build_context(
-                transaction, settings, selection=selection, is_applying_policy=is_applying_policy
-            )
-            count = len(project.models if chosen is None else chosen)
-            is_whole = is_full or is_applying_policy  # what is blanked moves no `changed_at`
-            models = build_all(
-                transaction.native,
-                project,
-                select=chosen,
-                on_model=_each_of(count, on_model),
-                rebuild=Rebuild.FULL if is_whole else Rebuild.BY_DAY,
-            )
-            tested = chosen and {*chosen, *project.seeds}
-            digest = project_digest(settings.data_dir)
-            passed = _passed(transaction)
-            parts = [part for part in models.parts if part.tested_digest == digest]
-            tests = run_tests(transaction.native, project, tested, parts=parts, passed=passed)
-            if chosen is None:
-                note_tested(transaction.native, digest)
-            record_tests(transaction, project, tests, settings.clock())
-            build = CheckedBuild(models, tests, selection)
-            if not build.failures and chosen is None:
-                transaction.sql.execute(update(tables.build_context).values(is_current=True))
-                booked = book_corrections(transaction.native, settings.clock())
-                build = replace(build, corrections=booked)
+        write_build_context(transaction, settings, selection=selection, is_applying_policy=is_applying_policy)
+        count = len(project.models if chosen is None else chosen)
+        is_whole = is_full or is_applying_policy  # what is blanked moves no `changed_at`
+        models = build_all(
+            transaction.native,
+            project,
+            select=chosen,
+            on_model=_each_of(count, on_model),
+            rebuild=Rebuild.FULL if is_whole else Rebuild.BY_DAY,
+        )
+        tested = chosen and {*chosen, *project.seeds}
+        digest = project_digest(settings.data_dir)
+        passed = _passed(transaction)
+        parts = [part for part in models.parts if part.tested_digest == digest]
+        tests = run_tests(transaction.native, project, tested, parts=parts, passed=passed)
+        if chosen is None:
+            note_tested(transaction.native, digest)
+        record_tests(transaction, project, tests, settings.clock())
+        build = CheckedBuild(models, tests, selection)
+        if not build.failures and chosen is None:
+            transaction.sql.execute(update(tables.build_context).values(is_current=True))
+            booked = book_corrections(transaction.native, settings.clock())
+            build = replace(build, corrections=booked)
     return build
 
 
@@ -183,6 +190,12 @@ def noting_failure(warehouse: Warehouse, clock: Clock, models: Sequence[str] = (
         with suppress(SmsEtlError), warehouse.begin() as transaction:
             _record_failure(transaction, models, clock(), _kept_text(exc))
         raise
+
+
+def _built_digest(transaction: Transaction) -> str | None:
+    """Return the digest of the models and seeds that were built last; None if none were."""
+    found = transaction.native.execute("select project_digest from ops.build_context").fetchone()
+    return found[0] if found else None
 
 
 def _passed(transaction: Transaction) -> set[tuple[str, str]]:

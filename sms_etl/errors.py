@@ -5,6 +5,7 @@ SmsEtlError                    exit 1
 │   ├── WrongKey               another key made the warehouse's hashes, or it is gone
 │   └── PolicyNotApplied       the warehouse holds what SMS_ETL_PII says is not to be kept
 ├── DataDirError               the data directory cannot be used
+│   └── OutNotWritable         exit 2: the folder that --out names cannot be written
 ├── ProviderError              the provider answered with, or was reached with, an error
 │   ├── Unauthorised           401: the token is wrong or inactive; asked once, stops everything
 │   ├── AccountNotActive       403: the account or key may not do this
@@ -99,6 +100,12 @@ class PolicyNotApplied(SettingsError):
 
 class DataDirError(SmsEtlError):
     """The data directory cannot be created, read or written."""
+
+
+class OutNotWritable(DataDirError):
+    """The folder that `--out` names cannot be made or written: another one has to be named."""
+
+    exit_code = 2
 
 
 class ProviderError(SmsEtlError):

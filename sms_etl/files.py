@@ -217,6 +217,11 @@ def unusable(path: Path, exc: OSError, says: str = "{path} cannot be written") -
     return DataDirError(f"{says.format(path=path)}: {_why(path, exc)}.", hint=_what_to_do(path, exc))
 
 
+def is_full(cause: BaseException | None) -> bool:
+    """Return whether an error came from a disk without room."""
+    return isinstance(cause, OSError) and cause.errno in _FULL
+
+
 def _why(path: Path, exc: OSError) -> str:
     # os.path asks without raising, where a folder above may not be looked into
     places = (path, *path.parents)

@@ -118,9 +118,10 @@ def sync_build_publish(
             result = replace(result, published=_published(settings, progress or _nobody))
     except Exception as exc:  # noqa: BLE001 - told with the result, as `run_sync` lets it through
         result = replace(result, error=exc)
+    from sms_etl.check_words import check_words  # noqa: PLC0415 - see above
     from sms_etl.overview.refresh import refresh_if_published  # noqa: PLC0415 - see above
 
-    return replace(result, overview=refresh_if_published(settings))
+    return replace(result, overview=refresh_if_published(settings, check_words(settings)))
 
 
 def _built(settings: Settings, tell: Progress) -> CheckedBuild:
@@ -131,10 +132,11 @@ def _built(settings: Settings, tell: Progress) -> CheckedBuild:
 
 
 def _published(settings: Settings, tell: Progress) -> PublishResult:
+    from sms_etl.check_words import check_words  # noqa: PLC0415 - see above
     from sms_etl.warehouse.publish import publish  # noqa: PLC0415 - see above
 
     tell(PUBLISHING, 0, None)
-    published = publish(settings)
+    published = publish(settings, check_words=check_words(settings))
     tell(PUBLISHING, 1, 1)
     return published
 
@@ -184,6 +186,7 @@ def build_close_publish(
         SmsEtlError: See `build_and_check`, `close_month` and `publish`. A month that was closed before an
             error stays closed; to close it again publishes it.
     """
+    from sms_etl.check_words import check_words  # noqa: PLC0415 - see above
     from sms_etl.finance.closing.close import close_month  # noqa: PLC0415 - see above
     from sms_etl.stopping import interrupting  # noqa: PLC0415 - see above
     from sms_etl.warehouse.store import writable_warehouse  # noqa: PLC0415 - see above
@@ -196,7 +199,12 @@ def build_close_publish(
     tell(CLOSING, 0, None)
     with warehouse.begin() as transaction, interrupting(transaction.native):
         result = close_month(
-            transaction.native, month, now=settings.clock(), invoice=invoice, forced_reason=forced_reason
+            transaction.native,
+            month,
+            now=settings.clock(),
+            invoice=invoice,
+            forced_reason=forced_reason,
+            check_words=check_words(settings),
         )
     tell(CLOSING, 1, 1)
     is_shown = _is_shown(settings, result)
@@ -240,6 +248,7 @@ def _is_shown(settings: Settings, result: CloseResult) -> bool:
 
 
 def _published_if_it_may(settings: Settings, tell: Progress) -> PublishResult | None:
+    from sms_etl.check_words import check_words  # noqa: PLC0415 - see above
     from sms_etl.errors import ChecksFailed  # noqa: PLC0415 - see above
     from sms_etl.overview.refresh import refresh_overview  # noqa: PLC0415 - see above
 
@@ -247,7 +256,7 @@ def _published_if_it_may(settings: Settings, tell: Progress) -> PublishResult | 
         published = _published(settings, tell)
     except ChecksFailed:  # which the result tells: as a reason, or as what was overridden
         return None
-    refresh_overview(settings)
+    refresh_overview(settings, check_words(settings))
     return published
 
 

@@ -2,11 +2,11 @@
 -- Every documented pair is here, and every other pair that was seen. The report counts only once the operator
 -- has the message (status 100); under an unknown status code it decides nothing.
 with sms as (
-    select * from staging.stg_sms
+    select * from intermediate.int_codes_daily
 ),
 
 changes as (
-    select * from staging.stg_sms_change
+    select * from intermediate.int_logged_codes_daily
 ),
 
 status_codes as (

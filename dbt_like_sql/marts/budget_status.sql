@@ -36,8 +36,12 @@ charged as (
         sum(case when booked.entry = 'message' then booked.messages else 0 end) as messages,
         sum(booked.unpriced) as unpriced,
         sum(case when booked.entry = 'message' then booked.cost else 0 end) as cost,
-        sum(case when booked.entry = 'correction' then booked.cost else 0 end) as corrections
+        sum(case when booked.entry = 'correction' then booked.cost else 0 end) as corrections,
+        sum(
+            case when booked.entry = 'message' and unread.business_day is not null then booked.cost else 0 end
+        ) as cost_of_days_missed
     from booked
+    left join unread on booked.business_day = unread.business_day
     group by booked.booked_month, booked.cost_centre, booked.currency
     union all
     -- All cost centres together, where they have a budget together.
@@ -48,8 +52,12 @@ charged as (
         sum(case when booked.entry = 'message' then booked.messages else 0 end) as messages,
         sum(booked.unpriced) as unpriced,
         sum(case when booked.entry = 'message' then booked.cost else 0 end) as cost,
-        sum(case when booked.entry = 'correction' then booked.cost else 0 end) as corrections
+        sum(case when booked.entry = 'correction' then booked.cost else 0 end) as corrections,
+        sum(
+            case when booked.entry = 'message' and unread.business_day is not null then booked.cost else 0 end
+        ) as cost_of_days_missed
     from booked
+    left join unread on booked.business_day = unread.business_day
     inner join budgets
         on
             booked.booked_month = budgets.business_month
@@ -65,8 +73,12 @@ estimated as (
         spend.cost_centre,
         spend.currency,
         sum(spend.estimated_cost) as estimated_cost,
+        sum(
+            case when unread.business_day is not null then spend.estimated_cost else 0 end
+        ) as estimated_cost_of_days_missed,
         sum(spend.without_estimate) as without_estimate
     from spend
+    left join unread on spend.business_day = unread.business_day
     left join closed_months on date_trunc('month', spend.business_day) = closed_months.business_month
     where closed_months.business_month is null
     group by date_trunc('month', spend.business_day), spend.cost_centre, spend.currency
@@ -82,7 +94,8 @@ joined as (
         coalesce(charged.messages, 0) as messages,
         coalesce(charged.unpriced, 0) as unpriced,
         cast(coalesce(charged.cost, 0) as decimal(38, 6)) as cost,
-        cast(coalesce(charged.corrections, 0) as decimal(38, 6)) as corrections
+        cast(coalesce(charged.corrections, 0) as decimal(38, 6)) as corrections,
+        coalesce(charged.cost_of_days_missed, 0) as cost_of_days_missed
     from budgets
     full join charged
         on
@@ -109,6 +122,7 @@ measured as (
         joined.business_month < as_of.as_of_month as is_over,
         joined.business_month > as_of.as_of_month as is_ahead,
         cast(coalesce(estimated.estimated_cost, 0) as decimal(38, 6)) as estimated_cost,
+        coalesce(estimated.estimated_cost_of_days_missed, 0) as estimated_cost_of_days_missed,
         coalesce(estimated.without_estimate, 0) as without_estimate,
         cast(joined.cost + joined.corrections as decimal(38, 6)) as spent,
         forecasts.weeks,
@@ -146,8 +160,13 @@ forecast as (
             when measured.is_over then measured.days_in_month - measured.days_missed
             else date_diff('day', measured.business_month, measured.as_of_day) - measured.days_missed
         end as days_known,
-        case when measured.is_over then measured.cost + measured.estimated_cost else measured.known_cost end
-            as cost_of_known_days,
+        case
+            when measured.is_over
+                then
+                    measured.cost - measured.cost_of_days_missed
+                    + measured.estimated_cost - measured.estimated_cost_of_days_missed
+            else measured.known_cost
+        end as cost_of_known_days,
         case
             when measured.is_over or (not measured.is_ahead and not measured.has_spent_before)
                 then measured.cost + measured.estimated_cost

@@ -4,7 +4,7 @@ with countries as (
 ),
 
 sms as (
-    select * from staging.stg_sms
+    select * from intermediate.int_codes_daily
 ),
 
 named as (

@@ -23,23 +23,83 @@ context as (
     select * from ops.build_context
 ),
 
-judged as (
+-- Named apart from `sms`: what is named twice is held in memory whole, and there may be ten million of them.
+beginnings as (
+    select * from staging.stg_sms
+),
+
+prices as (
+    select * from staging.stg_sms
+),
+
+moments as (
+    select * from staging.stg_sms
+),
+
+-- To tell the local time of each message, or to divide its price, costs more than to look up what it comes to:
+-- there are few hours and few prices. An hour in which the clock is changed is told message by message.
+hours as (
+    select distinct date_trunc('hour', moments.created_at) as begins_at
+    from moments
+),
+
+local_hours as (
+    select
+        hours.begins_at,
+        timezone(context.timezone, timezone('UTC', hours.begins_at)) - hours.begins_at as ahead,
+        timezone(context.timezone, timezone('UTC', hours.begins_at)) - hours.begins_at
+        = timezone(context.timezone, timezone('UTC', hours.begins_at + interval 1 hour))
+        - (hours.begins_at + interval 1 hour) as is_even
+    from hours
+    cross join context
+),
+
+distinct_prices as (
+    select distinct
+        prices.price,
+        prices.parts
+    from prices
+),
+
+unit_prices as (
+    select
+        distinct_prices.price,
+        distinct_prices.parts,
+        cast(exact_division(distinct_prices.price, distinct_prices.parts) as decimal(18, 6)) as unit_price
+    from distinct_prices
+),
+
+placed as (
     select
         sms.*,
-        coalesce(status.is_final, false) as is_final,
+        unit_prices.unit_price as price_per_part,
         case
-            when status.delivery_status = 'queued' and sms.scheduled_at > context.as_of_at then 'scheduled'
-            else coalesce(status.delivery_status, 'unknown')
-        end as delivery_status,
-        greatest(sms.created_at, coalesce(sms.scheduled_at, sms.created_at))
-        < context.as_of_at - to_days(context.settle_days) as is_old,
-        starts_with(sms.service_code, 'text2speech') or sms.voice_lang is not null as is_voice,
-        timezone(context.timezone, timezone('UTC', sms.created_at)) as created_at_local,
-        cast(timezone(context.timezone, timezone('UTC', sms.created_at)) as date) as business_day,
-        greatest(sms.created_at, coalesce(sms.scheduled_at, sms.created_at)) as due_at
+            when local_hours.is_even then sms.created_at + local_hours.ahead
+            else timezone(context.timezone, timezone('UTC', sms.created_at))
+        end as created_at_local
     from sms
     cross join context
-    left join status on sms.status_code = status.status_code and coalesce(sms.dlr_code, 0) = status.dlr_code
+    left join local_hours on date_trunc('hour', sms.created_at) = local_hours.begins_at
+    left join unit_prices on sms.price = unit_prices.price and sms.parts = unit_prices.parts
+),
+
+judged as (
+    select
+        placed.*,
+        coalesce(status.is_final, false) as is_final,
+        case
+            when status.delivery_status = 'queued' and placed.scheduled_at > context.as_of_at then 'scheduled'
+            else coalesce(status.delivery_status, 'unknown')
+        end as delivery_status,
+        greatest(placed.created_at, coalesce(placed.scheduled_at, placed.created_at))
+        < context.as_of_at - to_days(context.settle_days) as is_old,
+        starts_with(placed.service_code, 'text2speech') or placed.voice_lang is not null as is_voice,
+        cast(placed.created_at_local as date) as business_day,
+        greatest(placed.created_at, coalesce(placed.scheduled_at, placed.created_at)) as due_at
+    from placed
+    cross join context
+    left join status
+        on placed.status_code = status.status_code and coalesce(placed.dlr_code, 0) = status.dlr_code
 ),
 
 prefix_lengths as (
@@ -51,23 +111,25 @@ prefix_lengths as (
 -- By length, so that each is a join by equality. Among the strongest the longest beginning decides.
 named_by_callback as (
     select
-        sms.uuid,
+        beginnings.uuid,
         rules.strength,
         rules.cost_centre,
         row_number() over (
-            partition by sms.uuid
+            partition by beginnings.uuid
             order by rules.strength desc, rules.prefix_length desc
         ) as place
-    from sms
+    from beginnings
     cross join context
     cross join prefix_lengths
     inner join rules
         on
             rules.matched_by = 'callback'
             and prefix_lengths.prefix_length = rules.prefix_length
-            and left(sms.callback_data, prefix_lengths.prefix_length) = rules.callback_prefix
-            and cast(timezone(context.timezone, timezone('UTC', sms.created_at)) as date) >= rules.first_day
-            and cast(timezone(context.timezone, timezone('UTC', sms.created_at)) as date) <= rules.last_day
+            and left(beginnings.callback_data, prefix_lengths.prefix_length) = rules.callback_prefix
+            and cast(timezone(context.timezone, timezone('UTC', beginnings.created_at)) as date)
+            >= rules.first_day
+            and cast(timezone(context.timezone, timezone('UTC', beginnings.created_at)) as date)
+            <= rules.last_day
 ),
 
 named as (
@@ -155,9 +217,7 @@ final as (
         named.parts,
         named.price,
         named.currency,
-        case
-            when not named.is_voice then cast(exact_division(named.price, named.parts) as decimal(18, 6))
-        end as unit_price,
+        case when not named.is_voice then named.price_per_part end as unit_price,
         named.gone_at is not null as is_gone,
         named.is_voice,
         named.price is not null as has_price,

@@ -1,5 +1,6 @@
--- One row a business day, currency, cost centre, country, service, price and number of parts of a message: a
--- charge as FOCUS 1.4 has it. Messages without a price are in none: FOCUS has no place for an unknown cost.
+-- One row a business day, currency, cost centre, country, service, price and number of parts of a message, calls
+-- apart from texts: a charge as FOCUS 1.4 has it. Messages without a price are in none: FOCUS has no place for an
+-- unknown cost.
 with sms as (
     select * from marts.fct_sms
 ),
@@ -22,6 +23,7 @@ summed as (
         sms.service_code,
         sms.price,
         coalesce(sms.parts, 0) as parts,
+        sms.is_voice,
         count(*) as messages,
         cast(sum(sms.price) as decimal(38, 6)) as cost
     from sms
@@ -33,15 +35,15 @@ summed as (
         sms.country_code,
         sms.service_code,
         sms.price,
-        coalesce(sms.parts, 0)
+        coalesce(sms.parts, 0),
+        sms.is_voice
 ),
 
 -- A negative price is a credit. It is no unit price, and nothing was used for it.
 judged as (
     select
         summed.*,
-        summed.price >= 0 as is_usage,
-        starts_with(summed.service_code, 'text2speech') as is_voice
+        summed.price >= 0 as is_usage
     from summed
 ),
 
@@ -53,6 +55,7 @@ final as (
         judged.service_code,
         judged.price as message_price,
         judged.parts as message_parts,
+        judged.is_voice,
         judged.messages,
         judged.cost as billed_cost,
         account.account_id as billing_account_id,

@@ -8,6 +8,10 @@ off_hours as (
     select * from intermediate.int_off_hours_daily
 ),
 
+bulk_traffic as (
+    select * from intermediate.int_bulk_traffic_daily
+),
+
 coverage as (
     select * from marts.coverage_daily
 ),
@@ -126,6 +130,89 @@ first_days as (
     group by series.kind, series.subject, series.currency
 ),
 
+-- What is usual is no less than the second largest of the four days of the same weekday, days that were not read
+-- for none; of a week no less than the largest of the three. Cheap to tell, and it leaves few to be compared.
+spread_out as (
+    select
+        series.kind,
+        series.subject,
+        series.currency,
+        series.business_day,
+        case when coverage.missing_seconds < 3600 then series.messages else 0 end as messages
+    from series
+    left join coverage on series.business_day = coverage.business_day
+),
+
+weekdays as (
+    select
+        spread_out.kind,
+        spread_out.subject,
+        spread_out.currency,
+        spread_out.business_day,
+        coalesce(sum(spread_out.messages) over one_week_before, 0) as first_before,
+        coalesce(sum(spread_out.messages) over two_weeks_before, 0) as second_before,
+        coalesce(sum(spread_out.messages) over three_weeks_before, 0) as third_before,
+        coalesce(sum(spread_out.messages) over four_weeks_before, 0) as fourth_before,
+        coalesce(sum(spread_out.messages) over last_week, 0) as last_week,
+        coalesce(sum(spread_out.messages) over second_week, 0) as second_week,
+        coalesce(sum(spread_out.messages) over third_week, 0) as third_week
+    from spread_out
+    window
+        one_week_before as (
+            partition by spread_out.kind, spread_out.subject, spread_out.currency
+            order by spread_out.business_day
+            range between interval 7 day preceding and interval 7 day preceding
+        ),
+        two_weeks_before as (
+            partition by spread_out.kind, spread_out.subject, spread_out.currency
+            order by spread_out.business_day
+            range between interval 14 day preceding and interval 14 day preceding
+        ),
+        three_weeks_before as (
+            partition by spread_out.kind, spread_out.subject, spread_out.currency
+            order by spread_out.business_day
+            range between interval 21 day preceding and interval 21 day preceding
+        ),
+        four_weeks_before as (
+            partition by spread_out.kind, spread_out.subject, spread_out.currency
+            order by spread_out.business_day
+            range between interval 28 day preceding and interval 28 day preceding
+        ),
+        last_week as (
+            partition by spread_out.kind, spread_out.subject, spread_out.currency
+            order by spread_out.business_day
+            range between interval 13 day preceding and interval 7 day preceding
+        ),
+        second_week as (
+            partition by spread_out.kind, spread_out.subject, spread_out.currency
+            order by spread_out.business_day
+            range between interval 20 day preceding and interval 14 day preceding
+        ),
+        third_week as (
+            partition by spread_out.kind, spread_out.subject, spread_out.currency
+            order by spread_out.business_day
+            range between interval 27 day preceding and interval 21 day preceding
+        )
+),
+
+floors as (
+    select
+        weekdays.kind,
+        weekdays.subject,
+        weekdays.currency,
+        weekdays.business_day,
+        greatest(
+            least(
+                greatest(weekdays.first_before, weekdays.second_before),
+                greatest(weekdays.third_before, weekdays.fourth_before)
+            ),
+            least(weekdays.first_before, weekdays.second_before),
+            least(weekdays.third_before, weekdays.fourth_before)
+        ) as of_day,
+        greatest(weekdays.last_week, weekdays.second_week, weekdays.third_week) as of_week
+    from weekdays
+),
+
 candidates as (
     select
         found.*,
@@ -147,7 +234,16 @@ candidates as (
             found.kind = first_days.kind
             and found.subject = first_days.subject
             and found.currency = first_days.currency
-    where found.messages >= kinds.least_beyond
+    inner join floors
+        on
+            kinds.earlier_kind = floors.kind
+            and found.subject = floors.subject
+            and found.currency = floors.currency
+            and found.business_day = floors.business_day
+    where
+        found.messages >= kinds.least_beyond
+        -- A row is told from three times the usual on.
+        and found.messages >= 3 * case kinds.days when 7 then floors.of_week else floors.of_day end
 ),
 
 -- The 28 days before, without the days judged now and those that were not read. An hour may be missing.
@@ -270,18 +366,176 @@ compared as (
     where usual.baseline_days >= 14
 ),
 
+-- Bulks come now and then, so days are no measure: usual is the largest of the 92 days before, of all bulks, or
+-- of all ranges of the country in bulks.
+bulk_days as (
+    select
+        bulk_traffic.kind,
+        bulk_traffic.currency,
+        coalesce(bulk_traffic.country_code, '') as place,
+        bulk_traffic.business_day,
+        count(*) as subjects,
+        max(bulk_traffic.messages) as largest,
+        max(bulk_traffic.cost) as dearest,
+        cast(sum(bulk_traffic.messages) as bigint) as messages
+    from bulk_traffic
+    group by
+        bulk_traffic.kind,
+        bulk_traffic.currency,
+        coalesce(bulk_traffic.country_code, ''),
+        bulk_traffic.business_day
+),
+
+bulks_before as (
+    select
+        bulk_days.kind,
+        bulk_days.currency,
+        bulk_days.place,
+        bulk_days.business_day,
+        bulk_days.messages as day_messages,
+        count(*) over earlier as days_before,
+        coalesce(cast(sum(bulk_days.subjects) over earlier as bigint), 0) as subjects_before,
+        coalesce(max(bulk_days.largest) over earlier, 0) as largest_before,
+        coalesce(max(bulk_days.dearest) over earlier, 0) as dearest_before
+    from bulk_days
+    window earlier as (
+        partition by bulk_days.kind, bulk_days.currency, bulk_days.place
+        order by bulk_days.business_day
+        range between interval 92 day preceding and interval 1 day preceding
+    )
+),
+
+read_before as (
+    select
+        coverage.business_day,
+        count(*) filter (where coverage.missing_seconds < 3600) over (
+            order by coverage.business_day
+            range between interval 92 day preceding and interval 1 day preceding
+        ) as days_read
+    from coverage
+),
+
+-- A range must stand out from the others of its day, too: a bulk to a whole country has many messages in each.
+bulks_compared as (
+    select
+        found.business_day,
+        found.kind,
+        found.subject,
+        found.country_code,
+        found.currency,
+        1 as days,
+        found.messages,
+        found.delivered,
+        found.settled,
+        found.priced,
+        found.cost,
+        found.changed_at,
+        of_day.day_messages as account_messages,
+        before_it.largest_before as usual_messages,
+        before_it.dearest_before as usual_cost,
+        read_before.days_read as baseline_days,
+        before_it.days_before as baseline_days_with_messages,
+        0 as median_deviation,
+        found.messages - before_it.largest_before as messages_beyond,
+        case
+            when found.kind = 'bulk' then greatest(4 * before_it.largest_before, 500)
+            else
+                greatest(
+                    2 * before_it.largest_before,
+                    30,
+                    case
+                        when found.ranges > 10
+                            then
+                                cast(
+                                    exact_division(
+                                        10 * (found.messages_of_ranges - found.messages), found.ranges - 1
+                                    ) as bigint
+                                ) - before_it.largest_before
+                        else 0
+                    end
+                )
+        end as allowance
+    from bulk_traffic as found
+    inner join bulks_before as before_it
+        on
+            found.kind = before_it.kind
+            and found.currency = before_it.currency
+            and coalesce(found.country_code, '') = before_it.place
+            and found.business_day = before_it.business_day
+    inner join bulks_before as of_day
+        on
+            of_day.kind = 'bulk'
+            and found.currency = of_day.currency
+            and found.business_day = of_day.business_day
+    inner join read_before on found.business_day = read_before.business_day
+    -- Of fewer bulks before nothing is known.
+    where of_day.subjects_before >= 3 and read_before.days_read >= 14
+),
+
+all_compared as (
+    select
+        compared.business_day,
+        compared.kind,
+        compared.subject,
+        compared.country_code,
+        compared.currency,
+        compared.days,
+        compared.messages,
+        compared.delivered,
+        compared.settled,
+        compared.priced,
+        compared.cost,
+        compared.changed_at,
+        compared.account_messages,
+        compared.usual_messages,
+        compared.usual_cost,
+        compared.baseline_days,
+        compared.baseline_days_with_messages,
+        compared.median_deviation,
+        compared.messages_beyond,
+        compared.allowance
+    from compared
+    union all
+    select
+        bulks_compared.business_day,
+        bulks_compared.kind,
+        bulks_compared.subject,
+        bulks_compared.country_code,
+        bulks_compared.currency,
+        bulks_compared.days,
+        bulks_compared.messages,
+        bulks_compared.delivered,
+        bulks_compared.settled,
+        bulks_compared.priced,
+        bulks_compared.cost,
+        bulks_compared.changed_at,
+        bulks_compared.account_messages,
+        bulks_compared.usual_messages,
+        bulks_compared.usual_cost,
+        bulks_compared.baseline_days,
+        bulks_compared.baseline_days_with_messages,
+        bulks_compared.median_deviation,
+        bulks_compared.messages_beyond,
+        bulks_compared.allowance
+    from bulks_compared
+),
+
 scored as (
     select
-        compared.*,
+        all_compared.*,
         cast(
-            least(60, exact_division(20 * compared.messages_beyond, compared.allowance)) as decimal(9, 6)
+            least(60, exact_division(20 * all_compared.messages_beyond, all_compared.allowance))
+            as decimal(9, 6)
         ) as points_size,
         cast(
-            20 - 20 * rate(compared.baseline_days_with_messages, compared.baseline_days) as decimal(9, 6)
+            20 - 20 * rate(all_compared.baseline_days_with_messages, all_compared.baseline_days)
+            as decimal(9, 6)
         ) as points_new,
-        cast(20 * rate(compared.messages_beyond, compared.account_messages) as decimal(9, 6)) as points_share
-    from compared
-    where compared.messages_beyond >= compared.allowance
+        cast(
+            20 * rate(all_compared.messages_beyond, all_compared.account_messages) as decimal(9, 6)
+        ) as points_share
+    from all_compared
+    where all_compared.messages_beyond >= all_compared.allowance
 ),
 
 final as (

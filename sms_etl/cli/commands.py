@@ -173,6 +173,7 @@ def publish(force: bool, reason: str | None, as_json: bool) -> None:
 
     It is refused with exit code 3 if a blocking check failed in the last build.
     """
+    from sms_etl.check_words import check_words
     from sms_etl.cli.render import show_publication
     from sms_etl.overview.refresh import refresh_overview
     from sms_etl.warehouse.publish import publish as publish_copy
@@ -181,12 +182,13 @@ def publish(force: bool, reason: str | None, as_json: bool) -> None:
     if force != bool(reason):
         raise click.UsageError('--force and --reason go together: --force --reason "why".')
     settings = read_settings()
-    result = publish_copy(settings, forced_reason=reason or None)
-    overview = refresh_overview(settings)
+    words = check_words(settings)
+    result = publish_copy(settings, forced_reason=reason or None, check_words=words)
+    overview = refresh_overview(settings, words)
     if as_json:
         print_json({**result.as_json(), **overview.as_json()})
     else:
-        show_publication(result)
+        show_publication(result, words)
 
 
 @cli.command(epilog=example("sms-etl backup", "sms-etl backup /mnt/backup/sms.duckdb"))
@@ -211,7 +213,7 @@ def backup(file: Path | None, as_json: bool) -> None:
 @as_json_option
 def status(as_json: bool) -> None:
     """Show what is loaded, how fresh it is, and what needs attention."""
-    from sms_etl.cli.check_words import check_words
+    from sms_etl.check_words import check_words
     from sms_etl.cli.render import show_status
     from sms_etl.cli.status import read_status
 

@@ -9,6 +9,7 @@ from sms_etl.cli.shared import print_json, read_settings, writing_to
 
 def report_overview(out: Path | None, *, as_json: bool) -> None:
     """Write the overview of the published copy, and say what needs attention."""
+    from sms_etl.check_words import check_words
     from sms_etl.overview.write import write_overview
     from sms_etl.plain_text import printable
     from sms_etl.warehouse.later_build import later_failure
@@ -21,6 +22,7 @@ def report_overview(out: Path | None, *, as_json: bool) -> None:
             out or settings.reports_dir,
             generated_at=settings.clock(),
             later=later_failure(settings),
+            check_words=check_words(settings),
         )
     if as_json:
         print_json(result.as_json())

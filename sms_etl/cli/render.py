@@ -14,7 +14,7 @@ from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
-from sms_etl.cli.check_words import in_words
+from sms_etl.check_words import in_words
 from sms_etl.cli.console import Console, stderr
 from sms_etl.plain_text import for_spreadsheet, lines_of, printable
 
@@ -228,12 +228,12 @@ def _check(test: "TestResult") -> str:
     return escape(in_words(test.model, test.test, test.failures, test.check.description))
 
 
-def show_publication(result: "PublishResult") -> None:
-    """Say where the published copy is, and what had failed if it was forced."""
+def show_publication(result: "PublishResult", words: Callable[[str], str] = str) -> None:
+    """Say where the published copy is, and in `words` what had failed if it was forced."""
     out = Console()
     out.print(f"Published {escape(str(result.path))} ({result.size / 1e6:.1f} MB).", soft_wrap=True)
     for failed in result.failed_tests:
-        out.print(f"[red]forced[/] despite a failed check: {escape(failed)}", soft_wrap=True)
+        out.print(f"[red]forced[/] despite a failed check: {escape(words(failed))}", soft_wrap=True)
 
 
 def show_applied(result: "AppliedPolicy") -> None:
@@ -304,7 +304,7 @@ def show_status(status: "Status", words: Callable[[str], str] = str) -> None:
     if run.get("error"):
         out.print(f"[red]{escape(run['error'])}[/]")
     if status.forced:
-        out.print(f"[red]forced[/]  the published copy: {escape(_forced(status.forced))}")
+        out.print(f"[red]forced[/]  the published copy: {escape(_forced(status.forced, words))}")
     for text in status.failed_tests:
         out.print(f"[red]failed[/]  {escape(words(text))}")
     if status.build_error:
@@ -313,8 +313,8 @@ def show_status(status: "Status", words: Callable[[str], str] = str) -> None:
         out.print(f"[yellow]warning[/] {escape(words(text))}")
 
 
-def _forced(publication: dict[str, Any]) -> str:
-    failed = "; ".join(publication["failed_tests"])
+def _forced(publication: dict[str, Any], words: Callable[[str], str]) -> str:
+    failed = "; ".join(map(words, publication["failed_tests"]))
     return f"{publication['forced_reason']} ({_moment(publication['published_at'])}; failed: {failed})"
 
 

@@ -151,11 +151,12 @@ def _formats(names: str | None) -> _Asked:
 def _write_report(
     period: "Period", asked: _Asked, locale: str, focus_version: str | None, out: Path | None
 ) -> "tuple[ReportResult, FocusResult | None]":
-    from sms_etl.cli.check_words import check_words
+    from sms_etl.check_words import check_words
     from sms_etl.finance.focus.export import write_focus
     from sms_etl.finance.focus.specification import Version
     from sms_etl.finance.locales import Locale
     from sms_etl.finance.report import write_report
+    from sms_etl.warehouse.later_build import later_failure
     from sms_etl.warehouse.read import published
 
     settings = read_settings()
@@ -168,6 +169,7 @@ def _write_report(
             formats=asked.formats,
             locale=Locale(locale),
             check_words=check_words(settings),
+            later=later_failure(settings),
         )
         if not asked.is_focus:
             return result, None
@@ -232,6 +234,7 @@ def _later_build_as_json() -> dict[str, Any]:
 
 def _show_later_build() -> None:
     """Say that the figures are older than they might be, if a build failed since they were published."""
+    from sms_etl.check_words import check_words
     from sms_etl.finance.formatting import local_time
     from sms_etl.plain_text import printable
     from sms_etl.warehouse.later_build import later_failure
@@ -240,6 +243,7 @@ def _show_later_build() -> None:
     later = later_failure(settings)
     if later is None:
         return
+    later = later.in_words(check_words(settings))
     as_of, failed_at = (
         local_time(each, settings.timezone) for each in (later.published_as_of, later.failed_at)
     )

@@ -70,15 +70,20 @@ def print_json(values: dict[str, Any]) -> None:
 
 @contextmanager
 def writing_to(out: "Path | None") -> "Iterator[None]":
-    """Let an error about a folder that `--out` named say so, where it would name the data directory."""
-    from sms_etl.errors import DataDirError
+    """Let an error about a folder that `--out` named say so, where it would name the data directory.
+
+    Raises:
+        OutNotWritable: It cannot be written; a full disk stays what it is.
+    """
+    from sms_etl.errors import DataDirError, OutNotWritable
+    from sms_etl.files import is_full
 
     try:
         yield
     except DataDirError as exc:
-        if out is None:
+        if out is None or is_full(exc.__cause__):
             raise
-        raise DataDirError(exc.message, hint=exc.hint.replace("SMS_ETL_DATA_DIR", "--out")) from exc
+        raise OutNotWritable(exc.message, hint=exc.hint.replace("SMS_ETL_DATA_DIR", "--out")) from exc
 
 
 @contextmanager

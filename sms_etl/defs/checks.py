@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator
 import dagster as dg
 
 from sms_etl.build import record_tests
+from sms_etl.check_words import in_words
 from sms_etl.defs.relations import key_of
 from sms_etl.models.checks import TestResult, checks, run_tests
 from sms_etl.models.declared import Severity
@@ -54,5 +55,8 @@ def check_results(tests: Collection[TestResult]) -> Iterator[dg.AssetCheckResult
             check_name=test.test,
             passed=test.is_passed,
             severity=_SEVERITY[test.severity],
+            description=None
+            if test.is_passed
+            else in_words(test.model, test.test, test.failures, test.check.description),
             metadata={"rows that are wrong": test.failures},
         )

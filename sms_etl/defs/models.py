@@ -10,6 +10,7 @@ from hashlib import sha256
 import dagster as dg
 
 from sms_etl.build import noting_failure, project_of, write_build_context
+from sms_etl.check_words import check_words
 from sms_etl.defs.checks import check_results, check_specs, tested
 from sms_etl.defs.failures import sanitised_failures
 from sms_etl.defs.relations import BUILD_CONTEXT, BULKS, SMS, columns_of, key_of, keys_of, lineage_of, spec_of
@@ -55,7 +56,10 @@ def _inputs(project: Project) -> dg.AssetsDefinition:
         with sanitised_failures():
             loaded = settings.load()
             warehouse = writable_warehouse(loaded)
-            with telling_of_error(loaded), noting_failure(warehouse, loaded.clock, [*project.seeds]):
+            with (
+                telling_of_error(loaded, check_words(loaded)),
+                noting_failure(warehouse, loaded.clock, [*project.seeds]),
+            ):
                 current = project_of(loaded)
                 with warehouse.begin() as transaction:
                     write_build_context(transaction, loaded)
@@ -95,7 +99,7 @@ def _model(project: Project, model: Model) -> dg.AssetsDefinition:
             loaded = settings.load()
             warehouse = writable_warehouse(loaded)
             with (
-                telling_of_error(loaded),
+                telling_of_error(loaded, check_words(loaded)),
                 noting_failure(warehouse, loaded.clock, [model.name]),
                 warehouse.begin() as transaction,
             ):

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
+from sms_etl.check_words import check_words
 from sms_etl.defs.failures import sanitised_failures
 from sms_etl.defs.publishing import PUBLISHED
 from sms_etl.defs.resources import WRITER_POOL, SettingsParam
@@ -37,7 +38,8 @@ CHECK = "overview_was_drawn"
 def overview(settings: SettingsParam) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
     """Draw the page."""
     with sanitised_failures():
-        drawn = refresh_overview(settings.load())
+        loaded = settings.load()
+        drawn = refresh_overview(loaded, check_words(loaded))
     if drawn.html is not None:
         yield dg.MaterializeResult(
             asset_key=OVERVIEW, metadata={"path": dg.MetadataValue.path(str(drawn.html))}

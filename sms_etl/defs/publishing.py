@@ -3,6 +3,7 @@
 import dagster as dg
 
 from sms_etl.build import book_changes
+from sms_etl.check_words import check_words
 from sms_etl.defs.failures import sanitised_failures
 from sms_etl.defs.relations import key_of
 from sms_etl.defs.resources import WRITER_POOL, SettingsParam
@@ -30,7 +31,9 @@ def publishing_asset(project: Project) -> dg.AssetsDefinition:
         with sanitised_failures():
             loaded = settings.load()
             book_changes(loaded)  # here, for all models are built and tested
-            copy = publish(loaded)  # refused as long as a blocking check fails
+            copy = publish(
+                loaded, check_words=check_words(loaded)
+            )  # refused as long as a blocking check fails
         return dg.MaterializeResult(
             metadata={"path": dg.MetadataValue.path(str(copy.path)), "megabytes": round(copy.size / 1e6, 1)}
         )

@@ -64,7 +64,7 @@ def filters_of(words: Sequence[str]) -> Filters:
             )
             raise UnknownFilter(
                 f"--where: {wrong}.",
-                hint=f"Columns: {', '.join(FILTERS)}. For example --where country=DE; "
+                hint=f"Columns: {', '.join(sorted((*FILTERS, *_ALIASES)))}. For example --where country=DE; "
                 "--where campaign=none chooses lines without a campaign.",
             )
         found[name] = (*found.get(name, ()), value.strip())

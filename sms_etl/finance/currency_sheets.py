@@ -13,7 +13,18 @@ from sms_etl.finance import vocabulary, wording
 from sms_etl.finance.figures import Correction, CurrencyFigures, Figures, sum_of_amounts
 from sms_etl.finance.measures import Cost, Line
 from sms_etl.finance.palette import BAR
-from sms_etl.finance.sheets import Column, Drawing, Kind, Laid, Ratio, Series, Sheet, Value, rounded_down
+from sms_etl.finance.sheets import (
+    Column,
+    Drawing,
+    Kind,
+    Laid,
+    Ratio,
+    Series,
+    Sheet,
+    Value,
+    rounded_down,
+    summed,
+)
 from sms_etl.finance.side_lines import AccrualLine, tax_totals
 
 
@@ -126,14 +137,8 @@ def _unassigned(section: CurrencyFigures, figures: Figures) -> Sheet:
         _title("Unassigned messages by API key", section, figures),
         (
             Column("API key", Kind.TEXT, 20, "Total"),
-            Column("Messages", Kind.COUNT, 12, sum(each.messages for each in keys), is_summed=True),
-            Column(
-                cost_heading(section.currency),
-                Kind.MONEY,
-                18,
-                sum((each.cost for each in keys), Decimal(0)),
-                is_summed=True,
-            ),
+            summed("Messages", Kind.COUNT, 12, (each.messages for each in keys)),
+            summed(cost_heading(section.currency), Kind.MONEY, 18, (each.cost for each in keys)),
         ),
         [(wording.key_name(each), each.messages, each.cost) for each in keys],
     )
@@ -151,11 +156,9 @@ def _bulks(section: CurrencyFigures, figures: Figures) -> Sheet:
             Column("Service", Kind.TEXT, 14),
             Column("Cost centre", Kind.TEXT, 20),
             Column("Status", Kind.TEXT, 16),
-            Column("Messages", Kind.COUNT, 12, sum(each.messages for each in bulks), is_summed=True),
-            Column("Delivered", Kind.COUNT, 12, sum(each.delivered for each in bulks), is_summed=True),
-            Column(
-                f"Cost, {section.currency}", Kind.MONEY, 16, sum(each.cost for each in bulks), is_summed=True
-            ),
+            summed("Messages", Kind.COUNT, 12, (each.messages for each in bulks)),
+            summed("Delivered", Kind.COUNT, 12, (each.delivered for each in bulks)),
+            summed(f"Cost, {section.currency}", Kind.MONEY, 16, (each.cost for each in bulks)),
         ),
         [
             (
@@ -186,36 +189,17 @@ def accruals(currency: str, figures: Figures) -> Sheet:
         (
             Column("Country", Kind.TEXT, 12, "Total"),
             Column("Service", Kind.TEXT, 16),
-            Column("Messages", Kind.COUNT, 12, sum(each.unpriced for each in lines), is_summed=True),
-            Column(
-                "Without estimate",
-                Kind.COUNT,
-                12,
-                sum(each.without_estimate for each in lines),
-                is_summed=True,
-            ),
-            Column("Parts", Kind.COUNT, 12, sum(each.unpriced_parts for each in lines), is_summed=True),
-            Column(
-                f"Estimate, {currency}",
-                Kind.MONEY,
-                18,
-                sum((each.estimated_cost for each in lines), Decimal(0)),
-                is_summed=True,
-            ),
-            Column(
+            summed("Messages", Kind.COUNT, 12, (each.unpriced for each in lines)),
+            summed("Without estimate", Kind.COUNT, 12, (each.without_estimate for each in lines)),
+            summed("Parts", Kind.COUNT, 12, (each.unpriced_parts for each in lines)),
+            summed(f"Estimate, {currency}", Kind.MONEY, 18, (each.estimated_cost for each in lines)),
+            summed(
                 f"Estimate where priced by now, {currency}",
                 Kind.MONEY,
                 20,
-                sum((each.backtest_estimate for each in lines), Decimal(0)),
-                is_summed=True,
+                (each.backtest_estimate for each in lines),
             ),
-            Column(
-                f"Real cost of these, {currency}",
-                Kind.MONEY,
-                18,
-                sum((each.backtest_cost for each in lines), Decimal(0)),
-                is_summed=True,
-            ),
+            summed(f"Real cost of these, {currency}", Kind.MONEY, 18, (each.backtest_cost for each in lines)),
         ),
         [
             (
@@ -247,15 +231,9 @@ def waste(currency: str, figures: Figures) -> Sheet:
         (
             Column("Why", Kind.TEXT, 46, "Total"),
             Column("Sender", Kind.TEXT, 24),
-            Column("Messages", Kind.COUNT, 12, sum(each.messages for each in lines), is_summed=True),
-            Column("Extra parts", Kind.COUNT, 12, sum(each.extra_parts for each in lines), is_summed=True),
-            Column(
-                f"Wasted, {currency}",
-                Kind.MONEY,
-                18,
-                sum((each.cost for each in lines), Decimal(0)),
-                is_summed=True,
-            ),
+            summed("Messages", Kind.COUNT, 12, (each.messages for each in lines)),
+            summed("Extra parts", Kind.COUNT, 12, (each.extra_parts for each in lines)),
+            summed(f"Wasted, {currency}", Kind.MONEY, 18, (each.cost for each in lines)),
         ),
         [
             (vocabulary.waste_kind(each.kind), each.sender, each.messages, each.extra_parts, each.cost)
@@ -274,14 +252,8 @@ def audit(currency: str, figures: Figures) -> Sheet:
             Column("What was found", Kind.TEXT, 60, "Total (a message may be in several lines)"),
             Column("Country", Kind.TEXT, 12),
             Column("Service", Kind.TEXT, 16),
-            Column("Findings", Kind.COUNT, 12, sum(each.findings for each in lines), is_summed=True),
-            Column(
-                f"Billed more, {currency}",
-                Kind.MONEY,
-                18,
-                sum((each.amount for each in lines), Decimal(0)),
-                is_summed=True,
-            ),
+            summed("Findings", Kind.COUNT, 12, (each.findings for each in lines)),
+            summed(f"Billed more, {currency}", Kind.MONEY, 18, (each.amount for each in lines)),
         ),
         [
             (
@@ -310,13 +282,7 @@ def taxes(currency: str, figures: Figures) -> Sheet:
             Column(f"Tax amount, {currency}", Kind.CENTS, 18, total.tax_amount, is_summed=True),
             Column(f"Gross, {currency}", Kind.CENTS, 18, total.gross, is_summed=True),
             Column(f"Without a rate, {currency}", Kind.CENTS, 18, total.without_rate, is_summed=True),
-            Column(
-                f"Exact net, {currency}",
-                Kind.MONEY,
-                18,
-                sum((each.net for each in lines), Decimal(0)),
-                is_summed=True,
-            ),
+            summed(f"Exact net, {currency}", Kind.MONEY, 18, (each.net for each in lines)),
         ),
         [
             (
@@ -348,7 +314,7 @@ def corrections(currency: str, figures: Figures) -> Sheet:
             Column("Country", Kind.TEXT, 10),
             Column("Service", Kind.TEXT, 14),
             Column(f"Found ({zone})", Kind.TIME, 22),
-            Column("Messages", Kind.COUNT, 12, sum(each.messages for each in booked), is_summed=True),
+            summed("Messages", Kind.COUNT, 12, (each.messages for each in booked)),
             Column(f"Amount, {currency}", Kind.MONEY, 16, sum_of_amounts(booked), is_summed=True),
         ),
         [_correction_values(each, ZoneInfo(zone)) for each in booked],

@@ -19,7 +19,14 @@ from sms_etl.finance.combining import added
 from sms_etl.finance.figures import CurrencyFigures, Figures, correction_lines, sum_of_amounts
 from sms_etl.finance.markup import inline, policy, template_source
 from sms_etl.finance.measures import Cost, Line
-from sms_etl.finance.side_lines import AccrualLine, FindingLine, WasteLine, tax_totals
+from sms_etl.finance.side_lines import (
+    AccrualLine,
+    FindingLine,
+    WasteLine,
+    budget_totals,
+    conversion_totals,
+    tax_totals,
+)
 
 Shown = TypeVar("Shown", WasteLine, FindingLine, AccrualLine)
 
@@ -72,13 +79,15 @@ def render_page(figures: Figures, stamp: wording.Stamp) -> str:
             title=wording.title(figures),
             before=wording.before(figures.basis),
             basis=wording.basis(figures, stamp),
-            notices=wording.notices(figures),
+            notices=wording.notices(figures, stamp.later),
             statements=wording.statements(figures),
             corrections=correction_lines(figures.corrections),
             waste=_tables(figures.waste or ()),
             audit=_tables(added(figures.audit or (), ("currency", "finding"))),
             accruals=_accruals(figures),
             corrected=_corrected(figures),
+            budget_totals=budget_totals(figures.budgets) if figures.months else (),
+            conversion_totals=conversion_totals(figures.conversions) if figures.months else (),
             tax_totals=tax_totals(figures.taxes),
             without_rates=wording.without_rates(figures),
             month_states=vocabulary.MONTH_STATES,

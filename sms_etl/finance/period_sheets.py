@@ -3,7 +3,8 @@
 from sms_etl.finance import vocabulary, wording
 from sms_etl.finance.figures import Figures
 from sms_etl.finance.palette import OUTCOMES
-from sms_etl.finance.sheets import Column, Drawing, Kind, Laid, Ratio, Series, Sheet, rounded_down
+from sms_etl.finance.sheets import Column, Drawing, Kind, Laid, Ratio, Series, Sheet, rounded_down, summed
+from sms_etl.finance.side_lines import budget_totals, conversion_totals
 
 DELIVERY = "Delivery"
 
@@ -19,7 +20,7 @@ def left_out(figures: Figures) -> Sheet:
             Column("State", Kind.TEXT, 12),
             Column("Why it could not be loaded", Kind.TEXT, 48),
             Column("Remarks", Kind.TEXT, 48),
-            Column("Rows", Kind.COUNT, 10, sum(each.rows for each in left), is_summed=True),
+            summed("Rows", Kind.COUNT, 10, (each.rows for each in left)),
             Column("Readable prices", Kind.TEXT, 24),
         ),
         [
@@ -125,6 +126,60 @@ def budgets(figures: Figures) -> Sheet:
                 rounded_down(each.share_used),
             )
             for each in figures.budgets
+        ],
+    )
+
+
+def budget_sums(figures: Figures) -> Sheet:
+    """Lay out what the budgets of a quarter or year come to, a row a cost centre and currency."""
+    return Sheet(
+        "Budgets in all",
+        f"Budgets of all months that have one, {wording.period(figures)}",
+        (
+            Column("Cost centre", Kind.TEXT, 24),
+            Column("State", Kind.TEXT, 28),
+            Column("Currency", Kind.TEXT, 10),
+            Column("Months with a budget", Kind.COUNT, 14),
+            *(Column(name, Kind.MONEY, 18) for name in ("Budget", "Spent", "Forecast")),
+            Column("Used", Kind.SHARE, 12),
+        ),
+        [
+            (
+                vocabulary.cost_centre_name(each.cost_centre),
+                vocabulary.budget_state(each.status),
+                each.currency,
+                each.months,
+                each.budget,
+                each.spent,
+                each.forecast,
+                rounded_down(each.share_used),
+            )
+            for each in budget_totals(figures.budgets)
+        ],
+    )
+
+
+def conversion_sums(figures: Figures) -> Sheet:
+    """Lay out what the cost of a quarter or year comes to in the reporting currency."""
+    return Sheet(
+        "Reporting currency in all",
+        f"Cost by the rates of the days, {wording.period(figures)}",
+        (
+            Column("Currency", Kind.TEXT, 10),
+            Column("Cost", Kind.MONEY, 18),
+            Column("Without a rate", Kind.MONEY, 18),
+            Column("Converted to", Kind.TEXT, 12),
+            Column("Converted cost", Kind.MONEY, 18),
+        ),
+        [
+            (
+                each.currency,
+                each.cost,
+                each.cost_without_rate,
+                each.reporting_currency,
+                each.cost_reporting,
+            )
+            for each in conversion_totals(figures.conversions)
         ],
     )
 

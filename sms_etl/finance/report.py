@@ -21,6 +21,7 @@ from sms_etl.finance.period import Period, month_of
 from sms_etl.finance.tables import tables_of
 from sms_etl.finance.workbook import render_workbook
 from sms_etl.finance.writing import replace_together
+from sms_etl.warehouse.later_build import LaterFailure
 
 
 class Format(StrEnum):
@@ -187,6 +188,7 @@ def write_report(
     formats: Sequence[Format] = DEFAULT_FORMATS,
     locale: Locale = Locale.EN,
     check_words: Callable[[str], str] = str,
+    later: LaterFailure | None = None,
 ) -> ReportResult:
     """Write `sms-report-<period>.html` and whatever else is asked for, replacing earlier ones.
 
@@ -201,6 +203,7 @@ def write_report(
         formats: Which files to write.
         locale: In which manner numbers and dates are written.
         check_words: Puts the name of a check that failed in words.
+        later: How a build failed after the copy was published, if one did; said of figures that may change.
 
     Raises:
         NotAPeriod: The period cannot be read, or has not begun.
@@ -213,7 +216,8 @@ def write_report(
     asked = period if isinstance(period, Period) else month_of(period)
     figures = figures_to_report(connection, asked, now=generated_at)
     digest = digest_of_report(figures)
-    stamp = wording.Stamp(generated_at, f"sms-{asked.slug}-{digest[:12]}", digest)
+    told = later.in_words(check_words) if later and figures.closing is None else None
+    stamp = wording.Stamp(generated_at, f"sms-{asked.slug}-{digest[:12]}", digest, told)
     figures = _with_check_words(figures, check_words)
     report = Report(figures, stamp)
     with written_in(locale):

@@ -5,7 +5,7 @@ exact Decimal as their value, so programs that do not calculate show it too. Tex
 becomes a formula or a link.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import ROUND_FLOOR, Decimal
@@ -67,6 +67,12 @@ class Ratio:
     is_rounded_down: bool = True
     is_of_all: bool = False
     """`by` is the sum of all rows, those that are filtered away included."""
+
+
+def summed(heading: str, kind: Kind, width: int, values: Iterable[int | Decimal]) -> Column:
+    """Return a column whose total is the sum of its values, which follows the filter."""
+    nothing = 0 if kind is Kind.COUNT else Decimal(0)
+    return Column(heading, kind, width, sum(values, nothing), is_summed=True)
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,13 @@ Those of a closed month are kept as text for ever, see `figures.Figures`.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 
 _CENT = Decimal("0.01")
+_MILLIONTH = Decimal("0.000001")
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,36 @@ class BudgetLine:
 
 
 @dataclass(frozen=True)
+class BudgetTotal:
+    """What the budgets of one cost centre and currency come to over several months."""
+
+    cost_centre: str
+    """`*`: all of them together."""
+    currency: str
+    months: int
+    """How many have a budget."""
+    budget: Decimal
+    spent: Decimal
+    """In the months that have one."""
+    forecast: Decimal | None
+    """None: a month has none, as one that has not begun."""
+
+    @property
+    def share_used(self) -> Decimal | None:
+        """To a millionth, half up, as `marts.budget_status` has it; None of a budget of nothing."""
+        if not self.budget:
+            return None
+        return (max(self.spent, Decimal(0)) / self.budget).quantize(_MILLIONTH, ROUND_HALF_UP)
+
+    @property
+    def status(self) -> str:
+        """`within`, `at_risk` or `passed`."""
+        if self.spent > self.budget:
+            return "passed"
+        return "at_risk" if self.forecast is not None and self.forecast > self.budget else "within"
+
+
+@dataclass(frozen=True)
 class ConversionLine:
     """Cost in a reporting currency, see `marts.cost_reporting_monthly`; corrections included."""
 
@@ -92,6 +123,20 @@ class ConversionLine:
     """The part of `cost` that is not in it, in `currency`."""
     days_without_rate: tuple[date, ...] = ()
     """Whose cost that is, in order; empty as well where they were not kept when the month was closed."""
+
+
+@dataclass(frozen=True)
+class ConversionTotal:
+    """Cost of several months in a reporting currency."""
+
+    currency: str
+    reporting_currency: str
+    cost: Decimal
+    """In `currency`."""
+    cost_reporting: Decimal | None
+    """Of the days that have a rate, in `reporting_currency`; None: none has."""
+    cost_without_rate: Decimal
+    """The part of `cost` that is not in it, in `currency`."""
 
 
 @dataclass(frozen=True)
@@ -125,6 +170,47 @@ class TaxTotal:
     """Of what has a rate."""
     without_rate: Decimal
     """The part of `net` that has no rate, and so is in neither tax nor gross."""
+
+
+def budget_totals(lines: Iterable[BudgetLine]) -> tuple[BudgetTotal, ...]:
+    """Add up budgets of several months by cost centre and currency, in the order in which they come."""
+    found: dict[tuple[str, str], list[BudgetLine]] = defaultdict(list)
+    for line in lines:
+        found[line.currency, line.cost_centre].append(line)
+    return tuple(
+        BudgetTotal(
+            cost_centre,
+            currency,
+            len(mine),
+            sum((each.budget for each in mine), Decimal(0)),
+            sum((each.spent for each in mine), Decimal(0)),
+            _sum_if_all([each.forecast for each in mine]),
+        )
+        for (currency, cost_centre), mine in found.items()
+    )
+
+
+def _sum_if_all(amounts: Sequence[Decimal | None]) -> Decimal | None:
+    known = [each for each in amounts if each is not None]
+    return sum(known, Decimal(0)) if len(known) == len(amounts) else None
+
+
+def conversion_totals(lines: Iterable[ConversionLine]) -> tuple[ConversionTotal, ...]:
+    """Add up converted cost by currency and reporting currency, in the order in which they come."""
+    found: dict[tuple[str, str], list[ConversionLine]] = defaultdict(list)
+    for line in lines:
+        found[line.currency, line.reporting_currency].append(line)
+    return tuple(
+        ConversionTotal(
+            currency,
+            reporting_currency,
+            sum((each.cost for each in mine), Decimal(0)),
+            sum(converted, Decimal(0)) if converted else None,
+            sum((each.cost_without_rate for each in mine), Decimal(0)),
+        )
+        for (currency, reporting_currency), mine in found.items()
+        for converted in [[each.cost_reporting for each in mine if each.cost_reporting is not None]]
+    )
 
 
 def tax_totals(lines: Iterable[TaxLine]) -> tuple[TaxTotal, ...]:

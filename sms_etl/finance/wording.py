@@ -40,6 +40,7 @@ from sms_etl.finance.measures import Cost
 from sms_etl.finance.period import Period
 from sms_etl.finance.side_lines import AccrualLine
 from sms_etl.finance.vocabulary import MONTH_STATES
+from sms_etl.warehouse.later_build import LaterFailure
 
 SANDBOX = "SANDBOX"
 _MOST_LISTED = 5
@@ -69,6 +70,8 @@ class Stamp(NamedTuple):
     written_at: datetime
     report_id: str
     digest: str
+    later: LaterFailure | None = None
+    """How a build failed after the figures were published; None: none did, or no build can change them."""
 
 
 def price_per_part(cost: Cost) -> Decimal | None:
@@ -149,7 +152,7 @@ def basis(figures: Figures, stamp: Stamp) -> list[tuple[str, str]]:
     ]
 
 
-def notices(figures: Figures) -> list[Notice]:
+def notices(figures: Figures, later: LaterFailure | None = None) -> list[Notice]:
     """Return what must be known before any figure is read: nothing, in a usual month."""
     found, published = [], figures.basis.publication
     closed = [(figures.basis.period, figures.closing)]
@@ -159,11 +162,21 @@ def notices(figures: Figures) -> list[Notice]:
         failed = "; ".join(published.failed_tests) or "not named"
         said = f"These figures were published although checks had failed: {failed}."
         found.append(Notice("Published by force", f"{said} Reason given: {published.reason or 'none'}."))
+    if later:
+        found.append(_later(later, figures.basis.timezone))
     if figures.basis.is_sandbox:
         found.append(
             Notice(SANDBOX, "The messages are made up by the sandbox. Nothing was sent and nothing is owed.")
         )
     return found
+
+
+def _later(later: LaterFailure, timezone: str) -> Notice:
+    failed_at, as_of = (local_time(each, timezone) for each in (later.failed_at, later.published_as_of))
+    return Notice(
+        "A later build failed",
+        f"On {failed_at}: {later.why.rstrip('.')}. What was loaded since {as_of} is not in these figures.",
+    )
 
 
 def statements(figures: Figures) -> list[Statement]:

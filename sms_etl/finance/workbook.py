@@ -84,6 +84,10 @@ def _sheets(figures: Figures) -> Iterable[Laid]:
     ):
         if rows:
             yield lay_out(figures), None
+    if figures.months and figures.budgets:
+        yield period_sheets.budget_sums(figures), None
+    if figures.months and figures.conversions:
+        yield period_sheets.conversion_sums(figures), None
     for currency in sorted({each.currency for each in figures.taxes}):
         yield currency_sheets.taxes(currency, figures), None
     if figures.left_out:
@@ -97,7 +101,7 @@ def _write_summary(book: Book, figures: Figures, stamp: wording.Stamp, sheets: S
     sheet.set_column(1, 3, 22)
     sheet.write_string(0, 0, wording.title(figures), book.title)
     row = 1
-    for notice in wording.notices(figures):
+    for notice in wording.notices(figures, stamp.later):
         row += 1
         sheet.write_string(row, 0, notice.name, book.alarm)
         sheet.write_string(row, 1, notice.text, book.alarm)

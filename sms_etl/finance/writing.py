@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from sms_etl.errors import DataDirError
-from sms_etl.files import commit_file, make_directory, open_private
+from sms_etl.files import commit_file, is_full, make_directory, open_private
 
 
 def replace_together(contents: Mapping[Path, bytes]) -> None:
@@ -45,11 +45,17 @@ def written_together(paths: Sequence[Path], what: str) -> Iterator[tuple[BinaryI
     except OSError as exc:
         raise DataDirError(
             f"{what} cannot be written to {paths[0].parent}: {exc.strerror or exc}.",
-            hint="Check that the folder exists, is yours to write, and has room.",
+            hint=_what_to_do(exc),
         ) from exc
     finally:
         for part in aside.values():
             _forget(part)
+
+
+def _what_to_do(exc: OSError) -> str:
+    if is_full(exc):
+        return "Free disk space, and write it again."
+    return "Give SMS_ETL_DATA_DIR a folder you may write to."
 
 
 def _forget(part: Path) -> None:

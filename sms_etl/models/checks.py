@@ -126,7 +126,7 @@ def run_tests(
     Raises:
         ModelError: A test cannot be run, for instance because its model is not built yet.
     """
-    tests = [PartTests(connection, part) for part in parts if part.inputs.key is not None]
+    tests = [PartTests(connection, part) for part in parts if part.has_key]
     found = []
     for check in checks(project, select):
         sql = None

@@ -120,6 +120,8 @@ class Incremental(_Declared):
 
     by: str = Field(pattern=_NAME)
     """The column that says to which day a row belongs: a date, or a moment in UTC."""
+    key: str | None = Field(default=None, pattern=_NAME)
+    """By which rows of what has no such day belong to those that do; the grain, if that is one column."""
     overtaken: str | None = None
     """Which rows time alone changes: of the row's columns and `before`, `now` (moments), `settle_days`."""
 

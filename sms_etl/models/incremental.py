@@ -25,7 +25,9 @@ from sms_etl.models.narrowing import Inputs, Narrowed, narrow, of_days, views_re
 from sms_etl.models.project import BUILD_CONTEXT, Model, Project
 
 STATE = "ops.model_state"
-_MARKS = ("status_code", "dlr_code", "price", "delivery_at", "changed_at", "gone_at", "delivered_at")
+_MARKS = (
+    *("uuid", "status_code", "dlr_code", "price", "delivery_at", "changed_at", "gone_at", "delivered_at"),
+)
 """Of a row of a source these tell: each load that changes it moves `changed_at`, an event `delivered_at`, and
 a hand one of the others."""
 _VERSIONS_KEPT = 50
@@ -64,6 +66,31 @@ class PartBuilt:
     narrowed: Narrowed
     tested_digest: str | None
     """Of the project whose tests were run when the model was built before; None if they were not."""
+    has_key: bool = False
+    """Its own rows have the key of its inputs."""
+
+
+class Looks:
+    """What was seen of sources by day in this build: two models that read the same one look at it once.
+
+    Whoever builds changes no source meanwhile.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._tables: dict[tuple[str, ...], str] = {}
+
+    def table_of(self, name: str, day: str, marks: str) -> str:
+        """Return a temporary table with the rows and the fingerprint of each day of a relation."""
+        known = (name, day, marks)
+        if known not in self._tables:
+            self._tables[known] = table = f"looked_at_{len(self._tables)}"
+            self._connection.execute(
+                f"create or replace temp table {table} as "
+                f"select cast({day} as date) as day, count(*) as rows, {marks} as fingerprint "
+                f"from {name} as seen group by all"
+            )
+        return self._tables[known]
 
 
 def inputs_of(project: Project, model: Model) -> Inputs:
@@ -82,7 +109,7 @@ def inputs_of(project: Project, model: Model) -> Inputs:
             f"{model.label}:1: incremental by {by}, which {len(dated)} of the relations it is made of have",
             hint=f"It reads {', '.join(bases)}: one of them must have it, or leave `incremental` out.",
         )
-    key = model.grain[0] if len(model.grain) == 1 else None
+    key = _declared(model).key or (model.grain[0] if len(model.grain) == 1 else None)
     moments = {name: _first_moment(project, name) for name in bases if name not in dated}
     keyed = {
         name: moment
@@ -116,6 +143,7 @@ def build_by_day(
     *,
     build_whole: Callable[[], None],
     is_full: bool = False,
+    looks: Looks | None = None,
 ) -> PartBuilt | None:
     """Bring a model by day up to date, and note what it is built from.
 
@@ -125,6 +153,7 @@ def build_by_day(
         model: With `incremental`.
         build_whole: Makes the table anew.
         is_full: Do so in any case.
+        looks: What was seen of sources already in this build.
 
     Returns:
         What was rebuilt of it; None if it was rebuilt whole.
@@ -138,7 +167,7 @@ def build_by_day(
     signature = _signature(project, model, now)
     before = None if is_full else _state(connection, model.name)
     is_usable = before is not None and _is_as_left(connection, model, before, signature)
-    _look(connection, project, model, inputs)
+    _look(connection, project, model, inputs, looks or Looks(connection))
     days = _changed_days(connection, model, inputs, before, now) if is_usable and before else None
     version = (before.version if before else _last_version(connection, model.name)) + 1
     if days is None or before is None:
@@ -151,7 +180,8 @@ def build_by_day(
         _replace_days(connection, project, model, inputs, narrowed, days, version)
     since = max(before.days_since, version - _VERSIONS_KEPT)
     _note(connection, model, State(signature, now.as_of_at, version, since, 0, None))
-    return PartBuilt(model.name, inputs, tuple(days), narrowed, before.tested_digest)
+    has_key = inputs.key is not None and inputs.key in model.grain
+    return PartBuilt(model.name, inputs, tuple(days), narrowed, before.tested_digest, has_key)
 
 
 def forget(connection: Connection, model: str) -> None:
@@ -222,35 +252,30 @@ def _is_as_left(connection: Connection, model: Model, before: State, signature: 
     return kind == ("BASE TABLE",) and count_rows(connection, model.name) == before.rows
 
 
-def _look(connection: Connection, project: Project, model: Model, inputs: Inputs) -> None:
+def _look(connection: Connection, project: Project, model: Model, inputs: Inputs, looks: Looks) -> None:
     """Note in `looked` how each relation is that a model reads: a row a day, or one without a day."""
-    by_day = (
-        "select '{name}' as relation, cast({day} as date) as day, count(*) as rows, {mark} as fingerprint \
-from {name} as seen group by all"
-    )
+    by_day = "select '{name}' as relation, day, rows, fingerprint from {table}"
     whole = "select '{name}', cast(null as date), count(*), {mark} from {name} as seen"
-    parts = []
+    parts, inputs_by_day = [], {}
     if _is_by_day(project, inputs.dated):
         version = "(select coalesce(max(version), 0) from ops.model_state where model = '{name}')"
         parts.append(f"select '{{name}}', cast(null as date), {version}, 0".format(name=inputs.dated))
     else:
-        marks = _marks(project, inputs.dated, (inputs.key, inputs.by))
-        parts.append(by_day.format(name=inputs.dated, day=inputs.by, mark=marks))
-    for name, moment in inputs.keyed.items():
-        marks = _marks(project, name, (inputs.key, moment))
-        parts.append(by_day.format(name=name, day=moment, mark=marks))
-    parts += [whole.format(name=name, mark=_marks(project, name, ())) for name in inputs.whole]
+        inputs_by_day = {inputs.dated: inputs.by}
+    for name, moment in (inputs_by_day | dict(inputs.keyed)).items():
+        table = looks.table_of(name, moment, _marks(project, name, moment))
+        parts.append(by_day.format(name=name, table=table))
+    parts += [whole.format(name=name, mark=_marks(project, name)) for name in inputs.whole]
     connection.execute(
         "create or replace temp table looked (relation varchar, day date, rows bigint, fingerprint bigint)"
     )
     connection.execute(f"insert into looked {' union all '.join(parts)}")
 
 
-def _marks(project: Project, name: str, keys: Sequence[str | None]) -> str:
-    """Return what differs when any row does: of a source by the columns that tell, of others by all."""
+def _marks(project: Project, name: str, day: str | None = None) -> str:
+    """Return what differs when any row does: of a source by day by the columns that tell, else by all."""
     columns = project.schemas[name]
-    is_source = name in project.sources and bool(keys)
-    told = [*keys, *_MARKS] if is_source else [*columns]
+    told = [day, *_MARKS] if day and name in project.sources else [*columns]
     hashed = ", ".join(f"seen.{column}" for column in dict.fromkeys(told) if column in columns)
     return f"coalesce(cast(bit_xor(hash({hashed})) >> 1 as bigint), 0)"
 

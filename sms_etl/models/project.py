@@ -165,7 +165,11 @@ def _type_name(column_type: TypeEngine[Any]) -> str:
 
 
 def load_project(
-    path: Path | None = None, seeds: Path | None = None, *, sources: Schemas | None = None
+    path: Path | None = None,
+    seeds: Path | None = None,
+    *,
+    sources: Schemas | None = None,
+    is_checked: bool = False,
 ) -> Project:
     """Read and check a folder of models.
 
@@ -173,6 +177,8 @@ def load_project(
         path: The folder; that of the package unless given.
         seeds: A folder whose CSV files replace those of the same name; need not exist.
         sources: Relations that are there already, with their columns; those of `tables.py` unless given.
+        is_checked: Whether these very files were checked before: to look at each column again takes as
+            long as to read them.
 
     Raises:
         ModelError: Anything is wrong with it; the message names file and line.
@@ -188,6 +194,8 @@ def load_project(
     for model in found:
         _check_reads(model.query, relations, model.label)
     project = Project(root, _in_order(found), found_seeds, (), known, macros)
+    if is_checked:
+        return replace(project, tests=tuple(_test_files(root, relations, macros)))
     schemas = project.schemas
     for model in project.models.values():
         _check_columns(model, schemas)
@@ -378,7 +386,7 @@ def _check_tests(relation: Relation, schemas: Schemas, macros: Mapping[str, Macr
 def _read_tests(
     root: Path, relations: set[str], upstream: Mapping[str, set[str]], macros: Mapping[str, Macro]
 ) -> list[SqlTest]:
-    tests = [_read_test(root, file, relations, macros) for file in sorted((root / TESTS).glob("*.sql"))]
+    tests = _test_files(root, relations, macros)
     for test in tests:
         for name, line in relations_read(parse_select(test.sql, test.label), test.label).items():
             if name not in upstream[test.models[0]] and not name.startswith(_CATALOGUE):
@@ -387,6 +395,10 @@ def _read_tests(
                     hint="Name the model that is built last first: `-- models: <last>, <others>`.",
                 )
     return tests
+
+
+def _test_files(root: Path, relations: set[str], macros: Mapping[str, Macro]) -> list[SqlTest]:
+    return [_read_test(root, file, relations, macros) for file in sorted((root / TESTS).glob("*.sql"))]
 
 
 def _read_test(root: Path, file: Path, relations: set[str], macros: Mapping[str, Macro]) -> SqlTest:

@@ -17,7 +17,7 @@ from sms_etl.errors import ModelError
 from sms_etl.models.connection import Connection, count_rows
 from sms_etl.models.declared import Materialised
 from sms_etl.models.deleted import drop_deleted
-from sms_etl.models.incremental import PartBuilt, build_by_day
+from sms_etl.models.incremental import Looks, PartBuilt, build_by_day
 from sms_etl.models.macros import Macro
 from sms_etl.models.project import SEEDS, Model, Project, Relation, Seed
 from sms_etl.models.seed_checks import cast_columns, check_fields, check_grain, check_pairs, check_rows, given
@@ -106,10 +106,11 @@ def build(
     if rebuild is not Rebuild.WHOLE:
         drop_deleted(connection, project)
     builds: list[ModelBuild] = []
+    looks = Looks(connection)
     for name in project.models:
         if name in wanted:
             is_counted = rebuild is not Rebuild.BY_DAY or not _is_computed(project.models[name])
-            builds.append(build_model(connection, project, name, rebuild, is_counted=is_counted))
+            builds.append(build_model(connection, project, name, rebuild, is_counted=is_counted, looks=looks))
             if on_model:
                 on_model(builds[-1])
     return BuildResult(tuple(builds), time.perf_counter() - started)
@@ -142,6 +143,7 @@ def build_model(
     rebuild: Rebuild = Rebuild.WHOLE,
     *,
     is_counted: bool = True,
+    looks: Looks | None = None,
 ) -> ModelBuild:
     """Build one model; the seeds and models it reads must be there.
 
@@ -151,6 +153,7 @@ def build_model(
         name: Its name.
         rebuild: How it is rebuilt if it is one by day.
         is_counted: Whether to count its rows; of a view that may take as long as all the rest.
+        looks: What was seen of sources already in this build.
 
     Raises:
         ModelError: It is not known or cannot be built, or a column is not of the declared type.
@@ -170,7 +173,9 @@ def build_model(
             build_whole()
         else:
             is_full = rebuild is Rebuild.FULL
-            part = build_by_day(connection, project, model, build_whole=build_whole, is_full=is_full)
+            part = build_by_day(
+                connection, project, model, build_whole=build_whole, is_full=is_full, looks=looks
+            )
         _comment(connection, model.materialised.value, model)
         rows = count_rows(connection, name) if is_counted else None
     except duckdb.Error as exc:

@@ -63,7 +63,7 @@ def _forced(overview: Overview) -> Iterator[Finding]:
     published, failed = overview.basis.publication, overview.checks.blocking
     if not failed and not (published and published.is_forced):
         return
-    names = [f"{each.model}: {each.test} ({counted(each.failures, 'row')})" for each in failed]
+    names = [overview.checks.said(each) for each in failed]
     if not names and published:
         names = list(published.failed_tests)
     reason = f" Reason given: {published.reason}." if published and published.reason else ""
@@ -164,7 +164,7 @@ def _backfill(gaps: tuple[Stretch, ...]) -> str:
 def _checks(overview: Overview) -> Iterator[Finding]:
     warnings = overview.checks.warnings
     if warnings:
-        names = [f"{each.model}: {each.test} ({counted(each.failures, 'row')})" for each in warnings]
+        names = [overview.checks.said(each) for each in warnings]
         yield Finding(f"{counted(len(warnings), 'check')} with a warning", f"{named(names)}.", _FAILED_ROWS)
 
 

@@ -1,6 +1,7 @@
 """What the overview shows: frozen, exact, times in UTC. Pure; `reading.py` fills it."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
@@ -10,6 +11,7 @@ from sms_etl.finance.figures import Publication
 from sms_etl.finance.measures import Delivery
 from sms_etl.overview.cohorts import Comparison, WatchedRate
 from sms_etl.overview.ranges import Departure
+from sms_etl.overview.wording import counted
 from sms_etl.warehouse.later_build import LaterFailure
 
 SHOWN_DAYS = 28
@@ -153,6 +155,11 @@ class FailedCheck:
     kept_rows: int
     """How many of the rows are in `ops.failed_test_rows`."""
 
+    @property
+    def named(self) -> str:
+        """How the build calls it, as `warehouse.publication.failed_checks` does."""
+        return f"{self.model}: {self.test} ({self.failures} rows)"
+
 
 @dataclass(frozen=True)
 class Checks:
@@ -161,6 +168,18 @@ class Checks:
     number: int
     tested_at: datetime | None
     failed: tuple[FailedCheck, ...]
+    words: Mapping[str, str] = field(default_factory=dict)
+    """By `named`: what a check says, with its name behind it."""
+
+    def description(self, check: FailedCheck) -> str:
+        """Return what a check says, without its name; where that is not known, nothing."""
+        return self.words.get(check.named, "").rpartition(f" ({check.model}: {check.test},")[0]
+
+    def said(self, check: FailedCheck) -> str:
+        """Return what a check says; where that is not known, its name."""
+        return (
+            self.words.get(check.named) or f"{check.model}: {check.test} ({counted(check.failures, 'row')})"
+        )
 
     @property
     def blocking(self) -> tuple[FailedCheck, ...]:

@@ -4,7 +4,7 @@ A page that cannot be drawn keeps no figures from anybody.
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,27 +30,31 @@ class Refreshed:
         return {"overview": str(self.html) if self.html else None, "overview_error": self.error}
 
 
-def refresh_if_published(settings: Settings) -> Refreshed | None:
+def refresh_if_published(settings: Settings, check_words: Callable[[str], str] = str) -> Refreshed | None:
     """Write the overview anew if anything was ever published, to tell of a build that is not."""
-    return refresh_overview(settings) if settings.published_path.exists() else None
+    return refresh_overview(settings, check_words) if settings.published_path.exists() else None
 
 
 @contextmanager
-def telling_of_error(settings: Settings) -> Iterator[None]:
+def telling_of_error(settings: Settings, check_words: Callable[[str], str] = str) -> Iterator[None]:
     """Write the overview anew if a build ends in an error: its figures are older than they might be."""
     try:
         yield
     except (WarehouseLocked, PolicyNotApplied, UnknownModel):
         raise  # nothing was begun
     except Exception:
-        refresh_if_published(settings)
+        refresh_if_published(settings, check_words)
         raise
 
 
-def refresh_overview(settings: Settings) -> Refreshed:
+def refresh_overview(settings: Settings, check_words: Callable[[str], str] = str) -> Refreshed:
     """Write the overview of the published copy; if that fails, log a warning and return why.
 
     Whatever is wrong, what was published stays published: no error is raised.
+
+    Args:
+        settings: Whose copy.
+        check_words: Puts the name of a check that failed in words.
     """
     try:
         with published(settings) as connection:
@@ -59,6 +63,7 @@ def refresh_overview(settings: Settings) -> Refreshed:
                 settings.reports_dir,
                 generated_at=settings.clock(),
                 later=later_failure(settings),
+                check_words=check_words,
             )
     except SmsEtlError as exc:
         error = exc.message

@@ -1,5 +1,6 @@
 """Writes the overview of a published copy: `write_overview` is the way in."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -70,6 +71,7 @@ def write_overview(
     *,
     generated_at: datetime,
     later: LaterFailure | None = None,
+    check_words: Callable[[str], str] = str,
 ) -> OverviewResult:
     """Write `overview.html`, in the place of an earlier one.
 
@@ -78,15 +80,32 @@ def write_overview(
         out_dir: Where to; made if it is not there.
         generated_at: The present moment, with a time zone; how old the figures are is counted from it.
         later: How a build failed after the copy was published, if one did.
+        check_words: Puts the name of a check that failed in words.
 
     Raises:
         NoWarehouse: The models were never built, or by an older version.
         DataDirError: `out_dir` cannot be written.
     """
-    overview = replace(read_overview(connection, now=generated_at), later=later)
+    overview = _in_words(replace(read_overview(connection, now=generated_at), later=later), check_words)
     html = out_dir / FILE_NAME
     replace_together({html: render_page(overview).encode()})
     return _result(html, overview)
+
+
+def _in_words(overview: Overview, words: Callable[[str], str]) -> Overview:
+    """Return the figures with every check that failed in words."""
+    basis, checks, later = overview.basis, overview.checks, overview.later
+    if basis.publication:
+        failed = tuple(map(words, basis.publication.failed_tests))
+        basis = replace(basis, publication=replace(basis.publication, failed_tests=failed))
+    said = {each.named: words(each.named) for each in checks.failed}
+    changed = {name: text for name, text in said.items() if text != name}
+    return replace(
+        overview,
+        basis=basis,
+        checks=replace(checks, words=changed),
+        later=later and later.in_words(words),
+    )
 
 
 def _result(html: Path, overview: Overview) -> OverviewResult:

@@ -1,6 +1,7 @@
 """Tells whether a build failed after the published copy was made: then analysts read older figures."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -31,6 +32,10 @@ class LaterFailure:
     def why(self) -> str:
         """In one phrase."""
         return self.error or "; ".join(self.reasons)
+
+    def in_words(self, words: Callable[[str], str]) -> "LaterFailure":
+        """Return it with the names of its checks put in words."""
+        return replace(self, reasons=tuple(map(words, self.reasons)))
 
     def as_json(self) -> dict[str, Any]:
         """Return it as plain JSON values; times are ISO 8601 with their offset."""

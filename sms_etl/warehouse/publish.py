@@ -5,7 +5,7 @@ while this process holds the warehouse: written aside, fsync, read whole and com
 old copy keep it until they open again. What is in it, and what is not: SMS_ETL_PUBLISH, `copying.py`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -61,7 +61,11 @@ def published_copy(settings: Settings) -> PublishResult:
 
 
 def publish(
-    settings: Settings, *, forced_reason: str | None = None, is_applying_policy: bool = False
+    settings: Settings,
+    *,
+    forced_reason: str | None = None,
+    is_applying_policy: bool = False,
+    check_words: Callable[[str], str] = str,
 ) -> PublishResult:
     """Replace the published copy by the warehouse as it is now.
 
@@ -69,6 +73,7 @@ def publish(
         settings: Whose data directory, and what of it.
         forced_reason: Why to publish even if a blocking check failed; recorded if one did.
         is_applying_policy: What is published is free of what the old copy may hold, though not all is yet.
+        check_words: Puts the name of a check that failed in words, for the error.
 
     Raises:
         PolicyNotApplied: The warehouse holds what the settings' policy says is not to be kept.
@@ -96,7 +101,7 @@ def publish(
                 require_applied(native, settings)
             failed = objections(native)
             if failed and not forced_reason:
-                raise _refused(failed)
+                raise _refused([check_words(each) for each in failed])
             contents = settings.publish.value
             record_publication(native, published_at, contents, failed, forced_reason)  # first: the copy tells
             # Under the lock: another would write to the same file.

@@ -4,9 +4,18 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.builds import Built
 from benchmarks.scenarios import Increments, LateReport, NothingNew, Race, Rate
 from benchmarks.tables import BEGIN, END, picture, put_between_marks, rate_table, verdict_table
-from benchmarks.verdicts import Line, idle_line, increments_line, late_line, memory_line, race_line
+from benchmarks.verdicts import (
+    Line,
+    builds_line,
+    idle_line,
+    increments_line,
+    late_line,
+    memory_line,
+    race_line,
+)
 
 
 def rate(who: str, rows_per_second: float, *, peak_mb: float = 300) -> Rate:
@@ -41,6 +50,8 @@ def increments(small: float, large: float) -> Increments:
         (increments_line(increments(1.0, 1.31)), [False]),
         (late_line(LateReport(3, 334, 1)), [True]),
         (late_line(LateReport(4, 334, 1)), [False]),
+        (builds_line(Built(10_000_000, 60, 40, 4096, 3, 2, 900, 5, 100)), [True] * 4),
+        (builds_line(Built(10_000_000, 60.1, 40, 4097, 3.01, 2, 900, 5, 101)), [False] * 4),
         (idle_line(NothingNew(5, 1.5, 2, 0.7)), [True, True, True]),
         (idle_line(NothingNew(6, 1.6, 2, 0.8)), [False, False, False]),
     ],

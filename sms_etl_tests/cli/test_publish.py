@@ -41,7 +41,9 @@ def test_publish_refuses_with_3_what_failed_a_check_and_names_it(synced: Run, tm
     assert synced("build").exit_code == 3
     result = synced("publish")
     assert result.exit_code == 3
-    assert "grain_unique" in result.stderr
+    assert "No two rows have the same uuid, and none lacks it (marts.fct_sms: grain_unique, " in " ".join(
+        result.stderr.split()
+    )
     assert "--force --reason" in result.stderr
     assert published.read_bytes() == before
 

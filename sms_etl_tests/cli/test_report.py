@@ -138,10 +138,11 @@ def test_a_folder_that_out_names_and_cannot_be_made_is_told_by_out(
     synced: Run, tmp_path: Path, words: tuple[str, ...]
 ) -> None:
     (tmp_path / "file").write_text("in the way")
-    result = synced("report", *words, "--out", str(tmp_path / "file" / "below"))
-    assert result.exit_code == 1
-    assert "Give --out a folder you may write to." in result.stderr
-    assert "SMS_ETL_DATA_DIR" not in result.stderr
+    for out in (str(tmp_path / "file" / "below"), "/proc/sms_etl", "/proc"):
+        result = synced("report", *words, "--out", out)
+        assert result.exit_code == 2, out
+        assert "Give --out a folder you may write to." in result.stderr
+        assert "SMS_ETL_DATA_DIR" not in result.stderr
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,7 @@ class Message:
     key_id: int | None = 1
     currency: str = "EUR"
     bulk_id: UUID | None = None
+    voice_lang: str | None = None
 
 
 @dataclass(frozen=True)
@@ -266,6 +267,7 @@ def _sms_table(messages: Sequence[Message]) -> pa.Table:
             "service_code": [each.service for each in messages],
             "key_id": pa.array([each.key_id for each in messages], pa.int64()),
             "bulk_id": pa.array([each.bulk_id and str(each.bulk_id) for each in messages], pa.string()),
+            "voice_lang": pa.array([each.voice_lang for each in messages], pa.string()),
             "first_seen_at": created,
             "last_seen_at": created,
             "changed_at": created,

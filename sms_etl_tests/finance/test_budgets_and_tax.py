@@ -100,6 +100,19 @@ def test_a_quarter_has_the_budgets_of_months_without_messages(quarter: ReportRes
     assert [cell.value for cell in book["Budgets"]["A"][3:6]] == ["2026-01", "2026-02", "2026-03"]
 
 
+def test_a_quarter_has_the_sums_of_its_budgets_and_of_the_reporting_currency(quarter: ReportResult) -> None:
+    page = quarter.html.read_text(encoding="utf-8")
+    budgets = page.partition('id="budgets"')[2].partition("<tfoot>")[2].partition("</tfoot>")[0]
+    first = re.findall(r"<td[^>]*>(.*?)</td>", budgets)[:6]
+    book = openpyxl.load_workbook(quarter.xlsx, data_only=True)
+    cells = [cell.value for cell in book["Budgets in all"][4]]
+    assert first[:4] == ["Q1 2026", "Marketing", cells[1], "EUR"]
+    assert (cells[0], cells[3], cells[5]) == ("Marketing", 2, 0.4)
+    conversions = page.partition('id="conversions"')[2].partition("<tfoot>")[2].partition("</tfoot>")[0]
+    assert "0.330000" in conversions
+    assert 0.33 in [cell.value for cell in book["Reporting currency in all"]["E"]]
+
+
 def test_days_without_a_rate_are_named(quarter: ReportResult) -> None:
     said = (
         "EUR 0.10 of January 2026 is not in the converted cost: no rate from EUR to USD for 16 January 2026."

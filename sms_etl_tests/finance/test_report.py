@@ -5,11 +5,13 @@ from decimal import Decimal
 from pathlib import Path
 
 import duckdb
+import openpyxl
 import pytest
 
 from sms_etl.errors import DataDirError, NoDataForPeriod, NotAPeriod
 from sms_etl.finance.period import first_of_month
 from sms_etl.finance.report import ReportResult, write_report
+from sms_etl.warehouse.later_build import LaterFailure
 from sms_etl_tests.finance.account import Message, Published, at, write_warehouse
 from sms_etl_tests.finance.conftest import WRITTEN_AT
 
@@ -64,6 +66,28 @@ def test_checks_that_failed_are_told_in_the_words_they_are_put_in(
         encoding="utf-8"
     )
     assert told.digest == named.digest
+
+
+def test_a_later_build_that_failed_is_told_on_the_page_and_in_the_workbook_in_words(
+    marts: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    named = "marts.cost_monthly: money_reconciles (2 rows)"
+    later = LaterFailure(at("2026-02-03 10:00"), (named,), None, at("2026-02-02 12:00"))
+    words = {named: "Costs add up (money_reconciles, 2 rows)"}.get
+    told = write_report(
+        marts,
+        "2026-01",
+        tmp_path,
+        generated_at=WRITTEN_AT,
+        later=later,
+        check_words=lambda name: words(name, name),
+    )
+    page = told.html.read_text(encoding="utf-8")
+    assert "A later build failed" in page
+    said = "On 3 February 2026, 11:00: Costs add up (money_reconciles, 2 rows). What was loaded since"
+    assert said in page
+    summary = openpyxl.load_workbook(told.xlsx)["Summary"]
+    assert any(said in str(cell.value) for cell in summary["B"])
 
 
 def test_nothing_is_left_beside_the_two_files(report: ReportResult) -> None:

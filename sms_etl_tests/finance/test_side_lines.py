@@ -1,9 +1,18 @@
-"""Taxes add up as they are printed."""
+"""Taxes add up as they are printed; budgets and converted cost add up over months."""
 
 from datetime import date
 from decimal import Decimal
 
-from sms_etl.finance.side_lines import TaxLine, TaxTotal, tax_totals
+from sms_etl.finance.side_lines import (
+    BudgetLine,
+    ConversionLine,
+    ConversionTotal,
+    TaxLine,
+    TaxTotal,
+    budget_totals,
+    conversion_totals,
+    tax_totals,
+)
 
 JANUARY = date(2026, 1, 1)
 
@@ -26,3 +35,56 @@ def test_taxes_are_added_up_by_currency_and_what_has_no_rate_is_told_apart() -> 
     euros = TaxTotal("EUR", Decimal("3.01"), Decimal("0.19"), Decimal("1.19"), Decimal("2.01"))
     francs = TaxTotal("CHF", Decimal("1.00"), Decimal("0.08"), Decimal("1.08"), Decimal(0))
     assert tax_totals(lines) == (francs, euros)
+
+
+def budget(month: int, amount: str, spent: str, forecast: str | None, **other: str) -> BudgetLine:
+    known = None if forecast is None else Decimal(forecast)
+    names = {"cost_centre": "A", "currency": "EUR", **other}
+    money = {"budget": Decimal(amount), "spent": Decimal(spent), "forecast": known}
+    return BudgetLine(
+        date(2026, month, 1),
+        **names,
+        **money,  # type: ignore[arg-type]
+        forecast_low=known,
+        forecast_high=known,
+        share_used=None,
+        status="within",
+    )
+
+
+def test_budgets_of_several_months_add_up_by_cost_centre_and_currency() -> None:
+    lines = [budget(1, "3", "2", "2"), budget(1, "9", "1", "1", currency="CHF"), budget(2, "4", "5", "6")]
+    euros, francs = budget_totals(lines)
+    assert (euros.months, euros.budget, euros.spent, euros.forecast) == (2, 7, 7, 8)
+    assert (euros.share_used, euros.status) == (Decimal("1.000000"), "at_risk")
+    assert (francs.currency, francs.months, francs.status) == ("CHF", 1, "within")
+
+
+def test_a_forecast_that_one_month_lacks_is_none_of_all() -> None:
+    (total,) = budget_totals([budget(1, "1", "1.000001", "2"), budget(2, "0", "0", None)])
+    assert (total.forecast, total.status) == (None, "passed")
+
+
+def test_credits_use_nothing_of_a_budget_and_of_no_budget_there_is_no_share() -> None:
+    (credit,) = budget_totals([budget(1, "3", "-1", "0")])
+    (nothing,) = budget_totals([budget(1, "0", "0", "0")])
+    assert (credit.share_used, nothing.share_used, nothing.status) == (Decimal(0), None, "within")
+
+
+def test_converted_cost_adds_up_and_is_none_only_where_no_month_has_a_rate() -> None:
+    def line(month: int, cost: str, converted: str | None, currency: str = "EUR") -> ConversionLine:
+        known = None if converted is None else Decimal(converted)
+        return ConversionLine(
+            date(2026, month, 1),
+            currency,
+            "USD",
+            Decimal(cost),
+            known,
+            Decimal(0) if known else Decimal(cost),
+        )
+
+    found = conversion_totals([line(1, "2", "2.2"), line(1, "5", None, "CHF"), line(2, "3", None)])
+    assert found == (
+        ConversionTotal("EUR", "USD", Decimal(5), Decimal("2.2"), Decimal(3)),
+        ConversionTotal("CHF", "USD", Decimal(5), None, Decimal(5)),
+    )

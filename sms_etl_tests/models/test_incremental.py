@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from sms_etl.errors import ModelError
 from sms_etl.models.checks import run_tests
-from sms_etl.models.incremental import check_incremental, forget, inputs_of, note_tested
+from sms_etl.models.incremental import Looks, check_incremental, forget, inputs_of, note_tested
 from sms_etl.models.project import Project
 from sms_etl.models.runner import BuildResult, Rebuild, build
 from sms_etl.models.selection import selected
@@ -28,6 +28,10 @@ BY_DAY = (
     "marts.focus_cost_and_usage",
     "marts.sender_health",
     "marts.encoding_waste",
+    "intermediate.int_bulk_traffic_daily",
+    "intermediate.int_codes_daily",
+    "intermediate.int_figure_changes_daily",
+    "intermediate.int_logged_codes_daily",
     "intermediate.int_odd_bills",
     "intermediate.int_sms_daily",
     "intermediate.int_usual_price",
@@ -35,6 +39,8 @@ BY_DAY = (
     "intermediate.int_traffic_hourly",
     "intermediate.int_unpriced_daily",
 )
+OF_CODES = {"intermediate.int_codes_daily", "intermediate.int_logged_codes_daily"}
+"""Of what is read whole, these are made by day all the same: a code or a country is known by its day."""
 OF_CLOSED_MONTHS = "intermediate.int_closed_daily"
 """By day too, and made of what was closed: no message changes it."""
 DAYS = 12
@@ -189,8 +195,35 @@ WHOLE: dict[str, Callable[[Rows], object]] = {
 @pytest.mark.parametrize("change", WHOLE.values(), ids=WHOLE.keys())
 def test_what_days_do_not_tell_rebuilds_whole(rows: Rows, change: Callable[[Rows], object]) -> None:
     change(rows)
-    assert days_of(by_day(rows)) == {}
+    assert days_of(by_day(rows)).keys() <= OF_CODES
     assert same_as_full(rows)
+
+
+@pytest.mark.parametrize(
+    ("sql", "found"),
+    [
+        (
+            "update raw.sms set iso2 = 'Q1', changed_at = '2026-01-11' "
+            "where created_at = '2026-01-03 12:00:00'",
+            1,
+        ),
+        ("delete from raw.sms where iso2 = 'Q2'", 0),
+    ],
+)
+def test_a_country_is_known_as_long_as_a_message_has_it(rows: Rows, sql: str, found: int) -> None:
+    rows.sms("odd", iso2="Q2", created_at="2026-01-04 12:00:00")
+    by_day(rows)
+    rows.connection.execute(sql)
+    assert days_of(by_day(rows))["intermediate.int_codes_daily"] == [f"2026-01-0{4 - found}"]
+    assert rows.one("select count(*) from marts.dim_country where not is_known") == 1 + found - (found == 0)
+    assert same_as_full(rows)
+
+
+def test_two_models_that_read_one_source_look_at_it_once(rows: Rows) -> None:
+    looks = Looks(rows.connection)
+    first = looks.table_of("raw.sms", "created_at", "0")
+    assert looks.table_of("raw.sms", "created_at", "0") == first
+    assert looks.table_of("raw.sms_change", "observed_at", "0") != first
 
 
 def test_a_full_build_is_whole_and_the_next_one_by_day(rows: Rows) -> None:
@@ -201,7 +234,7 @@ def test_a_full_build_is_whole_and_the_next_one_by_day(rows: Rows) -> None:
 def test_other_cost_centres_rebuild_whole(rows: Rows, tmp_path: Any) -> None:
     (tmp_path / "cost_centres.csv").write_text("key_id,cost_centre,description\n8207,IT,x\n")
     project = package_project(seeds=tmp_path)
-    assert days_of(by_day(rows, project=project)) == {}
+    assert days_of(by_day(rows, project=project)).keys() == OF_CODES
     assert rows.one("select count(*) from marts.fct_sms where cost_centre = 'IT'") == 2 * DAYS
 
 

@@ -11,7 +11,9 @@ PROJECT = load_project()
 MADE_OF = {
     "staging.stg_sms",
     "staging.stg_sms_change",
+    "intermediate.int_codes_daily",
     "intermediate.int_cost_centre_rule",
+    "intermediate.int_logged_codes_daily",
     "intermediate.int_sms_settled",
     "intermediate.int_status",
     "marts.dim_country",

@@ -39,6 +39,21 @@ def test_what_needs_attention_is_told_with_its_command(troubled_path: Path, tmp_
     assert values["failed_checks"] == 2
 
 
+def test_checks_are_told_in_words_and_their_names_stand_behind(troubled_path: Path, tmp_path: Path) -> None:
+    def words(named: str) -> str:
+        model, _, rest = named.partition(": ")
+        test, _, rows = rest.removesuffix(")").partition(" (")
+        return f"What {test} looks at ({model}: {test}, {rows})"
+
+    with duckdb.connect(str(troubled_path), read_only=True) as connection:
+        result = write_overview(connection, tmp_path, generated_at=WRITTEN_AT, check_words=words)
+    said = " ".join(each.text for each in result.findings)
+    assert "What money_reconciles looks at (marts.cost_monthly: money_reconciles, " in said
+    page = result.html.read_text(encoding="utf-8")
+    assert '<td class="name">What money_reconciles looks at</td>' in page
+    assert '<td class="name">marts.cost_monthly: money_reconciles</td>' in page
+
+
 def test_a_page_of_the_same_moment_is_the_same(calm_path: Path, tmp_path: Path) -> None:
     pages = []
     for folder in ("one", "two"):

@@ -33,6 +33,8 @@ _LARGE = {"AT", "CH", "NL", _NEW_MARKET}
 _PRICES = {"DE": "0.0719", "AT": "0.0684", "CH": "0.0675", "NL": "0.0813", "PL": "0.0257"}
 _ALARMS = OPERATIONS.sender_id
 _HOUR_SUMS = list(accumulate(HOUR_WEIGHTS))
+BULK_SHAPES = ("bulk_flood", "bulk_pump")
+"""Abuse by bulk: one many times as large as any before, or an ordinary one with a run of numbers in it."""
 
 Row = tuple[int, str | None, str, str, str | None, str]
 """Unix seconds, country, price, sender, bulk, the number without its last three digits."""
@@ -50,7 +52,8 @@ class Case:
 
     @property
     def days(self) -> frozenset[date]:
-        return frozenset(self.first_day + timedelta(days=day) for day in range(SHAPES[self.shape].days))
+        days = SHAPES[self.shape].days if self.shape in SHAPES else 1
+        return frozenset(self.first_day + timedelta(days=day) for day in range(days))
 
 
 class Account:
@@ -83,6 +86,32 @@ class Account:
             self._plant(rows, shape, FIRST + timedelta(days=40 + 48 * number + self._rng.randrange(10)))
             for number, shape in enumerate(self._rng.sample(sorted(SHAPES), len(SHAPES)))
         ]
+
+    def plant_bulks(self, rows: Rows) -> list[Case]:
+        """Write one abusive bulk of each shape, at least a week apart, after there were others."""
+        rng = random.Random(f"bulks {self.seed}")
+        return [
+            self._plant_bulk(rows, shape, 120 + 30 * number + rng.randrange(20), rng)
+            for number, shape in enumerate(BULK_SHAPES)
+        ]
+
+    def _plant_bulk(self, rows: Rows, shape: str, day: int, rng: random.Random) -> Case:
+        bulk = f"00000000-0000-4000-8000-{next(self._numbers):012}"
+        usual = int(self._a_day * rng.uniform(0.5, 4))
+        if shape == "bulk_flood":
+            size = int(self._a_day * rng.uniform(25, 50)) + 600
+            made = [self._row(day, 3, "Musterladen", each, bulk=bulk) for each in self._countries(day, size)]
+            subjects = frozenset({bulk})
+        else:
+            size, numbers = rng.randrange(60, 300), f"{PUMPED.number[:6]}{rng.randrange(1000)}"
+            made = [self._row(day, 9, "Musterladen", each, bulk=bulk) for each in self._countries(day, usual)]
+            made += [
+                self._row(day, 9, "Musterladen", PUMPED.iso2, numbers=numbers, bulk=bulk) for _ in range(size)
+            ]
+            ((pumped,),) = rows.select(f"select left(md5('{numbers}'), 12)")
+            subjects = frozenset({str(pumped)})
+        self._insert(rows, made)
+        return Case(shape, self.currency, FIRST + timedelta(days=day), subjects, size)
 
     def _plant(self, rows: Rows, shape: str, first_day: date) -> Case:
         made = plant(shape, midnight=_midnight(first_day), next_number=self._numbers.__next__, seed=self.seed)

@@ -1,7 +1,7 @@
 """How much planted abuse is found, and how often clean accounts are suspected: measured on invented accounts.
 
-Twenty accounts of half a year are clean, twenty others hold one abuse of each shape of the sandbox. The
-figures stand in docs/anomalies.md; `SMS_ETL_TEST_ANOMALIES=write` writes them there.
+Twenty accounts of half a year are clean, twenty others hold one abuse of each shape of the sandbox and two by
+bulk. The figures stand in docs/anomalies.md; `SMS_ETL_TEST_ANOMALIES=write` writes them there.
 """
 
 import os
@@ -72,7 +72,7 @@ def measured() -> Measured:
         abused = [Account(1000 + seed, f"A{seed:02}") for seed in range(ACCOUNTS)]
         for account in (*clean, *abused):
             account.fill(rows)
-        cases = [case for account in abused for case in account.plant(rows)]
+        cases = [case for account in abused for case in (*account.plant(rows), *account.plant_bulks(rows))]
         project = package_project()
         build(rows.connection, project, select=selected(project, ["+marts.traffic_anomalies"]))
         columns = "currency, business_day, kind, subject"

@@ -182,6 +182,26 @@ def test_a_day_that_was_missed_is_forecast_and_is_in_no_rate(rows: Rows, status:
     assert status("spent, days_known", where="business_month = '2026-01-01'") == [(Decimal(12), 30)]
 
 
+def test_a_day_that_was_read_in_part_is_in_no_rate_of_a_month_that_is_over(
+    rows: Rows, status: Status
+) -> None:
+    # One a day in February, and on the 11th, which was missed but for a moment, 90 and two without a price.
+    every_day(rows, date(2026, 2, 1), date(2026, 2, 28), lambda _: "1", key_id=1)
+    spend(rows, "2026-02-11", "90", "dear", key_id=1)
+    for name in ("first", "second"):
+        spend(rows, "2026-02-11", None, name, key_id=1)
+    spend(rows, "2026-02-12", None, "third", key_id=1)
+    rows.window("2026-01-01", "2026-02-10 22:59:59")
+    rows.window("2026-02-11 22:59:59", "2026-03-10 22:59:59")
+    columns = "cost_centre, spent, estimated_cost, days_known, run_rate"
+    # 27 days, each at 1, and the estimate of one message of the 12th.
+    found = status(columns, "2026-02-01,*,EUR,500\n", "2026-03-10", where="business_month = '2026-02-01'")
+    assert found == [
+        ("*", Decimal(118), Decimal(3), 27, Decimal("1.037037")),
+        ("A", Decimal(118), Decimal(3), 27, Decimal("1.037037")),
+    ]
+
+
 def test_a_month_that_is_over_is_what_it_came_to(rows: Rows, status: Status) -> None:
     spend(rows, "2026-01-10", "3.1", key_id=1)
     columns = "spent, forecast_low, forecast, forecast_high, weeks, status, is_over, run_rate"

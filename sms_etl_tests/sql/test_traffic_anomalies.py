@@ -225,6 +225,55 @@ def test_a_campaign_is_planned_and_no_anomaly(account: Rows) -> None:
     assert kinds(account) == []
 
 
+def bulks(rows: Rows, currency: str, *sizes: int, **fields: object) -> None:
+    """Send a bulk every three weeks, the last of them on the day judged: in a currency of its own."""
+    for number, size in enumerate(reversed(sizes)):
+        day, bulk_id = JUDGED - number * timedelta(days=21), rows.uuid(f"{currency} {number}")
+        send(rows, day, size, currency=currency, bulk_id=bulk_id, **fields)
+
+
+def test_a_bulk_is_told_from_five_times_the_largest_before_and_five_hundred_more_on(account: Rows) -> None:
+    bulks(account, "AAA", 100, 150, 120, 749)
+    bulks(account, "BBB", 100, 150, 120, 750)
+    bulks(account, "CCC", 10, 10, 10, 509)
+    bulks(account, "DDD", 10, 10, 10, 510)
+    bulks(account, "EEE", 10, 10, 5000)  # the third, for the one before is older than 92 days
+    send(account, JUDGED - timedelta(days=93), 10, currency="EEE", bulk_id=account.uuid("old"))
+    columns = (
+        "currency, business_day, subject, messages, usual_messages, limit_messages, cost_at_risk, points_size"
+    )
+    assert anomalies(account, columns) == [
+        ("BBB", JUDGED, str(account.uuid("BBB 0")), 750, 150, 750, Decimal(60), 20),
+        ("DDD", JUDGED, str(account.uuid("DDD 0")), 510, 10, 510, Decimal(50), 20),
+    ]
+
+
+def within_a_bulk(rows: Rows, currency: str, numbers: int, *, others: int, of_each: int) -> None:
+    """Send the last of four bulks to a run of numbers, and to others; beside one other in another country."""
+    bulks(rows, currency, 400, 400, 400, of_each, phone_range="f" * 32)
+    last = {"currency": currency, "bulk_id": rows.uuid(f"{currency} 0")}
+    for number in range(others - 1):
+        send(rows, JUDGED, of_each, phone_range=f"{number:02}".ljust(32, "0"), **last)
+    send(rows, JUDGED, numbers, phone_range=RANGE, iso2="AZ" if others == 1 else "AT", **last)
+
+
+def test_a_run_of_numbers_within_a_bulk_is_told_where_it_stands_out(account: Rows) -> None:
+    # In a new country from 30 on; else from three times the largest range of the country on; and where a bulk
+    # goes to more than ten ranges, from ten times the mean of the others on.
+    within_a_bulk(account, "AAA", 29, others=1, of_each=400)
+    within_a_bulk(account, "BBB", 30, others=1, of_each=400)
+    within_a_bulk(account, "CCC", 1199, others=3, of_each=40)
+    within_a_bulk(account, "DDD", 1200, others=3, of_each=40)
+    within_a_bulk(account, "EEE", 1499, others=11, of_each=150)
+    within_a_bulk(account, "FFF", 1500, others=11, of_each=150)
+    columns = "currency, subject, country_code, messages, usual_messages, limit_messages"
+    assert anomalies(account, columns, "kind = 'bulk_number_range'") == [
+        ("BBB", RANGE[:12], "AZ", 30, 0, 30),
+        ("DDD", RANGE[:12], "AT", 1200, 400, 1200),
+        ("FFF", RANGE[:12], "AT", 1500, 400, 1500),
+    ]
+
+
 def test_currencies_are_judged_apart(account: Rows) -> None:
     steady(account, 10)
     steady(account, 100, currency="CHF", price="0.50")

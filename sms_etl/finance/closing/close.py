@@ -3,7 +3,8 @@
 A month that is not ripe, or whose invoice differs, is left open; one that is closed stays as it is.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -74,6 +75,7 @@ def close_month(
     now: datetime,
     invoice: Invoice | None = None,
     forced_reason: str | None = None,
+    check_words: Callable[[str], str] = str,
 ) -> CloseResult:
     """Close a month if it is ripe and the invoice agrees; else say what speaks against it.
 
@@ -84,6 +86,7 @@ def close_month(
         invoice: What the provider billed; compared if it is there.
         forced_reason: Why to close it although something speaks against it. Rows that were changed by hand
             are not closed for any reason.
+        check_words: Puts the name of a check that failed in words.
 
     Raises:
         NotAPeriod: The month cannot be read, or has not begun.
@@ -100,7 +103,9 @@ def close_month(
             return _already_closed(queries, period, invoice)
         context = _context(queries, now)
         compared = compare(queries, invoice) if invoice else InvoiceComparison()
-        against = (*reasons_against(read_facts(queries, context, now)), *_disagreement(compared))
+        facts = read_facts(queries, context, now)
+        facts = replace(facts, failed_checks=tuple(map(check_words, facts.failed_checks)))
+        against = (*reasons_against(facts), *_disagreement(compared))
     reasons = tuple(reason.text for reason in against)
     if against and not (forced_reason and all(reason.can_be_forced for reason in against)):
         return CloseResult(

@@ -5,7 +5,7 @@ Of a closed month all of it comes from what was closed, whatever the marts say n
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
@@ -22,6 +22,7 @@ from sms_etl.finance.queries import Queries, Row
 from sms_etl.finance.reading import marts_needed
 
 _NO_COUNTRY, _NO_COST_CENTRE = "ZZ", "unassigned"
+_VOICE = "text2speech"
 _PLACE = ("cost_centre", "country_code", "service_code")
 _UNKNOWN: Row = dict.fromkeys(
     (
@@ -65,10 +66,8 @@ class _Place:
     country_code: str
     country_name: str
     service_code: str
-
-    @property
-    def is_voice(self) -> bool:
-        return self.service_code.startswith("text2speech")
+    is_voice: bool
+    """A call that reads a text aloud, as `marts.fct_sms` has it."""
 
     @property
     def text(self) -> str:
@@ -116,7 +115,8 @@ def read_month(connection: duckdb.DuckDBPyConnection, month: date, *, now: datet
             charges = [_closed_charge(figures.basis, names, row) for row in rows]
         months = {each.closed_month for each in figures.corrections}
         closed_months = {month: _closed_month(connection, month) for month in months}
-        corrections = tuple(_corrections(figures, names, closed_months))
+        calls = {str(row["uuid"]) for row in queries.rows("focus/voice_corrections")}
+        corrections = tuple(_corrections(figures, names, closed_months, calls))
     return MonthOfCharges(figures, tuple(charges), corrections, _billing_period(figures))
 
 
@@ -165,20 +165,24 @@ def _usage(place: _Place, messages: int, parts: int, price: Decimal) -> Row:
 
 
 def _corrections(
-    figures: Figures, names: dict[str, str], closed_months: Mapping[date, _ClosedMonth]
+    figures: Figures, names: dict[str, str], closed_months: Mapping[date, _ClosedMonth], calls: Set[str]
 ) -> Iterator[Row]:
     """Yield what was booked to the month, alike in all but the message; what cancels out is left out."""
     alike: dict[tuple[Any, ...], list[Correction]] = defaultdict(list)
     for each in figures.corrections:
         key = (each.closed_month, each.currency, each.cost_centre, each.country_code, each.service_code)
-        alike[*key, each.kind].append(each)
+        is_voice = each.uuid in calls or each.service_code.startswith(
+            _VOICE
+        )  # the warehouse may have it no more
+        alike[*key, each.kind, is_voice].append(each)
     for key, found in sorted(alike.items()):
-        closed_month, first = key[0], found[0]
+        closed_month, is_voice, first = key[0], key[-1], found[0]
         amount, messages = sum_of_amounts(found), sum(each.messages for each in found)
         if not amount and not messages:
             continue
         closed = closed_months[closed_month]
-        place = _place({name: getattr(first, name) for name in _PLACE}, closed.names | names)
+        row = {name: getattr(first, name) for name in _PLACE} | {"is_voice": is_voice}
+        place = _place(row, closed.names | names)
         yield {
             **_of_account(figures.basis),
             **place.fields(),
@@ -242,7 +246,7 @@ def _costs(cost: Decimal, currency: str) -> Row:
 
 def _place(row: Row, names: dict[str, str]) -> _Place:
     code = row["country_code"]
-    return _Place(row["cost_centre"], code, names.get(code) or code, row["service_code"])
+    return _Place(row["cost_centre"], code, names.get(code) or code, row["service_code"], row["is_voice"])
 
 
 def _country_names(figures: Figures) -> dict[str, str]:

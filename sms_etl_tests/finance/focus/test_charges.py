@@ -139,6 +139,30 @@ def test_a_call_is_counted_as_a_call(account: duckdb.DuckDBPyConnection, tmp_pat
     ]
 
 
+def test_what_is_read_aloud_is_a_call_by_whatever_service(tmp_path: Path) -> None:
+    sent = [Message(at("2026-01-16 11:00"), price="0.10", voice_lang=voice) for voice in (None, "DE", "DE")]
+    with duckdb.connect(
+        str(write_warehouse(tmp_path / "w.duckdb", sent, watermark_at=READ_AT))
+    ) as connection:
+        names = ("ServiceName", "PricingUnit", "SkuPriceId", "x_MessageCount")
+        found = [tuple(row[name] for name in names) for row in charges_of(connection, tmp_path)]
+        assert found == [
+            ("SMS", "Messages", "direct/DE/1", "1"),
+            ("Text to speech", "Calls", "direct/DE", "2"),
+        ]
+
+        # Closed, and then a call gets another price.
+        assert close_month(connection, JANUARY, now=NOW, forced_reason="a test").digest
+        connection.execute(
+            "update marts.fct_sms set price = 0.12 where uuid = (select max(uuid) from raw.sms)"
+        )
+        assert book_corrections(connection, NOW) == 1
+        (corrected,) = charges_of(connection, tmp_path, FEBRUARY)
+        assert (
+            corrected["ChargeDescription"] == "Correction of 2026-01 (price): voice calls to Germany, direct"
+        )
+
+
 def test_a_message_to_no_known_country_has_no_region(
     account: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
@@ -222,12 +246,23 @@ def _as_csv(value: Any) -> str:
 def test_closing_a_month_changes_no_row_of_it(tmp_path: Path) -> None:
     messages = [
         Message(
-            at(f"2026-01-{day:02} 10:00"), price=price, parts=parts, service=service, iso2=country, key_id=key
+            at(f"2026-01-{day:02} 10:00"),
+            price=price,
+            parts=parts,
+            service=service,
+            iso2=country,
+            key_id=key,
+            voice_lang=voice,
         )
         for day in (3, 4)
         for price in ("0", "0.10", "-0.05")
         for parts in (None, 0, 1, 3)
-        for service in ("direct", "text2speech_ssml", 'odd "=code\\')
+        for service, voice in (
+            ("direct", None),
+            ("direct", "DE"),
+            ("text2speech_ssml", None),
+            ('odd "=code\\', None),
+        )
         for country in ("DE", None, "XX")
         for key in (1, 9)
     ]

@@ -51,4 +51,5 @@ order by
     charges.country_code,
     charges.service_code,
     charges.message_parts,
-    charges.message_price
+    charges.message_price,
+    charges.is_voice

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sms_etl.cli.check_words import check_words
+from sms_etl.check_words import check_words
 from sms_etl.settings import Settings
 
 SAID = "Budgets of a month that is not over which are passed, or will be by the forecast"
