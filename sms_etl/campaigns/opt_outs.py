@@ -14,7 +14,7 @@ from typing import Any
 
 from sms_etl.campaigns.recipients import BadRow, Recipients, numbers_in, recipients_of
 from sms_etl.errors import CampaignRefused
-from sms_etl.files import commit_file, make_directory, open_private, unusable
+from sms_etl.files import unusable, write_private
 from sms_etl.pii.key import fingerprint
 from sms_etl.pii.policy import Pii
 from sms_etl.pii.state import hold
@@ -169,16 +169,5 @@ def _add(settings: Settings, pii: Pii, found: Recipients) -> AddedOptOuts:
     writer = csv.writer(written, lineterminator="\n")
     writer.writerow(_COLUMNS)
     writer.writerows((each, key_fingerprint) for each in sorted(before | new))  # sorted: tells no order
-    _write(path, written.getvalue())
+    write_private(path, written.getvalue().encode())
     return AddedOptOuts(path, len(new - before), len(new & before), found.invalid, len(before | new))
-
-
-def _write(path: Path, text: str) -> None:
-    make_directory(path.parent)
-    aside = path.with_suffix(".tmp")
-    try:
-        with open_private(aside) as file:
-            file.write(text.encode())
-        commit_file(aside, path)
-    except OSError as exc:
-        raise unusable(path, exc) from exc
