@@ -90,6 +90,8 @@ class Plan:
                 "cost": _text(self.cost),
                 "currency": self.currency,
                 "cost_by": self._cost_by(),
+                "column": self.asked.column,
+                "other_columns": list(self.asked.other_columns),
                 "cost_estimated": _text(self.estimate.cost),
                 "without_price": list(self.estimate.without_price),
             },

@@ -62,7 +62,7 @@ def bulks() -> None:
     "--recipients",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="A CSV: one number a line, or a column called phone.",
+    help="A CSV: one number a line, or a column called mobile, phone, Handy, Telefon and the like.",
 )
 @click.option(
     "--audience", metavar="SQL", help="In place of a file: a query on the warehouse. Needs SMS_ETL_PII=keep."
@@ -290,6 +290,7 @@ def add(file: Path, country: str, as_json: bool) -> None:
     """
     from sms_etl.campaigns.opt_outs import add_opt_outs
     from sms_etl.campaigns.recipients import check_country
+    from sms_etl.plain_text import printable
     from sms_etl.cli.render_bulks import show_bad_rows
     from sms_etl.warehouse.store import Warehouse
 
@@ -301,6 +302,8 @@ def add(file: Path, country: str, as_json: bool) -> None:
         click.echo(
             f"Added {result.added:,}; {result.already_there:,} were there already. "
             f"In all {result.total:,} opted out."
+        if len(result.columns) > 1:
+            click.echo(f"Numbers were read from the columns {', '.join(map(printable, result.columns))}.")
         )
     if result.invalid:
         show_bad_rows(result.invalid)
@@ -325,7 +328,7 @@ def count(as_json: bool) -> None:
 
 def _recipients(file: Path | None, audience: str | None, country: str, settings: "Settings") -> "Recipients":
     from sms_etl.campaigns.audience import read_audience
-    from sms_etl.campaigns.recipients import read_recipients
+    from sms_etl.campaigns.recipient_file import read_recipients
 
     if file is not None:
         return read_recipients(file, country)

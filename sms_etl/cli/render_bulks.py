@@ -75,6 +75,12 @@ def _show_recipients(plan: Plan) -> None:
     if asked.unlikely:
         click.echo(f"{asked.unlikely:,} of the numbers are in no numbering plan known here: check them.")
     show_bad_rows(asked.invalid)
+    if asked.other_columns:
+        others = ", ".join(printable(each) for each in asked.other_columns)
+        click.echo(
+            f"Their numbers are those of the column {printable(asked.column or '')}; not read: {others}. "
+            "Rename or delete a column to have another one read."
+        )
 
 
 def _show_preview(plan: Plan) -> None:
