@@ -113,6 +113,7 @@ def create(  # noqa: PLR0913, PLR0917 - an argument an option
 
     if (recipients is None) == (audience is None):
         raise click.UsageError("Give one of --recipients and --audience.")
+    from sms_etl.overview.refresh import telling_of_campaigns
     for name, given in (("--over-budget", over_budget), ("--cost-centre", cost_centre), ("--key", key)):
         _refuse_blank(name, given)
     settings = read_settings()
@@ -136,7 +137,10 @@ def create(  # noqa: PLR0913, PLR0917 - an argument an option
         show_plan(plan)
         return click.confirm(f"Send it to {plan.recipients:,} recipients?", default=False, err=True)
 
-    result = create_campaign(settings, asked, confirm=confirm, say=lambda line: click.echo(line, err=True))
+    with telling_of_campaigns(settings):
+        result = create_campaign(
+            settings, asked, confirm=confirm, say=lambda line: click.echo(line, err=True)
+        )
     if as_json:
         print_json(result.as_json())
     else:
@@ -254,6 +258,7 @@ def cancel(bulk_id: UUID | None, key: str | None, yes: bool, as_json: bool) -> N
 )
 @click.option("--key", required=True, help="Of the campaign.")
 @click.option("--bulk", "bulk_id", type=click.UUID, metavar="ID", help="The bulk it became.")
+    from sms_etl.overview.refresh import telling_of_campaigns
 @click.option("--not-sent", is_flag=True, help="It was not sent: it may be sent by the same command again.")
 @as_json_option
 def resolve(key: str, bulk_id: UUID | None, not_sent: bool, as_json: bool) -> None:
@@ -265,7 +270,9 @@ def resolve(key: str, bulk_id: UUID | None, not_sent: bool, as_json: bool) -> No
 
     if (bulk_id is None) != not_sent:
         raise click.UsageError("Give one of --bulk ID and --not-sent.")
-    campaign = resolve_campaign(read_settings(), key, bulk_id)
+    settings = read_settings()
+    with telling_of_campaigns(settings):
+        campaign = resolve_campaign(settings, key, bulk_id)
     if as_json:
         print_json(campaign.as_json())
     elif campaign.bulk_id:

@@ -12,6 +12,7 @@ def report_overview(out: Path | None, *, as_json: bool) -> None:
     from sms_etl.overview.write import write_overview
     from sms_etl.plain_text import printable
     from sms_etl.warehouse.later_build import later_failure
+    from sms_etl.warehouse.open_campaigns import unclear_now
     from sms_etl.warehouse.read import published
 
     settings = read_settings()
@@ -21,6 +22,7 @@ def report_overview(out: Path | None, *, as_json: bool) -> None:
             out or settings.reports_dir,
             generated_at=settings.clock(),
             later=later_failure(settings),
+            unclear=unclear_now(settings),
         )
     if as_json:
         print_json(result.as_json())

@@ -70,6 +70,7 @@ def write_overview(
     *,
     generated_at: datetime,
     later: LaterFailure | None = None,
+    unclear: tuple[str, ...] = (),
 ) -> OverviewResult:
     """Write `overview.html`, in the place of an earlier one.
 
@@ -78,12 +79,13 @@ def write_overview(
         out_dir: Where to; made if it is not there.
         generated_at: The present moment, with a time zone; how old the figures are is counted from it.
         later: How a build failed after the copy was published, if one did.
+        unclear: Keys of campaigns of which it is not known whether they were sent.
 
     Raises:
         NoWarehouse: The models were never built, or by an older version.
         DataDirError: `out_dir` cannot be written.
     """
-    overview = replace(read_overview(connection, now=generated_at), later=later)
+    overview = replace(read_overview(connection, now=generated_at), later=later, unclear=unclear)
     html = out_dir / FILE_NAME
     replace_together({html: render_page(overview).encode()})
     return _result(html, overview)
