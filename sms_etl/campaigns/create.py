@@ -24,6 +24,7 @@ from sms_etl.campaigns.costs import (
     estimate_of,
     is_budget_stale,
     is_unknown_where_budgets_are,
+    read_as_of,
     read_budgets,
     read_prices,
     read_rules,
@@ -324,7 +325,8 @@ class _Creation:
         )
         cost_centre = asked.cost_centre or by_rules
         with self._warehouse.begin() as transaction:
-            budgets = read_budgets(transaction, self._day, cost_centre, currency, but_not=self._id)
+            budgets = read_budgets(transaction, self._day, {cost_centre, by_rules}, but_not=self._id)
+            budgets_as_of = read_as_of(transaction)
             is_stale = is_budget_stale(transaction, self._settings.data_dir)
             is_unknown = asked.cost_centre is not None and is_unknown_where_budgets_are(
                 transaction, self._day, cost_centre
@@ -341,6 +343,7 @@ class _Creation:
             cost_centre_of_rules=by_rules,
             business_month=self._day.replace(day=1),
             budgets=tuple(budgets),
+            budgets_as_of=budgets_as_of,
             is_budget_stale=is_stale,
             is_cost_centre_unknown=is_unknown,
         )

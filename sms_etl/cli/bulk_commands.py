@@ -76,7 +76,9 @@ def bulks() -> None:
 )
 @click.option("--service", type=click.Choice(_SERVICES), default="direct", show_default=True)
 @_country_option
-@click.option("--cost-centre", metavar="NAME", help="Whose budget to look at, in place of what rules say.")
+@click.option(
+    "--cost-centre", metavar="NAME", help="Whose budget to look at beside that of the one rules say."
+)
 @click.option("--over-budget", metavar="REASON", help="Send it although it passes a budget; recorded.")
 @click.option(
     "--key", help="What makes a repeated command the same campaign; default: sender, text, recipients, time."

@@ -7,7 +7,7 @@ from decimal import Decimal
 import click
 
 from sms_etl.campaigns.change import BulkNow
-from sms_etl.campaigns.costs import UNASSIGNED, CountryCost
+from sms_etl.campaigns.costs import ALL, UNASSIGNED, CountryCost
 from sms_etl.campaigns.create import CreateResult, Outcome
 from sms_etl.campaigns.listing import BulkLine, status_word
 from sms_etl.campaigns.plan import MOST_ROWS_NAMED, Plan
@@ -56,6 +56,8 @@ def show_plan(plan: Plan) -> None:
     _show_cost(plan)
     _show_budgets(plan)
 
+    for objection in plan.objections:
+        click.echo(printable(objection), err=True)
 
 def show_bad_rows(rows: Sequence[BadRow]) -> None:
     """Name the rows that hold no number, on stderr."""
@@ -127,20 +129,29 @@ def _show_cost(plan: Plan) -> None:
 def _show_budgets(plan: Plan) -> None:
     if plan.cost_centre != plan.cost_centre_of_rules:
         click.echo(
-            f"Rules charge its messages to {printable(plan.cost_centre_of_rules)}: to charge them to "
-            f"{printable(plan.cost_centre)}, add the bulk to cost_centres.csv once it was sent."
+            f"Rules charge its messages to {printable(plan.cost_centre_of_rules)}, so that its budget is "
+            f"looked at, too: to charge them to {printable(plan.cost_centre)}, add the bulk to "
+            "cost_centres.csv once it was sent."
         )
     for each in plan.budgets:
-        of = "all cost centres" if each.cost_centre == "*" else printable(each.cost_centre)
+        of = "all cost centres" if each.cost_centre == ALL else printable(each.cost_centre)
+        planned = f" ({each.committed:,.2f} planned for other campaigns)" if each.committed else ""
         click.echo(
             f"Budget of {of} in {plan.business_month:%Y-%m}: {each.left():,.2f} of {each.budget:,.2f} "
-            f"{each.currency} left ({each.committed:,.2f} planned for other campaigns)."
+            f"{each.currency} left{planned}."
         )
-    if not plan.budgets and not plan.is_budget_stale:
-        of = "it" if plan.cost_centre == UNASSIGNED else printable(plan.cost_centre)
+    if plan.is_budget_stale:
+        return
+    if plan.budgets and plan.budgets_as_of:
+        click.echo(
+            f"Budgets are those of the last build, as of {plan.budgets_as_of:%Y-%m-%d %H:%M} UTC: what was "
+            "sent since is not in them, but for campaigns sent from here."
+        )
+    if not plan.budgets:
+        of = f"{printable(plan.cost_centre)}, nor for all cost centres,"
+        if plan.cost_centre == UNASSIGNED:
+            of = "what no rule charges to a cost centre, nor for all together,"
         click.echo(f"There is no budget for {of} in {plan.business_month:%Y-%m}.")
-    for objection in plan.objections:
-        click.echo(printable(objection), err=True)
 
 
 def show_lines(lines: Sequence[BulkLine]) -> None:

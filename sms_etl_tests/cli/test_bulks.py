@@ -101,7 +101,12 @@ def test_a_campaign_over_budget_needs_a_reason(synced: Run, provider: SandboxHan
     assert forced["outcome"] == "sent"
     assert forced["campaign"]["over_budget_reason"] == "agreed with sales"
     elsewhere = the_object(synced(*SALE, "--yes", "--cost-centre", "Sales", "--key", "b", "--json"))
-    assert (elsewhere["outcome"], [each["left"] for each in elsewhere["budgets"]]) == ("sent", ["9.000000"])
+    assert (elsewhere["outcome"], elsewhere["cost_centre_of_rules"]) == ("over_budget", "unassigned")
+    assert {each["cost_centre"]: each["left"] for each in elsewhere["budgets"]}["Sales"] == "9.000000"
+    assert elsewhere["budgets_as_of"]
+    shown = synced(*SALE, "--cost-centre", "Sales", "--key", "b")
+    assert "Rules charge its messages to unassigned, so that its budget is looked at, too" in shown.stdout
+    assert "Budgets are those of the last build, as of " in shown.stdout
     misspelt = synced(*SALE, "--yes", "--cost-centre", "Sale", "--key", "c")
     assert (misspelt.exit_code, "the cost centre Sale: is it misspelt?" in misspelt.stderr) == (3, True)
 
