@@ -14,6 +14,7 @@ from sms_etl.cli.shared import (
     as_json_option,
     example,
     print_json,
+    print_result,
     read_settings,
 )
 
@@ -112,10 +113,10 @@ def create(  # noqa: PLR0913, PLR0917 - an argument an option
     from sms_etl.campaigns.plan import Asked
     from sms_etl.campaigns.recipients import check_country
     from sms_etl.cli.render_bulks import show_created, show_plan
+    from sms_etl.overview.refresh import telling_of_campaigns
 
     if (recipients is None) == (audience is None):
         raise click.UsageError("Give one of --recipients and --audience.")
-    from sms_etl.overview.refresh import telling_of_campaigns
     for name, given in (("--over-budget", over_budget), ("--cost-centre", cost_centre), ("--key", key)):
         _refuse_blank(name, given)
     settings = read_settings()
@@ -183,11 +184,7 @@ def show(id_or_key: str, as_json: bool) -> None:
     from sms_etl.campaigns.listing import find_line
     from sms_etl.cli.render_bulks import show_line
 
-    line = find_line(read_settings(), id_or_key)
-    if as_json:
-        print_json(line.as_json())
-    else:
-        show_line(line)
+    print_result(find_line(read_settings(), id_or_key), show_line, as_json=as_json)
 
 
 @bulks.command(
@@ -208,11 +205,7 @@ def status(bulk_id: UUID | None, key: str | None, as_json: bool) -> None:
     from sms_etl.cli.render_bulks import show_now
 
     _refuse_both(bulk_id, key)
-    found = live_status(read_settings(), bulk_id=bulk_id, key=key)
-    if as_json:
-        print_json(found.as_json())
-    else:
-        show_now(found)
+    print_result(live_status(read_settings(), bulk_id=bulk_id, key=key), show_now, as_json=as_json)
 
 
 @bulks.command(
@@ -233,7 +226,7 @@ def cancel(bulk_id: UUID | None, key: str | None, yes: bool, as_json: bool) -> N
     """
     from sms_etl.campaigns.change import cancel_campaign
     from sms_etl.campaigns.listing import status_word
-    from sms_etl.cli.render_bulks import show_now
+    from sms_etl.cli.render_bulks import show_cancelled
 
     _refuse_both(bulk_id, key)
     if not yes and (as_json or not _is_on_terminal()):
@@ -245,10 +238,7 @@ def cancel(bulk_id: UUID | None, key: str | None, yes: bool, as_json: bool) -> N
         return yes or click.confirm(asked, default=False, err=True)
 
     result = cancel_campaign(read_settings(), bulk_id=bulk_id, key=key, confirm=confirm)
-    if as_json:
-        print_json(result.as_json())
-    else:
-        show_now(result)
+    print_result(result, show_cancelled, as_json=as_json)
 
 
 @bulks.command(
@@ -260,7 +250,6 @@ def cancel(bulk_id: UUID | None, key: str | None, yes: bool, as_json: bool) -> N
 )
 @click.option("--key", required=True, help="Of the campaign.")
 @click.option("--bulk", "bulk_id", type=click.UUID, metavar="ID", help="The bulk it became.")
-    from sms_etl.overview.refresh import telling_of_campaigns
 @click.option("--not-sent", is_flag=True, help="It was not sent: it may be sent by the same command again.")
 @as_json_option
 def resolve(key: str, bulk_id: UUID | None, not_sent: bool, as_json: bool) -> None:
@@ -269,6 +258,7 @@ def resolve(key: str, bulk_id: UUID | None, not_sent: bool, as_json: bool) -> No
     It is needed only if `bulks create`, run again, cannot tell by itself.
     """
     from sms_etl.campaigns.change import resolve_campaign
+    from sms_etl.overview.refresh import telling_of_campaigns
 
     if (bulk_id is None) != not_sent:
         raise click.UsageError("Give one of --bulk ID and --not-sent.")
@@ -299,8 +289,8 @@ def add(file: Path, country: str, as_json: bool) -> None:
     """
     from sms_etl.campaigns.opt_outs import add_opt_outs
     from sms_etl.campaigns.recipients import check_country
-    from sms_etl.plain_text import printable
     from sms_etl.cli.render_bulks import show_bad_rows
+    from sms_etl.plain_text import printable
     from sms_etl.warehouse.store import Warehouse
 
     settings = read_settings()
@@ -311,9 +301,9 @@ def add(file: Path, country: str, as_json: bool) -> None:
         click.echo(
             f"Added {result.added:,}; {result.already_there:,} were there already. "
             f"In all {result.total:,} opted out."
+        )
         if len(result.columns) > 1:
             click.echo(f"Numbers were read from the columns {', '.join(map(printable, result.columns))}.")
-        )
     if result.invalid:
         show_bad_rows(result.invalid)
         click.echo("These opted out only once you correct the rows and add the file again.", err=True)

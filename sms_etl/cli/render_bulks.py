@@ -12,6 +12,7 @@ from sms_etl.campaigns.create import CreateResult, Outcome
 from sms_etl.campaigns.listing import BulkLine, status_word
 from sms_etl.campaigns.plan import MOST_ROWS_NAMED, Plan
 from sms_etl.campaigns.recipients import BadRow
+from sms_etl.campaigns.record import State
 from sms_etl.cli.render import show_rows
 from sms_etl.plain_text import printable
 
@@ -55,9 +56,9 @@ def show_plan(plan: Plan) -> None:
     )
     _show_cost(plan)
     _show_budgets(plan)
-
     for objection in plan.objections:
         click.echo(printable(objection), err=True)
+
 
 def show_bad_rows(rows: Sequence[BadRow]) -> None:
     """Name the rows that hold no number, on stderr."""
@@ -74,15 +75,15 @@ def _show_recipients(plan: Plan) -> None:
         f"{plan.recipients:,} recipients. Left out: {len(asked.invalid):,} rows without a number, "
         f"{asked.duplicates:,} that are there twice, {plan.opted_out:,} who opted out."
     )
-    if asked.unlikely:
-        click.echo(f"{asked.unlikely:,} of the numbers are in no numbering plan known here: check them.")
-    show_bad_rows(asked.invalid)
     if asked.other_columns:
         others = ", ".join(printable(each) for each in asked.other_columns)
         click.echo(
             f"Their numbers are those of the column {printable(asked.column or '')}; not read: {others}. "
             "Rename or delete a column to have another one read."
         )
+    if asked.unlikely:
+        click.echo(f"{asked.unlikely:,} of the numbers are in no numbering plan known here: check them.")
+    show_bad_rows(asked.invalid)
 
 
 def _show_preview(plan: Plan) -> None:
@@ -163,10 +164,10 @@ def show_lines(lines: Sequence[BulkLine]) -> None:
         ("bulk", "key", "created", "status", "messages", "planned", "cost", "planned cost", "currency"),
         [
             (
-                line.bulk_id or "",
-                line.key or "",
+                line.bulk_id,
+                line.key,
                 line.created_at,
-                line.status or line.state or "",
+                line.status or line.state,
                 line.messages,
                 line.messages_planned,
                 line.cost,
@@ -175,6 +176,7 @@ def show_lines(lines: Sequence[BulkLine]) -> None:
             )
             for line in lines
         ],
+        null="",
     )
 
 
@@ -193,7 +195,7 @@ def show_live(bulks: Sequence[BulkNow]) -> None:
         [
             (
                 each.status.uuid,
-                each.campaign.key if each.campaign else "",
+                each.campaign and each.campaign.key,
                 each.status.created_at,
                 status_word(each.status.status_code),
                 each.status.msg_total_count,
@@ -201,14 +203,24 @@ def show_live(bulks: Sequence[BulkNow]) -> None:
             )
             for each in bulks
         ],
+        null="",
     )
+
+
+def show_cancelled(now: BulkNow) -> None:
+    """Say whether a bulk was cancelled, and show it as the provider has it."""
+    if now.is_cancelled_now:
+        click.echo("It was cancelled.")
+    elif status_word(now.status.status_code) == State.CANCELLED.value:
+        click.echo("It was cancelled before.")
+    else:
+        click.echo("It was not cancelled.")
+    show_now(now)
 
 
 def show_now(now: BulkNow) -> None:
     """Show one bulk as the provider has it."""
     status = now.status
-    if now.is_cancelled_now:
-        click.echo("It was cancelled.")
     _pairs(
         (
             ("bulk", status.uuid),

@@ -80,7 +80,9 @@ def test_a_campaign_from_its_dry_run_to_what_it_came_to(
     )
     assert performance.stdout.split() == ["cost_planned,cost", "0.211300,0.211300"]
     assert "sale" in synced("bulks", "list").stdout
-    assert bulk["uuid"] in synced("bulks", "list", "--live").stdout
+    listed = synced("bulks", "list").stdout + synced("bulks", "list", "--live").stdout
+    assert bulk["uuid"] in listed
+    assert "NULL" not in listed
 
 
 def test_a_campaign_over_budget_needs_a_reason(synced: Run, provider: SandboxHandle, tmp_path: Path) -> None:
@@ -129,6 +131,9 @@ def test_somebody_at_a_terminal_is_asked(
     assert "Cancel bulk" in kept.output
     stopped = CliRunner().invoke(cli, ["bulks", "cancel", "--key", "k"], input="y\n")
     assert "It was cancelled." in stopped.output
+    assert "It was not cancelled." in kept.output
+    again = CliRunner().invoke(cli, ["bulks", "cancel", "--key", "k", "--yes"])
+    assert "It was cancelled before." in again.output
 
 
 def test_an_answer_that_is_lost_on_the_way_sends_nothing_twice(
@@ -144,16 +149,6 @@ def test_an_answer_that_is_lost_on_the_way_sends_nothing_twice(
     assert len(sent_bulks(provider)) == before + 1
 
 
-def test_opt_outs_are_added_counted_and_honoured(run: Run, account: dict[str, str], tmp_path: Path) -> None:
-    stop = tmp_path / "stop.csv"
-    stop.write_text("0155 5510 0001\nnobody\n")
-    added = run("bulks", "opt-outs", "add", str(stop), **account)
-    assert added.exit_code == 3
-    assert "Added 1; 0 were there already." in added.stdout
-    assert "Row 2" in added.stderr
-    assert the_object(run("bulks", "opt-outs", "count", "--json"))["opted_out"] == 1
-    assert the_object(run(*SALE, "--json"))["dryrun"]["opted_out"] == 1
-
 def test_the_overview_tells_of_a_campaign_as_long_as_nobody_knows_whether_it_was_sent(
     synced: Run, provider: SandboxHandle, tmp_path: Path
 ) -> None:
@@ -167,17 +162,17 @@ def test_the_overview_tells_of_a_campaign_as_long_as_nobody_knows_whether_it_was
     assert said not in page.read_text(encoding="utf-8")
 
 
+def test_opt_outs_are_added_counted_and_honoured(run: Run, account: dict[str, str], tmp_path: Path) -> None:
+    stop = tmp_path / "stop.csv"
+    stop.write_text("0155 5510 0001\nnobody\n")
+    added = run("bulks", "opt-outs", "add", str(stop), **account)
+    assert added.exit_code == 3
+    assert "Added 1; 0 were there already." in added.stdout
+    assert "Row 2" in added.stderr
+    assert the_object(run("bulks", "opt-outs", "count", "--json"))["opted_out"] == 1
+    assert the_object(run(*SALE, "--json"))["dryrun"]["opted_out"] == 1
 
-def test_a_text_that_needs_unicode_says_why(run: Run, account: dict[str, str]) -> None:
-    result = run(
-        "bulks", "create", "--recipients", "customers.csv", "--sender", "ACME", "--text", "„Sale“", **account
-    )
-    assert "6 characters as Unicode: 1 part a message, 3 in all." in result.stdout
-    assert "U+201E DOUBLE LOW-9 QUOTATION MARK" in result.stdout
-    assert "What it costs is not known" in result.stdout or "Cost by LOX24's dry run" in result.stdout
 
-
-def test_an_audience_needs_numbers_that_are_kept(run: Run, account: dict[str, str]) -> None:
 def test_a_broken_line_among_the_opt_outs_is_named_wherever_somebody_looks(
     synced: Run, tmp_path: Path
 ) -> None:
@@ -208,6 +203,16 @@ def test_a_broken_line_among_the_opt_outs_is_named_wherever_somebody_looks(
     assert synced(*SALE).exit_code == 0
 
 
+def test_a_text_that_needs_unicode_says_why(run: Run, account: dict[str, str]) -> None:
+    result = run(
+        "bulks", "create", "--recipients", "customers.csv", "--sender", "ACME", "--text", "„Sale“", **account
+    )
+    assert "6 characters as Unicode: 1 part a message, 3 in all." in result.stdout
+    assert "U+201E DOUBLE LOW-9 QUOTATION MARK" in result.stdout
+    assert "What it costs is not known" in result.stdout or "Cost by LOX24's dry run" in result.stdout
+
+
+def test_an_audience_needs_numbers_that_are_kept(run: Run, account: dict[str, str]) -> None:
     words = ("bulks", "create", "--sender", "ACME", "--text", "x", "--audience", "select phone from raw.sms")
     result = run(*words, **account)
     assert result.exit_code == 2
