@@ -1,7 +1,7 @@
 """Folders and files of the data directory: whose they are, and what may go wrong with them.
 
 Folders are made with mode 0700 and files with 0600, whatever the umask; the published copy may be shared.
-Whatever writes there goes through `make_directory`, `open_private` or `private`.
+Whatever writes there goes through `make_directory`, `open_private`, `write_private` or `private`.
 """
 
 import errno
@@ -132,6 +132,27 @@ def commit_file(staged: Path, path: Path) -> None:
     staged.replace(path)
     with suppress(OSError):  # it is in its place; without this a crash may bring the old one back
         make_durable(path.parent)
+
+
+def write_private(path: Path, content: bytes, says: str = "{path} cannot be written") -> None:
+    """Write a file for its owner alone, whole or not at all; its folder is made if it is not there.
+
+    Args:
+        path: The file; one that is there stays until the new one is whole.
+        content: Of the file.
+        says: The error, as in `unusable`.
+
+    Raises:
+        DataDirError: It cannot be written.
+    """
+    make_directory(path.parent)
+    aside = path.with_name(f".{path.name}.part")
+    try:
+        with open_private(aside) as file:
+            file.write(content)
+        commit_file(aside, path)
+    except OSError as exc:
+        raise unusable(path, exc, says) from exc
 
 
 def keep_private(settings: "Settings") -> None:

@@ -42,7 +42,9 @@ def for_spreadsheet(value: Any) -> Any:  # noqa: ANN401 - whatever a database gi
     return _FORMULA.sub("'", str(value))
 
 
-def lines_of(columns: Sequence[str], rows: Sequence[Sequence[Any]], width: int) -> Iterator[str]:
+def lines_of(
+    columns: Sequence[str], rows: Sequence[Sequence[Any]], width: int, *, null: str = NULL
+) -> Iterator[str]:
     """Write rows as lines of text.
 
     Args:
@@ -50,9 +52,10 @@ def lines_of(columns: Sequence[str], rows: Sequence[Sequence[Any]], width: int) 
         rows: Values as a database gives them.
         width: Of the terminal, in cells. A table that is wider is turned: a line for each value. A value that
             is wider than that stands on a line longer than the terminal, unbroken.
+        null: What stands for no value.
     """
     names = [printable(name) for name in columns]
-    cells = [[_cell(value) for value in row] for row in rows]
+    cells = [[null if value is None else _cell(value) for value in row] for row in rows]
     widths = [
         max(cell_len(text) for text in (name, *(row[place] for row in cells)))
         for place, name in enumerate(names)

@@ -15,7 +15,7 @@ from sms_etl.cli.demo import with_sandbox
 from sms_etl.sandbox.control.switches import SandboxSwitches
 from sms_etl.sandbox.life.account import AccountParameters
 from sms_etl.sandbox.server import SandboxHandle, running_sandbox
-from sms_etl.settings import Settings, load_settings
+from sms_etl.settings import PREFIX, Settings, load_settings
 from sms_etl_tests.faults.counts import (  # noqa: F401 - hooks: pytest takes them from here
     pytest_runtest_logreport,
     pytest_terminal_summary,
@@ -40,6 +40,17 @@ def _only_the_tests_own_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SMS_ETL_ENV_FILE", os.devnull)  # no .env of the checkout is read
+
+
+@pytest.fixture
+def without_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Leave no setting in the environment, and no `.env` or data of the machine to be found."""
+    for name in [name for name in os.environ if name.upper().startswith(PREFIX)]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sms_etl.places.PACKAGE_HOME", tmp_path)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "share"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
 
 
 @contextmanager

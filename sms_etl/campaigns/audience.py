@@ -3,9 +3,11 @@
 Numbers are there under SMS_ETL_PII=keep only. Otherwise hashes are, which nobody can be written to by.
 """
 
+from dataclasses import replace
+
 import duckdb
 
-from sms_etl.campaigns.recipients import COLUMNS, Recipients, recipients_of
+from sms_etl.campaigns.recipients import Recipients, number_columns, recipients_of
 from sms_etl.errors import CampaignRefused, QueryError
 from sms_etl.pii.policy import PiiPolicy
 from sms_etl.settings import Settings
@@ -37,10 +39,10 @@ def read_audience(sql: str, settings: Settings, country: str) -> Recipients:
         )
     try:
         with open_query(sql, settings, is_of_warehouse=True) as (columns, rows):
-            place = _place(columns)
-            return recipients_of(
-                ((number, _text(row[place])) for number, row in enumerate(rows, start=1)), country
-            )
+            places = _places(columns)
+            numbered = ((number, _text(row[places[0]])) for number, row in enumerate(rows, start=1))
+            names = [columns[place] for place in places]
+            return replace(recipients_of(numbered, country), column=names[0], other_columns=tuple(names[1:]))
     except QueryError as exc:
         if exc.__cause__ is None or isinstance(exc.__cause__, (*_QUOTES_NO_ROW, duckdb.PermissionException)):
             raise
@@ -51,13 +53,10 @@ def read_audience(sql: str, settings: Settings, country: str) -> Recipients:
         ) from None
 
 
-def _place(columns: tuple[str, ...]) -> int:
-    names = [name.lower() for name in columns]
-    for name in COLUMNS:
-        if name in names:
-            return names.index(name)
-    if len(names) == 1:
-        return 0
+def _places(columns: tuple[str, ...]) -> list[int]:
+    places = number_columns(columns) or ([0] if len(columns) == 1 else [])
+    if places:
+        return places
     raise CampaignRefused(
         "--audience: none of the query's columns is called phone.",
         hint="Such as: --audience \"select phone from raw.sms where iso2 = 'DE'\".",

@@ -1,10 +1,10 @@
 """What a campaign will cost, by country, from the account's own prices; and whether budgets allow it."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
-from decimal import Decimal
+from datetime import date, datetime
+from decimal import ROUND_HALF_UP, Decimal
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from sms_etl.warehouse.store import Transaction
 UNASSIGNED = "unassigned"
 ALL = "*"
 """Stands in budgets.csv for all cost centres together."""
+_MILLIONTH = Decimal("0.000001")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ class Budget:
     spent: Decimal
     """What the month has cost, what has no price yet estimated."""
     committed: Decimal
-    """Planned cost of other campaigns of which no message was loaded yet."""
+    """Planned cost of other campaigns, as far as their messages were not loaded yet."""
     as_of_day: date | None
     """First business day that `spent` does not know whole."""
 
@@ -178,15 +179,14 @@ def is_budget_stale(transaction: Transaction, data_dir: Path) -> bool:
 
 
 def read_budgets(
-    transaction: Transaction, day: date, cost_centre: str, currency: str, *, but_not: UUID
+    transaction: Transaction, day: date, cost_centres: Collection[str], *, but_not: UUID
 ) -> list[Budget]:
-    """Return the budgets of a cost centre, and of all together, in the month of a day and in a currency.
+    """Return the budgets of cost centres, and of all together, in the month of a day and in any currency.
 
     Args:
         transaction: On the warehouse.
         day: Business day the campaign is sent on.
-        cost_centre: It is charged to.
-        currency: The account's.
+        cost_centres: It may be charged to.
         but_not: The campaign itself, which is not counted as committed if it is tried again.
     """
     if not has_relation(transaction.native, "marts", "budget_status"):
@@ -194,16 +194,31 @@ def read_budgets(
     transaction.run(f"set variable campaign_day = date '{day.isoformat()}'")
     transaction.run(f"set variable campaign_id = '{but_not}'::uuid")
     rows = transaction.native.execute(sql_of("budgets")).fetchall()
-    promised = transaction.native.execute(sql_of("committed")).fetchall()
+    promised = [
+        (who, currency, _open_cost(*planned))
+        for who, currency, *planned in transaction.native.execute(sql_of("committed")).fetchall()
+    ]
     found = []
-    for name, of_currency, budget, spent, as_of_day in rows:
-        if name not in {cost_centre, ALL} or of_currency != currency:
+    for name, currency, budget, spent, as_of_day in rows:
+        if name not in {*cost_centres, ALL}:
             continue
         committed = sum(
             (amount for who, what, amount in promised if what == currency and name in {who, ALL}), Decimal(0)
         )
         found.append(Budget(name, currency, budget, spent, committed, as_of_day))
     return found
+
+
+def read_as_of(transaction: Transaction) -> datetime | None:
+    """Return the moment the figures of the last build are of, in UTC without a zone; None: never built."""
+    rows = transaction.native.execute("select as_of_at from ops.build_context").fetchall()
+    return rows[0][0] if rows else None
+
+
+def _open_cost(planned: Decimal, recipients: int, expected: int, loaded: int) -> Decimal:
+    """Return what a campaign is still to cost: the share of its messages that were not loaded yet."""
+    cost = planned * max(expected - loaded, 0) / max(recipients, 1)
+    return cost.quantize(_MILLIONTH, rounding=ROUND_HALF_UP)
 
 
 def is_unknown_where_budgets_are(transaction: Transaction, day: date, cost_centre: str) -> bool:
@@ -223,19 +238,29 @@ def is_unknown_where_budgets_are(transaction: Transaction, day: date, cost_centr
     return any(names.values()) and cost_centre not in {*names, UNASSIGNED}
 
 
-def objections(budgets: Iterable[Budget], cost: Decimal | None, *, is_stale: bool = False) -> list[str]:
+def objections(
+    budgets: Sequence[Budget], cost: Decimal | None, currency: str, *, is_stale: bool = False
+) -> list[str]:
     """Return why budgets do not allow a campaign, as sentences; empty if they do.
 
     Args:
-        budgets: Of its cost centre, and of all together.
+        budgets: Of the cost centres it may be charged to, and of all together, in any currency.
         cost: What it costs; None if that is not known.
+        currency: Of the cost. A cost centre with budgets in others only cannot be held to any.
         is_stale: Whether the budgets are not those of the files any more.
     """
     found = ["Budgets are not known: files of seeds changed since the last build. Run `sms-etl build`."]
     found = found if is_stale else []
+    comparable = {each.cost_centre for each in budgets if each.currency == currency}
     for each in budgets:
         whose = "of all cost centres" if each.cost_centre == ALL else f"of {each.cost_centre}"
-        if cost is None:
+        if each.currency != currency:
+            if each.cost_centre not in comparable:
+                found.append(
+                    f"The budget {whose} is in {each.currency}, and the campaign is paid in {currency}: it "
+                    f"cannot be looked at. Add one in {currency} to budgets.csv."
+                )
+        elif cost is None:
             found.append(
                 f"The budget {whose} cannot be looked at: what the campaign costs is not known for all "
                 "countries."

@@ -6,11 +6,10 @@ the provider's before anything is sent again; what cannot be told stops with wha
 
 import asyncio
 import logging
-import shlex
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
@@ -25,10 +24,12 @@ from sms_etl.campaigns.costs import (
     estimate_of,
     is_budget_stale,
     is_unknown_where_budgets_are,
+    read_as_of,
     read_budgets,
     read_prices,
     read_rules,
 )
+from sms_etl.campaigns.lost import Lost, Sleep
 from sms_etl.campaigns.message import preview_of
 from sms_etl.campaigns.opt_outs import OptOuts, read_opt_outs
 from sms_etl.campaigns.plan import Asked, Plan
@@ -46,7 +47,6 @@ from sms_etl.clock import as_utc
 from sms_etl.errors import AnswerLost, CampaignRefused, CampaignUnclear, ProviderError, WarehouseError
 from sms_etl.pii.policy import Pii, PiiPolicy
 from sms_etl.pii.state import hold
-from sms_etl.providers.lox24.bulk_search import SearchResult
 from sms_etl.providers.lox24.bulks import BulkRequest, BulkStatus
 from sms_etl.providers.lox24.client import RequestRecord
 from sms_etl.providers.lox24.writing import Lox24Writer
@@ -58,13 +58,10 @@ from sms_etl.warehouse.store import Transaction, Warehouse
 
 _log = logging.getLogger(__name__)
 
-SHOWN_LATE = timedelta(seconds=30)
-"""A bulk whose answer was lost may come to be listed so late: only then it counts as not sent."""
 _PATIENCE = timedelta(minutes=2)
 """How long to wait for the warehouse once something was sent: a build may hold it for a minute."""
 _DRY_RUN_LOOKS = 5
 _BETWEEN_LOOKS = 2.0
-Sleep = Callable[[float], Awaitable[None]]
 
 
 class Outcome(StrEnum):
@@ -328,7 +325,8 @@ class _Creation:
         )
         cost_centre = asked.cost_centre or by_rules
         with self._warehouse.begin() as transaction:
-            budgets = read_budgets(transaction, self._day, cost_centre, currency, but_not=self._id)
+            budgets = read_budgets(transaction, self._day, {cost_centre, by_rules}, but_not=self._id)
+            budgets_as_of = read_as_of(transaction)
             is_stale = is_budget_stale(transaction, self._settings.data_dir)
             is_unknown = asked.cost_centre is not None and is_unknown_where_budgets_are(
                 transaction, self._day, cost_centre
@@ -345,6 +343,7 @@ class _Creation:
             cost_centre_of_rules=by_rules,
             business_month=self._day.replace(day=1),
             budgets=tuple(budgets),
+            budgets_as_of=budgets_as_of,
             is_budget_stale=is_stale,
             is_cost_centre_unknown=is_unknown,
         )
@@ -410,14 +409,7 @@ class _Creation:
         try:
             created = await writer.create_bulk(request)
         except AnswerLost as exc:
-            _log.warning("%s It is looked for.", exc.message)
-            found = await self._search(writer, campaign)
-            if found is None:
-                raise CampaignUnclear(
-                    f"{exc.message} LOX24 does not list the bulk so far.",
-                    hint="Run the same command again: it looks once more before anything is sent. "
-                    f"{_ways_on(campaign)}",
-                ) from exc
+            found = await self._lost().find_now(writer, campaign, exc)
             return self._note(campaign, State.SENT, KnownBy.SEARCH, found)
         except ProviderError:
             with suppress(WarehouseError):  # it stays intended then, and is looked for the next time
@@ -425,47 +417,17 @@ class _Creation:
             raise
         return self._note(campaign, State.SENT, KnownBy.ANSWER, created.bulk.uuid)
 
+    def _lost(self) -> Lost:
+        asked, known = self._asked, self._known
+        numbers = known.opt_outs.left_in(asked.recipients.numbers)
+        return Lost(asked.sender, asked.text, numbers, digest_of(known.pii, (), numbers), known.claimed)
+
     async def _looked_for(self, writer: Lox24Writer, earlier: Campaign) -> Campaign | None:
         """Return an earlier campaign if it was sent after all; None once it counts as not sent."""
-        self._say("An earlier command was not answered: looking for its bulk.")
-        found = await self._search(writer, earlier)
-        asked_ago = as_utc(self._settings.clock()) - earlier.asked_at
-        left = min(SHOWN_LATE - asked_ago, SHOWN_LATE)  # the clock may have been put back
-        if found is None and left > timedelta(0):
-            self._say(f"LOX24 may list it late: waiting {left.seconds + 1} s.")
-            await self._sleep(left.total_seconds())
-            found = await self._search(writer, earlier)
+        found = await self._lost().find_earlier(
+            writer, earlier, clock=self._settings.clock, sleep=self._sleep, say=self._say
+        )
         return None if found is None else self._note(earlier, State.SENT, KnownBy.SEARCH, found)
-
-    async def _search(self, writer: Lox24Writer, campaign: Campaign) -> UUID | None:
-        """Return the bulk that a campaign became; None if the provider lists none.
-
-        Raises:
-            CampaignUnclear: Several may be it, or it cannot be looked for.
-        """
-        numbers = self._known.opt_outs.left_in(self._asked.recipients.numbers)
-        is_same = digest_of(self._known.pii, (), numbers) == campaign.recipients_digest
-        try:
-            search = await writer.find_bulk(
-                as_zoned(campaign.intended_at),
-                self._asked.sender,
-                self._asked.text,
-                campaign.recipients,
-                phones=numbers if is_same else None,
-                apart_from=self._known.claimed,
-            )
-        except ProviderError as exc:
-            raise CampaignUnclear(
-                f"Whether the campaign {campaign.key} was sent is not known: {exc.message}",
-                hint=f"Run the same command again: it looks for the bulk first. {_ways_on(campaign)}",
-            ) from exc
-        if search.result is SearchResult.SEVERAL:
-            ids = ", ".join(f"{each.uuid} (created {each.created_at} UTC)" for each in search.bulks)
-            raise CampaignUnclear(
-                f"Whether the campaign {campaign.key} was sent is not clear: these bulks may be it: {ids}.",
-                hint=f"Nothing was sent now. {_ways_on(campaign)}",
-            )
-        return search.bulks[0].uuid if search.result is SearchResult.FOUND else None
 
     def _note(
         self, campaign: Campaign, state: State, known_by: KnownBy, bulk_id: UUID | None = None
@@ -494,11 +456,6 @@ class _Creation:
             _log.warning("The requests could not be written to ops.request: %s", exc.message)
 
 
-def as_zoned(moment: datetime) -> datetime:
-    """Return a stored moment, which is UTC, with its time zone."""
-    return moment.replace(tzinfo=UTC)
-
-
 def _recorded(campaign: Campaign | None) -> dict[str, Any] | None:
     """Return the dry run of a campaign that was sent before, as far as its record has it."""
     if campaign is None:
@@ -512,11 +469,3 @@ def _recorded(campaign: Campaign | None) -> dict[str, Any] | None:
         "cost": None if campaign.cost_planned is None else f"{campaign.cost_planned:f}",
         "currency": campaign.currency,
     }
-
-
-def _ways_on(campaign: Campaign) -> str:
-    key = shlex.quote(campaign.key)
-    return (
-        f"Or look in LOX24's web account, and say what is there: `sms-etl bulks resolve --key {key} "
-        "--bulk ID`, or `--not-sent` in place of --bulk."
-    )

@@ -6,15 +6,15 @@ key would match nobody, and everybody who opted out would be written to.
 
 import csv
 import io
-import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from sms_etl.campaigns.recipients import BadRow, Recipients, numbers_in, recipients_of
-from sms_etl.errors import CampaignRefused
-from sms_etl.files import commit_file, make_directory, open_private, unusable
+from sms_etl.campaigns.opt_out_file import opt_outs_path, read_hashes
+from sms_etl.campaigns.recipient_file import read_number_file
+from sms_etl.campaigns.recipients import BadRow, Recipients, recipients_of
+from sms_etl.files import write_private
 from sms_etl.pii.key import fingerprint
 from sms_etl.pii.policy import Pii
 from sms_etl.pii.state import hold
@@ -22,12 +22,7 @@ from sms_etl.settings import Settings
 from sms_etl.sync.lock import only_one_campaign
 from sms_etl.warehouse.store import Warehouse
 
-FILE = "opt_outs.csv"
 _COLUMNS = ("phone_hash", "key_fingerprint")
-_HASH = re.compile(r"[0-9a-f]{32}")
-_HOW_TO_ADD = (
-    "`sms-etl bulks opt-outs add FILE` makes it from a CSV of numbers; docs/campaigns.md shows the format."
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +34,8 @@ class AddedOptOuts:
     already_there: int
     invalid: tuple[BadRow, ...]
     total: int
+    columns: tuple[str, ...] = ()
+    """The headings they stood under: all that are of numbers."""
 
     def as_json(self) -> dict[str, Any]:
         """Return it as plain JSON values."""
@@ -48,6 +45,7 @@ class AddedOptOuts:
             "already_there": self.already_there,
             "invalid": len(self.invalid),
             "opted_out": self.total,
+            "columns": list(self.columns),
         }
 
 
@@ -68,63 +66,15 @@ class OptOuts:
         return tuple(number for number in numbers if self._hash_of(number) not in self.hashes)
 
 
-def opt_outs_path(settings: Settings) -> Path:
-    """Return where the file lies, whether or not there is one."""
-    return settings.data_dir / "seeds" / FILE
-
-
 def read_opt_outs(settings: Settings, pii: Pii) -> OptOuts:
     """Read who opted out; nobody, if there is no file.
 
     Raises:
         CampaignRefused: A line holds no hash, or the hash of another key. Nobody is left out of the list in
             silence.
+        DataDirError: The file cannot be read.
     """
-    path = opt_outs_path(settings)
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except FileNotFoundError:
-        return OptOuts((), pii)
-    except OSError as exc:
-        raise unusable(path, exc, "The opt-outs {path} cannot be read") from exc
-    except UnicodeDecodeError as exc:
-        raise CampaignRefused(f"{path} is not UTF-8.", hint=_HOW_TO_ADD) from exc
-    lines = [
-        (number, line)
-        for number, line in enumerate(text.splitlines(), start=1)
-        if line.strip() and not line.startswith("#")
-    ]
-    if not lines:
-        return OptOuts((), pii)
-    return OptOuts(_hashes(path, lines, fingerprint(pii.key, pii.retired)), pii)
-
-
-def _hashes(path: Path, lines: list[tuple[int, str]], key_fingerprint: str) -> list[str]:
-    delimiter = ";" if ";" in lines[0][1] else ","
-    rows = [(number, next(csv.reader([line], delimiter=delimiter))) for number, line in lines]
-    names = [name.strip().lower() for name in rows[0][1]]
-    if "phone_hash" not in names:
-        raise CampaignRefused(f"{path}:{rows[0][0]}: there is no column phone_hash.", hint=_HOW_TO_ADD)
-    place = names.index("phone_hash")
-    of_key = names.index("key_fingerprint") if "key_fingerprint" in names else None
-    hashes = []
-    for number, fields in rows[1:]:
-        found = fields[place].strip().lower() if place < len(fields) else ""
-        if not _HASH.fullmatch(found):
-            raise CampaignRefused(
-                f"{path}:{number}: phone_hash is no keyed hash of 32 hex digits.",
-                hint="Numbers in clear do not belong there. Delete the line, and add the number by "
-                "`sms-etl bulks opt-outs add FILE`; docs/campaigns.md shows the format.",
-            )
-        made_by = fields[of_key].strip() if of_key is not None and of_key < len(fields) else ""
-        if made_by and made_by != key_fingerprint:
-            raise CampaignRefused(
-                f"{path}:{number}: its hash was made by another key ({made_by}; yours is {key_fingerprint}).",
-                hint="It would match nobody. Move the file away and add the numbers again from where you "
-                "keep them: `sms-etl bulks opt-outs add FILE`.",
-            )
-        hashes.append(found)
-    return hashes
+    return OptOuts(read_hashes(opt_outs_path(settings), fingerprint(pii.key, pii.retired)), pii)
 
 
 def count_opt_outs(settings: Settings, warehouse: Warehouse) -> tuple[Path, int]:
@@ -144,7 +94,7 @@ def add_opt_outs(settings: Settings, file: Path, country: str, warehouse: Wareho
 
     Args:
         settings: Whose data directory.
-        file: As in `read_recipients`.
+        file: As in `read_recipients`; of several columns of numbers each is read, for nobody is to be missed.
         country: Where numbers with one leading zero are of.
         warehouse: Whose key hashes them: its hashes and these have to match.
 
@@ -154,11 +104,12 @@ def add_opt_outs(settings: Settings, file: Path, country: str, warehouse: Wareho
         SettingsError, WarehouseError: The warehouse has another key, or cannot be opened.
         DataDirError: The file cannot be written; the old one stays.
     """
-    found = recipients_of(numbers_in(file), country)
+    read = read_number_file(file)
+    found = recipients_of(read.all_of_each(), country)
     with only_one_campaign(settings):
         with warehouse.begin() as transaction:
             pii = hold(transaction, settings)
-        return _add(settings, pii, found)
+        return replace(_add(settings, pii, found), columns=tuple(read.names))
 
 
 def _add(settings: Settings, pii: Pii, found: Recipients) -> AddedOptOuts:
@@ -169,16 +120,5 @@ def _add(settings: Settings, pii: Pii, found: Recipients) -> AddedOptOuts:
     writer = csv.writer(written, lineterminator="\n")
     writer.writerow(_COLUMNS)
     writer.writerows((each, key_fingerprint) for each in sorted(before | new))  # sorted: tells no order
-    _write(path, written.getvalue())
+    write_private(path, written.getvalue().encode())
     return AddedOptOuts(path, len(new - before), len(new & before), found.invalid, len(before | new))
-
-
-def _write(path: Path, text: str) -> None:
-    make_directory(path.parent)
-    aside = path.with_suffix(".tmp")
-    try:
-        with open_private(aside) as file:
-            file.write(text.encode())
-        commit_file(aside, path)
-    except OSError as exc:
-        raise unusable(path, exc) from exc

@@ -8,6 +8,7 @@ from typing import Any
 from sms_etl.campaigns.costs import Budget, Estimate, objections
 from sms_etl.campaigns.message import Preview
 from sms_etl.campaigns.recipients import Recipients
+from sms_etl.campaigns.record import plain
 
 MOST_ROWS_NAMED = 100
 
@@ -27,7 +28,7 @@ class Asked:
     key: str | None = None
     """What makes a repeated command the same campaign; None: all of it does."""
     cost_centre: str | None = None
-    """Whose budget is looked at; None: whose the rules say."""
+    """Whose budget is looked at beside that of the one the rules say; None: of that one alone."""
     over_budget_reason: str | None = None
     """Why it is to be sent though a budget does not allow it."""
 
@@ -51,6 +52,9 @@ class Plan:
     """Whom the rules of cost_centres.csv charge, whatever was asked for."""
     business_month: date
     budgets: tuple[Budget, ...]
+    """Of both cost centres and of all together, in any currency."""
+    budgets_as_of: datetime | None = None
+    """The moment of the figures they were looked at by, in UTC without a zone; None: there are none yet."""
     is_budget_stale: bool = False
     """The files of budgets changed since the last build."""
     is_cost_centre_unknown: bool = False
@@ -69,7 +73,7 @@ class Plan:
     @property
     def objections(self) -> list[str]:
         """Why budgets do not allow it, as sentences."""
-        found = objections(self.budgets, self.cost, is_stale=self.is_budget_stale)
+        found = objections(self.budgets, self.cost, self.currency, is_stale=self.is_budget_stale)
         if self.is_cost_centre_unknown and not self.is_budget_stale:
             found.insert(
                 0, f"No budget, rule or message names the cost centre {self.cost_centre}: is it misspelt?"
@@ -86,6 +90,8 @@ class Plan:
                 "duplicates": self.asked.duplicates,
                 "opted_out": self.opted_out,
                 "unlikely": self.asked.unlikely,
+                "column": self.asked.column,
+                "other_columns": list(self.asked.other_columns),
                 "parts": self.parts,
                 "cost": _text(self.cost),
                 "currency": self.currency,
@@ -97,6 +103,8 @@ class Plan:
             "countries": [each.as_json() for each in self.estimate.countries],
             "invalid_rows": [{"row": bad.row, "reason": bad.reason} for bad in invalid[:MOST_ROWS_NAMED]],
             "cost_centre": self.cost_centre,
+            "cost_centre_of_rules": self.cost_centre_of_rules,
+            "budgets_as_of": plain(self.budgets_as_of),
             "budgets": [each.as_json() for each in self.budgets],
             "objections": self.objections,
         }

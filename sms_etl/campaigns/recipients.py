@@ -5,28 +5,40 @@ A number is read as the provider reads it: `+49170…`, `0049170…` and `49170�
 that is there twice.
 """
 
-import csv
-import io
 import re
-from collections.abc import Iterable, Iterator
+import unicodedata
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import phonenumbers
 
 from sms_etl.errors import CampaignRefused
 from sms_etl.pii.phone_numbers import ascii_digits
 
-COLUMNS = ("phone", "phone_number", "number", "mobile", "msisdn", "recipient")
-"""Headings a column of numbers may have; the first of these that is there is read."""
+_MOBILE = """
+    mobile mobilephone mobilenumber mobilephonenumber mobil mobilnr mobilnummer mobiltelefon
+    mobiltelefonnummer mobilfunk mobilfunknr mobilfunknummer handy handynr handynummer
+    natel natelnr natelnummer cell cellphone cellnumber cellphonenumber msisdn
+    portable cellulare movil telefonmobil telmobil phonemobile
+"""
+_PHONE = """
+    phone phonenr phoneno phonenumber telefon telefonnr telefonnummer tel telnr telno telephone
+    telephonenumber telephonenr telefono rufnr rufnummer
+"""
+_OTHER = "number numbers nummer recipient recipients empfanger empfaenger"
+_RANKS = {each: rank for rank, named in enumerate((_MOBILE, _PHONE, _OTHER)) for each in named.split()}
+"""Letters of a heading, without accents: what a text message reaches first, then any telephone."""
 MOST_RECIPIENTS = 1_000_000
 """A larger file is no list of recipients, or is to be sent in parts."""
 _WRITTEN = re.compile(r"[+(]?[0-9 ()./+\-\u00a0\u2010-\u2015]*")
 _SHORTENED = re.compile(r"[0-9]+([.,][0-9]+)?[eE]\+?[0-9]+")
 """`4.91702E+11`: the digits are gone."""
+_AMOUNT = re.compile(r"[0-9]{7,}[.,]0+")
+"""`491701234567.0`: a program took it for an amount, and its last digit is none of the number."""
+_TEXT_CELL = re.compile(r"""="(.*)"|'(.*)""")
+"""`="0170…"` and `'0170…`: how numbers are kept as text in a spreadsheet."""
 _LEAST_DIGITS = 8
 """Of a number, calling code included, that is in no numbering plan known here; a shorter one is an error."""
-_DELIMITERS = ",;\t"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,38 +61,30 @@ class Recipients:
     """Rows with a number that stands in an earlier one."""
     unlikely: int = 0
     """Numbers, among `numbers`, that are in no numbering plan known here: new ones, or typing errors."""
+    column: str | None = None
+    """The heading they stand under; None if there is none."""
+    other_columns: tuple[str, ...] = ()
+    """Other headings of numbers: what stands under them was not read."""
 
 
 class _NoNumberError(ValueError):
     """Says why a text is no number; never quotes it."""
 
 
-def read_recipients(path: Path, country: str) -> Recipients:
-    """Read the recipients of a CSV file: one column of them, or one with a heading of `COLUMNS`.
+def number_columns(names: Sequence[str]) -> list[int]:
+    """Return which columns are of numbers by their headings, the one that is to be read first.
 
-    Args:
-        path: The file; in UTF-8, with commas, semicolons or tabs.
-        country: ISO 3166-1 alpha-2; where numbers with one leading zero are of.
-
-    Raises:
-        CampaignRefused: It cannot be read, or has no column of numbers.
+    A column of mobile numbers comes before one of telephones; of two alike, the first.
     """
-    return recipients_of(numbers_in(path), country)
+    ranks = {place: _RANKS.get(_letters(name)) for place, name in enumerate(names)}
+    found = [(rank, place) for place, rank in ranks.items() if rank is not None]
+    return [place for _, place in sorted(found)]
 
 
-def numbers_in(path: Path) -> list[tuple[int, str]]:
-    """Return what stands in a CSV file's column of numbers, with its lines.
-
-    Raises:
-        CampaignRefused: As `read_recipients`.
-    """
-    rows = list(_rows(_text_of(path), path))
-    if not rows:
-        raise CampaignRefused(f"{path} is empty.", hint=_HOW_TO_WRITE)
-    place, has_heading = _column(rows[0][1], path)
-    return [
-        (line, fields[place].strip() if len(fields) > place else "") for line, fields in rows[has_heading:]
-    ]
+def has_digits_only(written: str) -> bool:
+    """Return whether a text is meant as a number, in whatever way, and is no heading."""
+    text = _unwrapped(written)
+    return bool(_WRITTEN.fullmatch(text) or _SHORTENED.fullmatch(text))
 
 
 def recipients_of(rows: Iterable[tuple[int, str]], country: str) -> Recipients:
@@ -88,7 +92,7 @@ def recipients_of(rows: Iterable[tuple[int, str]], country: str) -> Recipients:
 
     Args:
         rows: Number of the row, and what stands in it.
-        country: As in `read_recipients`.
+        country: ISO 3166-1 alpha-2; where numbers with one leading zero are of.
     """
     numbers: dict[str, bool] = {}
     invalid: list[BadRow] = []
@@ -116,9 +120,11 @@ def number_of(written: str, country: str) -> tuple[str, bool]:
     Raises:
         ValueError: It is none; the message does not quote it.
     """
-    text = ascii_digits(written).strip()
+    text = _unwrapped(written)
     if not text:
         raise _NoNumberError("there is no number")
+    if _AMOUNT.fullmatch(text):
+        raise _NoNumberError("a program took it for an amount; export it again with the column as text")
     if not _WRITTEN.fullmatch(text):
         if _SHORTENED.fullmatch(text):
             raise _NoNumberError("a spreadsheet shortened it; export it again with the column as text")
@@ -161,6 +167,17 @@ def check_country(country: str) -> str:
             f"--country: {country!r} is no country with telephone numbers.", hint="Give a code such as DE."
         )
     return code
+
+
+def _letters(name: str) -> str:
+    plain = unicodedata.normalize("NFKD", name.casefold())
+    return re.sub(r"[^a-z]", "", plain)
+
+
+def _unwrapped(written: str) -> str:
+    text = ascii_digits(written).strip()
+    wrapped = _TEXT_CELL.fullmatch(text)
+    return (wrapped[1] or wrapped[2] or "").strip() if wrapped else text
 
 
 def _without_prefix(digits: str, country: str) -> phonenumbers.PhoneNumber | None:
@@ -210,50 +227,3 @@ def _parsed(text: str, country: str | None) -> phonenumbers.PhoneNumber | None:
     digits = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
     is_long_enough = len(digits) > _LEAST_DIGITS or phonenumbers.is_valid_number(number)
     return number if is_long_enough else None
-
-
-_HOW_TO_WRITE = (
-    "Give a CSV in UTF-8 with one number a line; with several columns, the first line names that of the "
-    f"numbers: {', '.join(COLUMNS)}."
-)
-
-
-def _text_of(path: Path) -> str:
-    try:
-        return path.read_bytes().decode("utf-8-sig")
-    except OSError as exc:
-        raise CampaignRefused(
-            f"{path} cannot be opened: {exc.strerror or 'not readable'}.", hint=_HOW_TO_WRITE
-        ) from exc
-    except UnicodeDecodeError as exc:
-        raise CampaignRefused(
-            f"{path} is not UTF-8.", hint=f"Save it as “CSV UTF-8” (so called in Excel). {_HOW_TO_WRITE}"
-        ) from exc
-
-
-def _rows(text: str, path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Yield the rows that are not empty, each with the line it begins on; lines with `#` are comments."""
-    first = next((line for line in text.splitlines() if line.strip() and not line.startswith("#")), "")
-    delimiter = max(_DELIMITERS, key=first.count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    begins = 1
-    try:
-        for fields in reader:
-            if any(field.strip() for field in fields) and not fields[0].startswith("#"):
-                yield begins, fields
-            begins = reader.line_num + 1
-    except csv.Error as exc:
-        raise CampaignRefused(
-            f"{path}:{begins}: its quotes do not match, or a field is too long.", hint=_HOW_TO_WRITE
-        ) from exc
-
-
-def _column(first: list[str], path: Path) -> tuple[int, bool]:
-    """Return the place of the numbers, and whether the first row is a heading."""
-    names = [field.strip().lower() for field in first]
-    for name in COLUMNS:
-        if name in names:
-            return names.index(name), True
-    if len(names) == 1 and not re.search(r"[a-z]", names[0]):
-        return 0, False
-    raise CampaignRefused(f"{path} does not name the column of its numbers.", hint=_HOW_TO_WRITE)

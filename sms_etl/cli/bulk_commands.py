@@ -14,6 +14,7 @@ from sms_etl.cli.shared import (
     as_json_option,
     example,
     print_json,
+    print_result,
     read_settings,
 )
 
@@ -62,7 +63,7 @@ def bulks() -> None:
     "--recipients",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="A CSV: one number a line, or a column called phone.",
+    help="A CSV: one number a line, or a column called mobile, phone, Handy, Telefon and the like.",
 )
 @click.option(
     "--audience", metavar="SQL", help="In place of a file: a query on the warehouse. Needs SMS_ETL_PII=keep."
@@ -76,7 +77,9 @@ def bulks() -> None:
 )
 @click.option("--service", type=click.Choice(_SERVICES), default="direct", show_default=True)
 @_country_option
-@click.option("--cost-centre", metavar="NAME", help="Whose budget to look at, in place of what rules say.")
+@click.option(
+    "--cost-centre", metavar="NAME", help="Whose budget to look at beside that of the one rules say."
+)
 @click.option("--over-budget", metavar="REASON", help="Send it although it passes a budget; recorded.")
 @click.option(
     "--key", help="What makes a repeated command the same campaign; default: sender, text, recipients, time."
@@ -110,6 +113,7 @@ def create(  # noqa: PLR0913, PLR0917 - an argument an option
     from sms_etl.campaigns.plan import Asked
     from sms_etl.campaigns.recipients import check_country
     from sms_etl.cli.render_bulks import show_created, show_plan
+    from sms_etl.overview.refresh import telling_of_campaigns
 
     if (recipients is None) == (audience is None):
         raise click.UsageError("Give one of --recipients and --audience.")
@@ -136,7 +140,10 @@ def create(  # noqa: PLR0913, PLR0917 - an argument an option
         show_plan(plan)
         return click.confirm(f"Send it to {plan.recipients:,} recipients?", default=False, err=True)
 
-    result = create_campaign(settings, asked, confirm=confirm, say=lambda line: click.echo(line, err=True))
+    with telling_of_campaigns(settings):
+        result = create_campaign(
+            settings, asked, confirm=confirm, say=lambda line: click.echo(line, err=True)
+        )
     if as_json:
         print_json(result.as_json())
     else:
@@ -177,11 +184,7 @@ def show(id_or_key: str, as_json: bool) -> None:
     from sms_etl.campaigns.listing import find_line
     from sms_etl.cli.render_bulks import show_line
 
-    line = find_line(read_settings(), id_or_key)
-    if as_json:
-        print_json(line.as_json())
-    else:
-        show_line(line)
+    print_result(find_line(read_settings(), id_or_key), show_line, as_json=as_json)
 
 
 @bulks.command(
@@ -202,11 +205,7 @@ def status(bulk_id: UUID | None, key: str | None, as_json: bool) -> None:
     from sms_etl.cli.render_bulks import show_now
 
     _refuse_both(bulk_id, key)
-    found = live_status(read_settings(), bulk_id=bulk_id, key=key)
-    if as_json:
-        print_json(found.as_json())
-    else:
-        show_now(found)
+    print_result(live_status(read_settings(), bulk_id=bulk_id, key=key), show_now, as_json=as_json)
 
 
 @bulks.command(
@@ -227,7 +226,7 @@ def cancel(bulk_id: UUID | None, key: str | None, yes: bool, as_json: bool) -> N
     """
     from sms_etl.campaigns.change import cancel_campaign
     from sms_etl.campaigns.listing import status_word
-    from sms_etl.cli.render_bulks import show_now
+    from sms_etl.cli.render_bulks import show_cancelled
 
     _refuse_both(bulk_id, key)
     if not yes and (as_json or not _is_on_terminal()):
@@ -239,10 +238,7 @@ def cancel(bulk_id: UUID | None, key: str | None, yes: bool, as_json: bool) -> N
         return yes or click.confirm(asked, default=False, err=True)
 
     result = cancel_campaign(read_settings(), bulk_id=bulk_id, key=key, confirm=confirm)
-    if as_json:
-        print_json(result.as_json())
-    else:
-        show_now(result)
+    print_result(result, show_cancelled, as_json=as_json)
 
 
 @bulks.command(
@@ -262,10 +258,13 @@ def resolve(key: str, bulk_id: UUID | None, not_sent: bool, as_json: bool) -> No
     It is needed only if `bulks create`, run again, cannot tell by itself.
     """
     from sms_etl.campaigns.change import resolve_campaign
+    from sms_etl.overview.refresh import telling_of_campaigns
 
     if (bulk_id is None) != not_sent:
         raise click.UsageError("Give one of --bulk ID and --not-sent.")
-    campaign = resolve_campaign(read_settings(), key, bulk_id)
+    settings = read_settings()
+    with telling_of_campaigns(settings):
+        campaign = resolve_campaign(settings, key, bulk_id)
     if as_json:
         print_json(campaign.as_json())
     elif campaign.bulk_id:
@@ -291,6 +290,7 @@ def add(file: Path, country: str, as_json: bool) -> None:
     from sms_etl.campaigns.opt_outs import add_opt_outs
     from sms_etl.campaigns.recipients import check_country
     from sms_etl.cli.render_bulks import show_bad_rows
+    from sms_etl.plain_text import printable
     from sms_etl.warehouse.store import Warehouse
 
     settings = read_settings()
@@ -302,6 +302,8 @@ def add(file: Path, country: str, as_json: bool) -> None:
             f"Added {result.added:,}; {result.already_there:,} were there already. "
             f"In all {result.total:,} opted out."
         )
+        if len(result.columns) > 1:
+            click.echo(f"Numbers were read from the columns {', '.join(map(printable, result.columns))}.")
     if result.invalid:
         show_bad_rows(result.invalid)
         click.echo("These opted out only once you correct the rows and add the file again.", err=True)
@@ -325,7 +327,7 @@ def count(as_json: bool) -> None:
 
 def _recipients(file: Path | None, audience: str | None, country: str, settings: "Settings") -> "Recipients":
     from sms_etl.campaigns.audience import read_audience
-    from sms_etl.campaigns.recipients import read_recipients
+    from sms_etl.campaigns.recipient_file import read_recipients
 
     if file is not None:
         return read_recipients(file, country)

@@ -18,6 +18,7 @@ import duckdb
 import msgspec
 
 from sms_etl.accounts import twosms_client_of
+from sms_etl.campaigns.opt_out_file import check_opt_outs, opt_outs_path
 from sms_etl.errors import DataDirError, SmsEtlError
 from sms_etl.files import (
     Sharing,
@@ -85,6 +86,7 @@ def examine(settings: Settings) -> list[Finding]:
         _warehouse(settings),
         _key(settings),
         _personal_data(settings),
+        *_opt_outs(settings),
         *_sharing(settings),
         _time_zone(settings),
         *asyncio.run(_provider(settings)),
@@ -179,6 +181,18 @@ def _personal_data(settings: Settings) -> Finding:
     except SmsEtlError as exc:
         return Finding("personal data", False, exc.message, exc.hint)
     return Finding("personal data", True, f"SMS_ETL_PII={settings.pii.value}.")
+
+
+def _opt_outs(settings: Settings) -> Iterator[Finding]:
+    """Say whether campaigns can be sent, where anybody opted out of them."""
+    try:
+        count = check_opt_outs(settings)
+    except SmsEtlError as exc:
+        yield Finding("opt-outs", False, exc.message, exc.hint)
+        return
+    if count:
+        says = f"{opt_outs_path(settings)} can be read; numbers that opted out: {count:,}."
+        yield Finding("opt-outs", True, says)
 
 
 def _held(settings: Settings) -> HeldPii | None:

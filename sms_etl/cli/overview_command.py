@@ -13,6 +13,7 @@ def report_overview(out: Path | None, *, as_json: bool) -> None:
     from sms_etl.overview.write import write_overview
     from sms_etl.plain_text import printable
     from sms_etl.warehouse.later_build import later_failure
+    from sms_etl.warehouse.open_campaigns import unclear_now
     from sms_etl.warehouse.read import published
 
     settings = read_settings()
@@ -23,6 +24,7 @@ def report_overview(out: Path | None, *, as_json: bool) -> None:
             generated_at=settings.clock(),
             later=later_failure(settings),
             check_words=check_words(settings),
+            unclear=unclear_now(settings),
         )
     if as_json:
         print_json(result.as_json())

@@ -16,7 +16,7 @@ from rich.table import Table
 
 from sms_etl.check_words import in_words
 from sms_etl.cli.console import Console, stderr
-from sms_etl.plain_text import for_spreadsheet, lines_of, printable
+from sms_etl.plain_text import NULL, for_spreadsheet, lines_of, printable
 
 if TYPE_CHECKING:
     from sms_etl.build import CheckedBuild
@@ -310,7 +310,7 @@ def show_status(status: "Status", words: Callable[[str], str] = str) -> None:
     if status.build_error:
         out.print(f"[red]error[/]   {escape(status.build_error)}")
     for text in status.warnings:
-        out.print(f"[yellow]warning[/] {escape(words(text))}")
+        out.print(f"[yellow]warning[/] {escape(words(text))}", soft_wrap=True)  # a path is never broken
 
 
 def _forced(publication: dict[str, Any], words: Callable[[str], str]) -> str:
@@ -356,11 +356,13 @@ def show_findings(findings: "Iterable[Finding]") -> None:
             out.print(f"      {escape(found.do)}")
 
 
-def show_rows(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Show the rows of a query; decimals as they are."""
+def show_rows(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, null: str = NULL) -> None:
+    """Show the rows of a query; decimals as they are, and `null` where there is no value."""
     taken = iter(rows)
     shown = list(islice(taken, _MOST_ROWS_SHOWN))
-    for line in _plan(shown) if tuple(columns) == _EXPLAINED else lines_of(columns, shown, _width()):
+    for line in (
+        _plan(shown) if tuple(columns) == _EXPLAINED else lines_of(columns, shown, _width(), null=null)
+    ):
         click.echo(line)
     more = sum(1 for _ in islice(taken, _MOST_ROWS_COUNTED))
     if more:

@@ -7,11 +7,12 @@ from decimal import Decimal
 import click
 
 from sms_etl.campaigns.change import BulkNow
-from sms_etl.campaigns.costs import UNASSIGNED, CountryCost
+from sms_etl.campaigns.costs import ALL, UNASSIGNED, CountryCost
 from sms_etl.campaigns.create import CreateResult, Outcome
 from sms_etl.campaigns.listing import BulkLine, status_word
 from sms_etl.campaigns.plan import MOST_ROWS_NAMED, Plan
 from sms_etl.campaigns.recipients import BadRow
+from sms_etl.campaigns.record import State
 from sms_etl.cli.render import show_rows
 from sms_etl.plain_text import printable
 
@@ -55,6 +56,8 @@ def show_plan(plan: Plan) -> None:
     )
     _show_cost(plan)
     _show_budgets(plan)
+    for objection in plan.objections:
+        click.echo(printable(objection), err=True)
 
 
 def show_bad_rows(rows: Sequence[BadRow]) -> None:
@@ -72,6 +75,12 @@ def _show_recipients(plan: Plan) -> None:
         f"{plan.recipients:,} recipients. Left out: {len(asked.invalid):,} rows without a number, "
         f"{asked.duplicates:,} that are there twice, {plan.opted_out:,} who opted out."
     )
+    if asked.other_columns:
+        others = ", ".join(printable(each) for each in asked.other_columns)
+        click.echo(
+            f"Their numbers are those of the column {printable(asked.column or '')}; not read: {others}. "
+            "Rename or delete a column to have another one read."
+        )
     if asked.unlikely:
         click.echo(f"{asked.unlikely:,} of the numbers are in no numbering plan known here: check them.")
     show_bad_rows(asked.invalid)
@@ -121,20 +130,29 @@ def _show_cost(plan: Plan) -> None:
 def _show_budgets(plan: Plan) -> None:
     if plan.cost_centre != plan.cost_centre_of_rules:
         click.echo(
-            f"Rules charge its messages to {printable(plan.cost_centre_of_rules)}: to charge them to "
-            f"{printable(plan.cost_centre)}, add the bulk to cost_centres.csv once it was sent."
+            f"Rules charge its messages to {printable(plan.cost_centre_of_rules)}, so that its budget is "
+            f"looked at, too: to charge them to {printable(plan.cost_centre)}, add the bulk to "
+            "cost_centres.csv once it was sent."
         )
     for each in plan.budgets:
-        of = "all cost centres" if each.cost_centre == "*" else printable(each.cost_centre)
+        of = "all cost centres" if each.cost_centre == ALL else printable(each.cost_centre)
+        planned = f" ({each.committed:,.2f} planned for other campaigns)" if each.committed else ""
         click.echo(
             f"Budget of {of} in {plan.business_month:%Y-%m}: {each.left():,.2f} of {each.budget:,.2f} "
-            f"{each.currency} left ({each.committed:,.2f} planned for other campaigns)."
+            f"{each.currency} left{planned}."
         )
-    if not plan.budgets and not plan.is_budget_stale:
-        of = "it" if plan.cost_centre == UNASSIGNED else printable(plan.cost_centre)
+    if plan.is_budget_stale:
+        return
+    if plan.budgets and plan.budgets_as_of:
+        click.echo(
+            f"Budgets are those of the last build, as of {plan.budgets_as_of:%Y-%m-%d %H:%M} UTC: what was "
+            "sent since is not in them, but for campaigns sent from here."
+        )
+    if not plan.budgets:
+        of = f"{printable(plan.cost_centre)}, nor for all cost centres,"
+        if plan.cost_centre == UNASSIGNED:
+            of = "what no rule charges to a cost centre, nor for all together,"
         click.echo(f"There is no budget for {of} in {plan.business_month:%Y-%m}.")
-    for objection in plan.objections:
-        click.echo(printable(objection), err=True)
 
 
 def show_lines(lines: Sequence[BulkLine]) -> None:
@@ -146,10 +164,10 @@ def show_lines(lines: Sequence[BulkLine]) -> None:
         ("bulk", "key", "created", "status", "messages", "planned", "cost", "planned cost", "currency"),
         [
             (
-                line.bulk_id or "",
-                line.key or "",
+                line.bulk_id,
+                line.key,
                 line.created_at,
-                line.status or line.state or "",
+                line.status or line.state,
                 line.messages,
                 line.messages_planned,
                 line.cost,
@@ -158,6 +176,7 @@ def show_lines(lines: Sequence[BulkLine]) -> None:
             )
             for line in lines
         ],
+        null="",
     )
 
 
@@ -176,7 +195,7 @@ def show_live(bulks: Sequence[BulkNow]) -> None:
         [
             (
                 each.status.uuid,
-                each.campaign.key if each.campaign else "",
+                each.campaign and each.campaign.key,
                 each.status.created_at,
                 status_word(each.status.status_code),
                 each.status.msg_total_count,
@@ -184,14 +203,24 @@ def show_live(bulks: Sequence[BulkNow]) -> None:
             )
             for each in bulks
         ],
+        null="",
     )
+
+
+def show_cancelled(now: BulkNow) -> None:
+    """Say whether a bulk was cancelled, and show it as the provider has it."""
+    if now.is_cancelled_now:
+        click.echo("It was cancelled.")
+    elif status_word(now.status.status_code) == State.CANCELLED.value:
+        click.echo("It was cancelled before.")
+    else:
+        click.echo("It was not cancelled.")
+    show_now(now)
 
 
 def show_now(now: BulkNow) -> None:
     """Show one bulk as the provider has it."""
     status = now.status
-    if now.is_cancelled_now:
-        click.echo("It was cancelled.")
     _pairs(
         (
             ("bulk", status.uuid),

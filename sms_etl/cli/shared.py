@@ -1,9 +1,9 @@
 """What every command shares: its example, `-v`, `--json`, the settings, and the bars of its progress."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import click
 
@@ -66,6 +66,25 @@ def read_settings() -> "Settings":
 def print_json(values: dict[str, Any]) -> None:
     """Print a result as exactly one JSON object."""
     click.echo(json.dumps(values, default=str))
+
+
+class HasJson(Protocol):
+    """A result that can be told as JSON."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as plain JSON values."""
+        ...
+
+
+Result = TypeVar("Result", bound=HasJson)
+
+
+def print_result(result: Result, show: Callable[[Result], None], *, as_json: bool) -> None:
+    """Print a result as one JSON object, or show it on a terminal."""
+    if as_json:
+        print_json(result.as_json())
+    else:
+        show(result)
 
 
 @contextmanager

@@ -9,11 +9,14 @@ from uuid import UUID
 
 import duckdb
 
+from sms_etl.campaigns.opt_out_file import check_opt_outs
+from sms_etl.errors import SmsEtlError
 from sms_etl.events.segments import backlog
 from sms_etl.pii.state import held_pii, told_pii
 from sms_etl.pii.state import is_unapplied as is_policy_unapplied
 from sms_etl.settings import Settings
 from sms_etl.sync.bulks import count_differing
+from sms_etl.warehouse.open_campaigns import unclear_campaigns
 from sms_etl.warehouse.publication import build_error, built_in_part, failed_checks, last_publication
 from sms_etl.warehouse.quarantine import count_open, count_open_files
 from sms_etl.warehouse.read import has_relation, newest
@@ -21,7 +24,7 @@ from sms_etl.warehouse.read import has_relation, newest
 _COUNTS = """
 select
     (select count(*) from {messages}) as messages,
-    (select count(*) from {bulks}) as bulks,
+    (select count(*) from {bulks} where not coalesce(is_dryrun, false)) as bulks,
     (select coalesce(sum(prices_rounded), 0) from ops.sync_run) as prices_rounded,
     (select watermark_at from ops.watermark where stream = 'sms') as watermark,
     (select max(built_at) from ops.build_context) as built_at,
@@ -52,7 +55,6 @@ select count(*) filter (where settled_by = 'webhook'), count(*) filter (where se
 from marts.fct_sms where is_final
 """
 _WAITING = "select count(*) from ops.delivery_event where outcome is null"
-_UNCLEAR = "select key from ops.campaign where state = 'intended' order by asked_at"
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,7 @@ class Status:
     events_unread: int
     """Bytes of delivery events that wait for the next sync."""
     bulks: int
+    """Without dry runs, as `sms-etl bulks list` shows them."""
     bulks_differing: int | None
     """Those whose messages do not add up to the provider's totals of them; None while the warehouse is locked
     and the published copy does not hold the provider's rows."""
@@ -91,6 +94,8 @@ class Status:
     """How many of them are landed files."""
     campaigns_unclear: tuple[str, ...]
     """Keys of campaigns of which it is not known whether they were sent."""
+    opt_outs_error: str | None
+    """Why the list of those who opted out cannot be read: no campaign is sent meanwhile. None: it can."""
     personal_data: str
     """What is kept of numbers and texts: `pseudonymise`, or `keep`."""
     is_policy_unapplied: bool
@@ -111,7 +116,7 @@ class Status:
 
     @property
     def needs_attention(self) -> bool:
-        """Whether rows wait, bulks were not read, a check failed, a policy or a campaign is open."""
+        """Whether rows wait, bulks were not read, a check failed, a policy or campaigns are open."""
         bulks_error = self.last_run and self.last_run.get("bulks_error")
         return bool(
             self.quarantine_open
@@ -119,6 +124,7 @@ class Status:
             or self.forced
             or bulks_error
             or self.campaigns_unclear
+            or self.opt_outs_error
             or self.is_policy_unapplied
             or self.is_rotation_unfinished
         )
@@ -151,7 +157,8 @@ def read_status(settings: Settings) -> Status:
         is_unapplied = is_policy_unapplied(held, settings)
         is_rotating = held is not None and held.is_rotating
         bulks_error = last_run.get("bulks_error") if last_run else None
-        unclear = tuple(key for (key,) in connection.execute(_UNCLEAR).fetchall())
+        unclear = unclear_campaigns(connection)
+        opt_outs_error = _opt_outs_error(settings)
         return Status(
             warehouse=Path(settings.warehouse_url.removeprefix("duckdb:///")),
             open_messages=opened[0] if opened else None,
@@ -164,6 +171,7 @@ def read_status(settings: Settings) -> Status:
             quarantine_open=count_open(connection),
             quarantine_files=count_open_files(connection),
             campaigns_unclear=unclear,
+            opt_outs_error=opt_outs_error,
             personal_data=(held.policy if held else settings.pii).value,
             is_policy_unapplied=is_unapplied,
             is_rotation_unfinished=is_rotating,
@@ -178,6 +186,7 @@ def read_status(settings: Settings) -> Status:
                 *_interrupted_erasures(connection),
                 *(f"{said}: `sms-etl build` builds all" for said in built_in_part(connection)),
                 *(f"campaign {key}: not known whether it was sent; run its command again" for key in unclear),
+                *([opt_outs_error] if opt_outs_error else []),
                 *(text for (text,) in warnings),
             ),
             last_run=last_run,
@@ -201,6 +210,14 @@ def _policy_warnings(settings: Settings, *, is_unapplied: bool, is_rotating: boo
     return (*((not_applied,) if is_unapplied else ()), *((interrupted,) if is_rotating else ()))
 
 
+def _opt_outs_error(settings: Settings) -> str | None:
+    try:
+        check_opt_outs(settings)
+    except SmsEtlError as exc:
+        return f"{exc.message} {exc.hint}"
+    return None
+
+
 def _interrupted_erasures(connection: duckdb.DuckDBPyConnection) -> tuple[str, ...]:
     """Say which erasures were begun and not completed; a published copy does not know."""
     if not has_relation(connection, "ops", "erasure"):
@@ -218,7 +235,7 @@ def _counts(connection: duckdb.DuckDBPyConnection, *, has_rows: bool, has_facts:
     """Count what is loaded; in a published copy without the provider's rows, what was built of them."""
     messages, bulks = ("raw.sms", "raw.bulk") if has_rows else ("marts.fct_sms", "marts.fct_bulk")
     if not has_rows and not has_facts:  # published by force before the first build
-        messages = bulks = "(select 1 where false)"
+        messages = bulks = "(select false as is_dryrun where false)"
     return _one(connection, _COUNTS.format(messages=messages, bulks=bulks)) or {}
 
 

@@ -13,7 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from sms_etl import __version__
-from sms_etl.files import commit_file, make_directory, open_private, unusable
+from sms_etl.files import write_private
 from sms_etl.models.checks import checks
 from sms_etl.models.declared import Severity
 from sms_etl.models.drawing import draw
@@ -87,14 +87,7 @@ def write_docs(project: Project, path: Path) -> DocsResult:
         ModelError: The lineage of a column cannot be read.
     """
     entries = list(_entries(project))
-    aside = path.with_name(f".{path.name}.part")
-    try:
-        make_directory(path.parent)
-        with open_private(aside) as file:
-            file.write(render(project, entries).encode())
-        commit_file(aside, path)
-    except OSError as exc:
-        raise unusable(path, exc, "The page {path} cannot be written") from exc
+    write_private(path, render(project, entries).encode(), "The page {path} cannot be written")
     return DocsResult(path, len(entries))
 
 

@@ -5,6 +5,7 @@ still to do.
 """
 
 import re
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -51,6 +52,7 @@ def findings(overview: Overview) -> tuple[Finding, ...]:
         *_quarantined(overview),
         *_not_read(overview),
         *_checks(overview),
+        *_unclear(overview),
         *_delivery(overview),
         *_departures(overview),
         *_stuck(overview),
@@ -166,6 +168,21 @@ def _checks(overview: Overview) -> Iterator[Finding]:
     if warnings:
         names = [overview.checks.said(each) for each in warnings]
         yield Finding(f"{counted(len(warnings), 'check')} with a warning", f"{named(names)}.", _FAILED_ROWS)
+
+
+def _unclear(overview: Overview) -> Iterator[Finding]:
+    """Name campaigns that may have been sent or not; a key is quoted: it may hold anything."""
+    keys = overview.unclear
+    if not keys:
+        return
+    were = "it was" if len(keys) == 1 else "they were"
+    command = f"sms-etl bulks status --key {shlex.quote(keys[0])}"
+    yield Finding(
+        f"{counted(len(keys), 'campaign')} of which it is not known whether {were} sent",
+        f"{named(list(keys))}: LOX24's answer was lost. The command that was to send it, run again, looks "
+        "for the bulk and sends nothing twice.",
+        command if keys[0].isprintable() else "sms-etl bulks list",
+    )
 
 
 def _delivery(overview: Overview) -> Iterator[Finding]:

@@ -281,6 +281,8 @@ class Overview:
     """The newest of the shown days, at most ten."""
     later: LaterFailure | None = None
     """How a build failed after these figures were published; None: none did."""
+    unclear: tuple[str, ...] = ()
+    """Keys of campaigns of which it is not known whether they were sent, when the page was written."""
 
     @property
     def delivery(self) -> Delivery:

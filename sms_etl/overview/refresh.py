@@ -13,6 +13,7 @@ from sms_etl.errors import PolicyNotApplied, SmsEtlError, UnknownModel, Warehous
 from sms_etl.overview.write import write_overview
 from sms_etl.settings import Settings
 from sms_etl.warehouse.later_build import later_failure
+from sms_etl.warehouse.open_campaigns import unclear_now
 from sms_etl.warehouse.read import published
 
 _log = logging.getLogger(__name__)
@@ -47,6 +48,17 @@ def telling_of_error(settings: Settings, check_words: Callable[[str], str] = str
         raise
 
 
+@contextmanager
+def telling_of_campaigns(settings: Settings) -> Iterator[None]:
+    """Write the overview anew if it becomes known, or unknown, whether a campaign was sent."""
+    before = unclear_now(settings)
+    try:
+        yield
+    finally:
+        if unclear_now(settings) != before:
+            refresh_if_published(settings)
+
+
 def refresh_overview(settings: Settings, check_words: Callable[[str], str] = str) -> Refreshed:
     """Write the overview of the published copy; if that fails, log a warning and return why.
 
@@ -64,6 +76,7 @@ def refresh_overview(settings: Settings, check_words: Callable[[str], str] = str
                 generated_at=settings.clock(),
                 later=later_failure(settings),
                 check_words=check_words,
+                unclear=unclear_now(settings),
             )
     except SmsEtlError as exc:
         error = exc.message

@@ -72,6 +72,7 @@ def write_overview(
     generated_at: datetime,
     later: LaterFailure | None = None,
     check_words: Callable[[str], str] = str,
+    unclear: tuple[str, ...] = (),
 ) -> OverviewResult:
     """Write `overview.html`, in the place of an earlier one.
 
@@ -81,12 +82,14 @@ def write_overview(
         generated_at: The present moment, with a time zone; how old the figures are is counted from it.
         later: How a build failed after the copy was published, if one did.
         check_words: Puts the name of a check that failed in words.
+        unclear: Keys of campaigns of which it is not known whether they were sent.
 
     Raises:
         NoWarehouse: The models were never built, or by an older version.
         DataDirError: `out_dir` cannot be written.
     """
-    overview = _in_words(replace(read_overview(connection, now=generated_at), later=later), check_words)
+    read = replace(read_overview(connection, now=generated_at), later=later, unclear=unclear)
+    overview = _in_words(read, check_words)
     html = out_dir / FILE_NAME
     replace_together({html: render_page(overview).encode()})
     return _result(html, overview)

@@ -23,7 +23,7 @@ import pyarrow.compute as pc
 from sms_etl.build import build_and_check
 from sms_etl.build_state import mark_stale
 from sms_etl.errors import WrongKey
-from sms_etl.files import commit_file, open_private, unusable
+from sms_etl.files import unusable, write_private
 from sms_etl.pii.key import (
     HOW_TO_MAKE_ONE,
     discard_new_keys,
@@ -260,13 +260,7 @@ def _rehash_opt_outs(path: Path, key: bytes, retired: Sequence[bytes]) -> None:
         raise unusable(path, exc, "The file {path} cannot be read") from exc
     before, now = fingerprint(retired[-1], retired[:-1]), fingerprint(key, retired)
     text = _rehashed_lines(text, rehashing(key), before=before, now=now)
-    aside = path.with_name(f".{path.name}.part")
-    try:
-        with open_private(aside) as file:
-            file.write(text.encode())
-        commit_file(aside, path)
-    except OSError as exc:
-        raise unusable(path, exc) from exc
+    write_private(path, text.encode())
 
 
 def _rehashed_lines(text: str, by: Callable[[str], str], *, before: str, now: str) -> str:

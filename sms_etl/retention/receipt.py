@@ -15,7 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from sms_etl import __version__
 from sms_etl.clock import as_utc
 from sms_etl.errors import NoSuchPlan
-from sms_etl.files import commit_file, make_directory, open_private, unusable
+from sms_etl.files import write_private
 from sms_etl.finance.markup import policy
 from sms_etl.retention.ledger import Ledger, Row, Verification, outcomes_of
 from sms_etl.settings import Settings
@@ -74,7 +74,8 @@ def write_receipt(
         )
     path = settings.reports_dir / f"deletions-{named or 'all'}.html"
     subject = _subject(plan_id, operation_id)
-    _write(path, render(rows, chain, subject=subject, account=account, now=settings.clock()))
+    page = render(rows, chain, subject=subject, account=account, now=settings.clock())
+    write_private(path, page.encode())
     return Receipt(path, len(rows), chain.head, chain.is_whole)
 
 
@@ -127,14 +128,3 @@ def _subject(plan_id: UUID | None, operation_id: UUID | None) -> str:
     if operation_id is not None:
         return f"What the operation {operation_id} deleted."
     return "All that was deleted."
-
-
-def _write(path: Path, text: str) -> None:
-    make_directory(path.parent)
-    aside = path.with_name(f".{path.name}.part")
-    try:
-        with open_private(aside) as file:
-            file.write(text.encode())
-        commit_file(aside, path)
-    except OSError as exc:
-        raise unusable(path, exc) from exc

@@ -9,7 +9,8 @@ import pytest
 from filelock import FileLock
 
 from sms_etl import accounts
-from sms_etl.campaigns.create import SHOWN_LATE, Outcome, create_campaign
+from sms_etl.campaigns.create import Outcome, create_campaign
+from sms_etl.campaigns.lost import SHOWN_LATE
 from sms_etl.campaigns.opt_outs import add_opt_outs
 from sms_etl.campaigns.recipients import Recipients
 from sms_etl.cli.status import read_status

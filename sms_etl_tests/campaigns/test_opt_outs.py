@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from sms_etl.campaigns.opt_outs import add_opt_outs, opt_outs_path, read_opt_outs
+from sms_etl.campaigns.opt_out_file import check_opt_outs, opt_outs_path
+from sms_etl.campaigns.opt_outs import add_opt_outs, read_opt_outs
 from sms_etl.campaigns.recipients import BadRow
 from sms_etl.errors import CampaignRefused
 from sms_etl.models.files import own_seed_files, project_digest
@@ -59,7 +60,9 @@ def test_a_hash_leaves_its_number_out(settings: Settings, text: str) -> None:
         ("hash\nabc\n", ":1: there is no column phone_hash"),
         (f"phone_hash\n{PII.hash_of(NUMBER)}\n{NUMBER}\n", ":3: phone_hash is no keyed hash"),
         ("phone_hash,key_fingerprint\n,\n", ":2: phone_hash is no keyed hash"),
-        (f"phone_hash,key_fingerprint\n{PII.hash_of(NUMBER)},0123\n", ":2: its hash was made by another key"),
+        (f"phone_hash\n{NUMBER}\n\n{OTHER}\n", ":2 and 1 more line: phone_hash is no keyed hash"),
+        (f"phone_hash,key_fingerprint\n{PII.hash_of(NUMBER)},0123\n", ":2: the hash was made by another key"),
+        ("phone_hash\n" + "0" * 200_000, ":2: phone_hash is no keyed hash"),
     ],
 )
 def test_a_line_that_would_match_nobody_stops_with_what_to_do(
@@ -70,6 +73,8 @@ def test_a_line_that_would_match_nobody_stops_with_what_to_do(
         read_opt_outs(settings, PII)
     assert NUMBER not in str(raised.value)
     assert "opt-outs add" in raised.value.hint
+    with pytest.raises(CampaignRefused, match=says):
+        check_opt_outs(settings)
 
 
 def test_numbers_are_added_as_hashes_to_those_that_are_there(settings: Settings, tmp_path: Path) -> None:
@@ -85,6 +90,22 @@ def test_numbers_are_added_as_hashes_to_those_that_are_there(settings: Settings,
     kept = opt_outs_path(settings)
     assert NUMBER[1:] not in kept.read_text()
     assert kept.stat().st_mode & 0o777 == 0o600
+
+
+def test_every_number_of_somebody_who_opted_out_is_added(settings: Settings, tmp_path: Path) -> None:
+    file = tmp_path / "stop.csv"
+    file.write_text(f"Telefon;Mobil;Name\n{NUMBER};{OTHER};A\n;{OTHER};B\n;;C\n")
+    added = add_opt_outs(settings, file, "DE", Warehouse.of(settings))
+    assert (added.added, [bad.row for bad in added.invalid]) == (2, [4])
+    assert added.columns == ("Mobil", "Telefon")
+
+
+def test_looking_at_the_file_makes_no_key(settings: Settings) -> None:
+    keyless = settings.model_copy(update={"pii_key": None})
+    assert check_opt_outs(keyless) == 0
+    _write(settings, f"phone_hash,key_fingerprint\n{PII.hash_of(NUMBER)},0123\n")
+    assert check_opt_outs(keyless) == 1
+    assert not (settings.data_dir / "pii.key").exists()
 
 
 def test_the_file_is_no_table_and_makes_no_model_stale(settings: Settings) -> None:

@@ -80,7 +80,9 @@ def test_a_campaign_from_its_dry_run_to_what_it_came_to(
     )
     assert performance.stdout.split() == ["cost_planned,cost", "0.211300,0.211300"]
     assert "sale" in synced("bulks", "list").stdout
-    assert bulk["uuid"] in synced("bulks", "list", "--live").stdout
+    listed = synced("bulks", "list").stdout + synced("bulks", "list", "--live").stdout
+    assert bulk["uuid"] in listed
+    assert "NULL" not in listed
 
 
 def test_a_campaign_over_budget_needs_a_reason(synced: Run, provider: SandboxHandle, tmp_path: Path) -> None:
@@ -101,7 +103,12 @@ def test_a_campaign_over_budget_needs_a_reason(synced: Run, provider: SandboxHan
     assert forced["outcome"] == "sent"
     assert forced["campaign"]["over_budget_reason"] == "agreed with sales"
     elsewhere = the_object(synced(*SALE, "--yes", "--cost-centre", "Sales", "--key", "b", "--json"))
-    assert (elsewhere["outcome"], [each["left"] for each in elsewhere["budgets"]]) == ("sent", ["9.000000"])
+    assert (elsewhere["outcome"], elsewhere["cost_centre_of_rules"]) == ("over_budget", "unassigned")
+    assert {each["cost_centre"]: each["left"] for each in elsewhere["budgets"]}["Sales"] == "9.000000"
+    assert elsewhere["budgets_as_of"]
+    shown = synced(*SALE, "--cost-centre", "Sales", "--key", "b")
+    assert "Rules charge its messages to unassigned, so that its budget is looked at, too" in shown.stdout
+    assert "Budgets are those of the last build, as of " in shown.stdout
     misspelt = synced(*SALE, "--yes", "--cost-centre", "Sale", "--key", "c")
     assert (misspelt.exit_code, "the cost centre Sale: is it misspelt?" in misspelt.stderr) == (3, True)
 
@@ -124,6 +131,9 @@ def test_somebody_at_a_terminal_is_asked(
     assert "Cancel bulk" in kept.output
     stopped = CliRunner().invoke(cli, ["bulks", "cancel", "--key", "k"], input="y\n")
     assert "It was cancelled." in stopped.output
+    assert "It was not cancelled." in kept.output
+    again = CliRunner().invoke(cli, ["bulks", "cancel", "--key", "k", "--yes"])
+    assert "It was cancelled before." in again.output
 
 
 def test_an_answer_that_is_lost_on_the_way_sends_nothing_twice(
@@ -139,6 +149,19 @@ def test_an_answer_that_is_lost_on_the_way_sends_nothing_twice(
     assert len(sent_bulks(provider)) == before + 1
 
 
+def test_the_overview_tells_of_a_campaign_as_long_as_nobody_knows_whether_it_was_sent(
+    synced: Run, provider: SandboxHandle, tmp_path: Path
+) -> None:
+    page = tmp_path / "data" / "reports" / "overview.html"
+    said = "1 campaign of which it is not known whether it was sent"
+    with losing_answers_to_bulks(provider, is_carried_out=False) as url:
+        assert synced(*SALE, "--yes", "--key", "sale", lox24_base_url=url).exit_code == 3
+    assert said in page.read_text(encoding="utf-8")
+    assert the_object(synced("status", "--json"))["campaigns_unclear"] == ["sale"]
+    assert synced("bulks", "resolve", "--key", "sale", "--not-sent").exit_code == 0
+    assert said not in page.read_text(encoding="utf-8")
+
+
 def test_opt_outs_are_added_counted_and_honoured(run: Run, account: dict[str, str], tmp_path: Path) -> None:
     stop = tmp_path / "stop.csv"
     stop.write_text("0155 5510 0001\nnobody\n")
@@ -148,6 +171,36 @@ def test_opt_outs_are_added_counted_and_honoured(run: Run, account: dict[str, st
     assert "Row 2" in added.stderr
     assert the_object(run("bulks", "opt-outs", "count", "--json"))["opted_out"] == 1
     assert the_object(run(*SALE, "--json"))["dryrun"]["opted_out"] == 1
+
+
+def test_a_broken_line_among_the_opt_outs_is_named_wherever_somebody_looks(
+    synced: Run, tmp_path: Path
+) -> None:
+    dry_runs = 1
+    before = the_object(synced("status", "--json"))
+    assert before["opt_outs_error"] is None
+    assert len(the_object(synced("bulks", "list", "--json"))["bulks"]) == before["bulks"]
+    assert the_object(synced("query", "--json", "select count(*) as n from marts.fct_bulk"))["rows"] == [
+        [before["bulks"] + dry_runs]
+    ]
+    file = tmp_path / "data" / "seeds" / "opt_outs.csv"
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(f"phone_hash\n{NUMBERS[0]}\n")
+    for words in (SALE, ("bulks", "opt-outs", "count"), ("bulks", "opt-outs", "add", "customers.csv")):
+        refused = synced(*words)
+        assert refused.exit_code == 2
+        assert f"{file}:2: phone_hash is no keyed hash" in refused.stderr
+        assert "Delete the line" in refused.stderr
+    status = synced("status")
+    assert status.exit_code == 3
+    assert "opt_outs.csv:2" in status.stdout
+    (found,) = [
+        each for each in the_object(synced("doctor", "--json"))["findings"] if each["subject"] == "opt-outs"
+    ]
+    assert (found["is_ok"], NUMBERS[0] in str(found)) == (False, False)
+    file.write_text("phone_hash\n")
+    assert the_object(synced("status", "--json"))["opt_outs_error"] is None
+    assert synced(*SALE).exit_code == 0
 
 
 def test_a_text_that_needs_unicode_says_why(run: Run, account: dict[str, str]) -> None:
@@ -169,11 +222,12 @@ def test_an_audience_needs_numbers_that_are_kept(run: Run, account: dict[str, st
 
 
 @contextmanager
-def losing_answers_to_bulks(provider: SandboxHandle) -> Iterator[str]:
+def losing_answers_to_bulks(provider: SandboxHandle, *, is_carried_out: bool = True) -> Iterator[str]:
     """Serve the provider, but break the connection in place of the answer to `POST /bulks`."""
 
     async def lose(exchange: Exchange) -> bool:
-        await exchange.upstream()
+        if is_carried_out:
+            await exchange.upstream()
         exchange.writer.transport.abort()
         return False
 

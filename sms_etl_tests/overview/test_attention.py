@@ -88,6 +88,15 @@ def test_what_was_loaded_after_the_build_is_told(calm: Overview) -> None:
     ]
 
 
+def test_a_campaign_of_which_it_is_not_known_whether_it_was_sent_is_told(calm: Overview) -> None:
+    (one,) = findings(replace(calm, unclear=("spring sale",)))
+    assert one.title == "1 campaign of which it is not known whether it was sent"
+    assert one.text.startswith("spring sale: LOX24's answer was lost.")
+    assert one.command == "sms-etl bulks status --key 'spring sale'"
+    (two,) = findings(replace(calm, unclear=("a", "b")))
+    assert two.title == "2 campaigns of which it is not known whether they were sent"
+
+
 def test_a_gap_is_read_by_the_command_that_comes_with_it(troubled: Overview) -> None:
     (found,) = [each for each in findings(troubled) if "gap" in each.title]
     assert found.command == "sms-etl sync --since 2026-03-01 --until 2026-03-02"

@@ -9,3 +9,4 @@ from marts.budget_status as budgets
 where
     budgets.budget is not null
     and budgets.business_month = date_trunc('month', getvariable('campaign_day'))
+order by budgets.cost_centre, budgets.currency
