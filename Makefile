@@ -29,7 +29,9 @@ test: .venv/.dev system-packages readers focus-validator lint ## Check style and
 .PHONY: test-long coverage
 test-long: .venv/.dev system-packages ## Run whole programs, and the faults, the switches and the attacks in full
 	SMS_ETL_TEST_FAULTS=full SMS_ETL_TEST_SWITCHES=full SMS_ETL_TEST_ATTACKS=full SMS_ETL_TEST_SLOW_PATH=full \
-		$(BIN)/pytest -n $(LONG_WORKERS) $(LONG:%=sms_etl_tests/%) sms_etl_tests/sql/test_slow_path.py
+	SMS_ETL_TEST_COURSES=full \
+		$(BIN)/pytest -n $(LONG_WORKERS) $(LONG:%=sms_etl_tests/%) sms_etl_tests/sql/test_slow_path.py \
+		sms_etl_tests/retention/test_any_course.py
 
 coverage: .venv/.dev system-packages readers focus-validator ## Measure which lines the tests reach, the long ones in their short form
 	$(BIN)/pytest -n $(WORKERS) --cov --cov-report=term

@@ -43,7 +43,8 @@ _OURS = {
     *("README.md", ".gitignore"),
     *("warehouse.duckdb", "warehouse.duckdb.wal", "warehouse.duckdb.tmp", "warehouse.duckdb.new"),
     *("pii.key", "pii.retired", "pii.key.new", "pii.retired.new", "sync.lock", "campaigns.lock"),
-    *("retention.toml", "warehouse.duckdb.ledger"),
+    *("retention.toml", "warehouse.duckdb.ledger", "warehouse.duckdb.holds", "warehouse.duckdb.campaigns"),
+    *("warehouse.duckdb.lock", "warehouse.duckdb.campaigns.lock"),
     *("sandbox.sqlite", "sandbox.sqlite-wal", "sandbox.sqlite-shm"),
 }
 _PRIVATE_FOLDERS = ("landing", "landing/*", "backup", "reports", "seeds", "dagster", "events")

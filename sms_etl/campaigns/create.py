@@ -44,7 +44,14 @@ from sms_etl.campaigns.record import (
     write_campaign,
 )
 from sms_etl.clock import as_utc
-from sms_etl.errors import AnswerLost, CampaignRefused, CampaignUnclear, ProviderError, WarehouseError
+from sms_etl.errors import (
+    AnswerLost,
+    CampaignRefused,
+    CampaignUnclear,
+    DataDirError,
+    ProviderError,
+    WarehouseError,
+)
 from sms_etl.pii.policy import Pii, PiiPolicy
 from sms_etl.pii.state import hold
 from sms_etl.providers.lox24.bulks import BulkRequest, BulkStatus
@@ -412,7 +419,9 @@ class _Creation:
             found = await self._lost().find_now(writer, campaign, exc)
             return self._note(campaign, State.SENT, KnownBy.SEARCH, found)
         except ProviderError:
-            with suppress(WarehouseError):  # it stays intended then, and is looked for the next time
+            with suppress(
+                DataDirError, WarehouseError
+            ):  # it stays intended then, and is looked for the next time
                 self._note(campaign, State.REFUSED, KnownBy.ANSWER)
             raise
         return self._note(campaign, State.SENT, KnownBy.ANSWER, created.bulk.uuid)
@@ -437,7 +446,7 @@ class _Creation:
         try:
             with self._patient.begin() as transaction:
                 write_campaign(transaction, known)
-        except WarehouseError as exc:
+        except (DataDirError, WarehouseError) as exc:
             if bulk_id is None:
                 raise
             raise CampaignUnclear(

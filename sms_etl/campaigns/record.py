@@ -1,7 +1,8 @@
 """The record of campaigns, `ops.campaign`: written as intended before the provider is asked, known after it.
 
 A campaign that is intended and not known may have been sent, so nothing is sent again before that is found
-out. The record holds counts and keyed hashes, no number and no text.
+out. The record holds counts and keyed hashes, no number and no text. It is kept in a file beside the
+warehouse too: what was sent since an older backup is known after that was restored.
 """
 
 from collections.abc import Iterable
@@ -16,6 +17,7 @@ from sqlalchemy import delete, insert, select
 
 from sms_etl.build_state import mark_stale
 from sms_etl.pii.policy import Pii
+from sms_etl.warehouse.kept_rows import CAMPAIGNS, keep, reconcile
 from sms_etl.warehouse.store import Transaction
 from sms_etl.warehouse.tables import bulk
 from sms_etl.warehouse.tables import campaign as table
@@ -103,20 +105,27 @@ def digest_of(pii: Pii, parts: Iterable[str], recipients: Iterable[str]) -> str:
 def find_campaign(
     transaction: Transaction, *, key: str | None = None, bulk_id: UUID | None = None
 ) -> Campaign | None:
-    """Return the campaign of a key or of a bulk; None if there is none."""
+    """Return the campaign of a key or of a bulk; None if there is none.
+
+    Raises:
+        DataDirError: The file beside the warehouse that keeps campaigns cannot be read or written.
+    """
+    _put_back(transaction)
     wanted = table.c.key == key if key is not None else table.c.bulk_id == bulk_id
     row = transaction.sql.execute(select(table).where(wanted)).mappings().first()
     return None if row is None else _campaign(dict(row))
 
 
 def all_campaigns(transaction: Transaction) -> list[Campaign]:
-    """Return all campaigns, the newest first."""
+    """Return all campaigns, the newest first; see `find_campaign`."""
+    _put_back(transaction)
     rows = transaction.sql.execute(select(table).order_by(table.c.intended_at.desc())).mappings()
     return [_campaign(dict(row)) for row in rows]
 
 
 def claimed_bulks(transaction: Transaction) -> frozenset[UUID]:
     """Return the bulks that are known to be of some campaign: none of them is another's."""
+    _put_back(transaction)
     found = transaction.sql.scalars(select(table.c.bulk_id).where(table.c.bulk_id.is_not(None)))
     return frozenset(found)
 
@@ -129,9 +138,16 @@ def write_campaign(transaction: Transaction, campaign: Campaign) -> None:
     transaction.sql.execute(delete(table).where(table.c.campaign_id == campaign.campaign_id))
     values = {each.name: getattr(campaign, each.name) for each in fields(campaign)}
     transaction.sql.execute(insert(table).values(**(values | {"state": campaign.state.value})))
+    keep(transaction, CAMPAIGNS)
     loaded = select(bulk.c.uuid).where(bulk.c.uuid == campaign.bulk_id)
     if transaction.sql.execute(loaded).first() is not None:
         mark_stale(transaction)
+
+
+def _put_back(transaction: Transaction) -> None:
+    """Put back campaigns that a restored backup lacks."""
+    if reconcile(transaction, CAMPAIGNS):
+        mark_stale(transaction)  # their bulks were built without their plans
 
 
 def _campaign(row: dict[str, Any]) -> Campaign:

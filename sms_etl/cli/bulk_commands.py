@@ -8,14 +8,17 @@ from uuid import UUID
 
 import click
 
+from sms_etl.cli.cancel_command import cancel_messages
 from sms_etl.cli.shared import (
     NEEDS_ATTENTION,
     Subgroup,
     as_json_option,
+    counted,
     example,
     print_json,
     print_result,
     read_settings,
+    require_consent,
 )
 
 if TYPE_CHECKING:
@@ -47,6 +50,9 @@ _country_option = click.option(
 )
 def bulks() -> None:
     """Send a text to many recipients once: see what it reaches and costs, send, watch, cancel."""
+
+
+bulks.add_command(cancel_messages)
 
 
 @bulks.command(
@@ -138,7 +144,8 @@ def create(  # noqa: PLR0913, PLR0917 - an argument an option
         if as_json or not _is_on_terminal():
             return False
         show_plan(plan)
-        return click.confirm(f"Send it to {plan.recipients:,} recipients?", default=False, err=True)
+        require_consent(f"Send it to {counted(plan.recipients, 'recipient')}?", "Nothing was sent.")
+        return True
 
     with telling_of_campaigns(settings):
         result = create_campaign(
@@ -233,9 +240,11 @@ def cancel(bulk_id: UUID | None, key: str | None, yes: bool, as_json: bool) -> N
         raise click.UsageError("Give --yes to cancel it: nobody can be asked here.")
 
     def confirm(now: "BulkStatus") -> bool:
-        count = f" of {now.msg_total_count:,} messages" if now.msg_total_count is not None else ""
+        count = f" of {counted(now.msg_total_count, 'message')}" if now.msg_total_count is not None else ""
         asked = f"Cancel bulk {now.uuid}{count}, now {status_word(now.status_code)}?"
-        return yes or click.confirm(asked, default=False, err=True)
+        if not yes:
+            require_consent(asked, "Nothing was cancelled.")
+        return True
 
     result = cancel_campaign(read_settings(), bulk_id=bulk_id, key=key, confirm=confirm)
     print_result(result, show_cancelled, as_json=as_json)

@@ -68,7 +68,7 @@ select (select count(*) from duckdb_tables() where not internal)
     + (select count(*) from duckdb_views() where not internal)
 """
 _HOLDS_A_SANDBOX = "select count(*) > 0 and coalesce(bool_and(is_sandbox), false) from ops.account"
-_SUFFIXES = ("", ".wal", ".ledger", "-wal", "-shm", "-journal")
+_SUFFIXES = ("", ".wal", ".ledger", ".holds", ".campaigns", "-wal", "-shm", "-journal")
 _CONFIG: dict[str, str | bool | int | float | list[str]] = {"autoinstall_known_extensions": False}
 _MAKING, _REPORTING = "making a sandbox account", "writing the report"
 _IN_WAREHOUSE = "select count(*), sum(price), any_value(currency) from marts.fct_sms"

@@ -15,6 +15,7 @@ from sms_etl.cli.shared import (
     print_json,
     progress_shown,
     read_settings,
+    require_consent,
 )
 
 if TYPE_CHECKING:
@@ -134,7 +135,7 @@ def _shown_and_confirmed(settings: "Settings", subject: "Subject", *, is_local: 
 
     plan = plan_erasure(settings, subject, is_local=is_local)
     show_plan(plan, is_error_stream=True)
-    click.confirm("Erase this for good?", abort=True, err=True)
+    require_consent("Erase this for good?", "Nothing was erased.")
     return plan.erasure_id
 
 

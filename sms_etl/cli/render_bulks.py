@@ -14,6 +14,7 @@ from sms_etl.campaigns.plan import MOST_ROWS_NAMED, Plan
 from sms_etl.campaigns.recipients import BadRow
 from sms_etl.campaigns.record import State
 from sms_etl.cli.render import show_rows
+from sms_etl.cli.shared import counted
 from sms_etl.plain_text import printable
 
 _MOST_BAD_ROWS = 10
@@ -72,7 +73,7 @@ def show_bad_rows(rows: Sequence[BadRow]) -> None:
 def _show_recipients(plan: Plan) -> None:
     asked = plan.asked
     click.echo(
-        f"{plan.recipients:,} recipients. Left out: {len(asked.invalid):,} rows without a number, "
+        f"{counted(plan.recipients, 'recipient')}. Left out: {len(asked.invalid):,} rows without a number, "
         f"{asked.duplicates:,} that are there twice, {plan.opted_out:,} who opted out."
     )
     if asked.other_columns:

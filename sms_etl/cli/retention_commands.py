@@ -1,7 +1,7 @@
 """`sms-etl retention`: what must not be kept any longer is planned, shown, and then deleted with a proof."""
 
 import sys
-from datetime import UTC, datetime, time, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -9,19 +9,22 @@ import click
 
 from sms_etl.cli.shared import (
     NEEDS_ATTENTION,
+    Moment,
     Subgroup,
     as_json_option,
     example,
+    is_at_a_terminal,
     print_json,
     progress_shown,
     read_settings,
+    require_consent,
 )
 
 if TYPE_CHECKING:
     from sms_etl.retention.holds import Scope
     from sms_etl.settings import Settings
 
-_DAY = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"])
+_SINCE, _UNTIL = Moment(), Moment(is_end=True)
 _DELETING = "deleting"
 
 
@@ -79,11 +82,9 @@ def apply_plan(plan_id: UUID, yes: bool, as_json: bool) -> None:
 
     settings = read_settings()
     plan = plan_to_apply(settings, plan_id)
-    if not yes and _is_at_a_terminal() and plan.finished_at is None:
+    if not yes and is_at_a_terminal() and plan.finished_at is None:
         show_plan(plan.content, is_asking=True)
-        if not click.confirm("Delete this for good?", default=False, err=True):
-            click.echo("Nothing was deleted.", err=True)
-            raise click.Abort
+        require_consent("Delete this for good?", "Nothing was deleted.")
     with progress_shown() as progress:
         result = applied(settings, plan_id, told=lambda done, of: progress(_DELETING, done, of))
     if as_json:
@@ -164,12 +165,12 @@ def hold() -> None:
 @click.option("--sender", help="All of one sender, as it was given to the provider or as reports show it.")
 @click.option("--key", "key_id", type=int, help="All of one API key.")
 @click.option("--bulk", "bulk_id", type=click.UUID, help="All of one bulk.")
-@click.option("--since", type=_DAY, help="Created at or after this moment (UTC).")
-@click.option("--until", type=_DAY, help="Created before this moment (UTC); a date includes its whole day.")
+@click.option("--since", type=_SINCE, help="Created at or after this moment (UTC).")
+@click.option("--until", type=_UNTIL, help="Created before this moment (UTC); a date includes its whole day.")
 @click.option("--reason", required=True, help="Why. It is recorded; leave personal data out of it.")
 @click.option(
     "--ends",
-    type=_DAY,
+    type=_UNTIL,
     help="When the hold ends by itself (UTC), a date with its whole day; without it, when it is removed.",
 )
 @as_json_option
@@ -184,12 +185,11 @@ def add_hold(
     if not reason.strip():
         raise click.UsageError("--reason: say why.")
     settings = read_settings()
-    ends_at = _utc(_after(ends))
-    if ends_at is not None and ends_at <= settings.clock():
+    if ends is not None and ends <= settings.clock():
         raise click.UsageError("--ends lies in the past.")
     scopes = _scopes(settings, uuids, **scope)
     with writable_warehouse(settings).begin() as transaction:
-        holds = [add(transaction, settings, each, reason=reason.strip(), ends_at=ends_at) for each in scopes]
+        holds = [add(transaction, settings, each, reason=reason.strip(), ends_at=ends) for each in scopes]
     if as_json:
         print_json({"hold_id": str(holds[0].hold_id), "holds": [each.as_json() for each in holds]})
     else:
@@ -253,7 +253,6 @@ def _scopes(
     from sms_etl.retention.holds import Scope
     from sms_etl.retention.plan import stored_sender
 
-    since, until = _utc(since), _utc(_after(until))
     if since is not None and until is not None and since >= until:
         raise click.UsageError("--since lies after --until.")
     if sender is not None and not sender.strip():
@@ -272,18 +271,3 @@ def _scopes(
     if scopes[0].is_empty:
         raise click.UsageError("Say what is to be held: --uuid, --sender, --key, --bulk, --since or --until.")
     return scopes
-
-
-def _is_at_a_terminal() -> bool:
-    return sys.stdin.isatty()
-
-
-def _after(moment: datetime | None) -> datetime | None:
-    """A date alone means the whole day: return where it ends."""
-    if moment is not None and moment.time() == time.min:
-        return moment + timedelta(days=1)
-    return moment
-
-
-def _utc(moment: datetime | None) -> datetime | None:
-    return moment.replace(tzinfo=UTC) if moment else None

@@ -45,6 +45,14 @@ def show_plan(plan: dict[str, Any], *, is_asking: bool = False) -> None:
         )
     out.print(table)
     _show_reasons(out, "Held back", plan["held_back"])
+    for rule in plan["rules"]:
+        _show_reasons(out, f"Files that {escape(rule['name'])} leaves", rule.get("files_kept", {}))
+        for condition, values in rule.get("never_seen", {}).items():
+            out.print(
+                f"[yellow]{escape(rule['name'])}: no stored message has {condition} "
+                f"{escape(', '.join(values))}; is it what you meant?[/]",
+                soft_wrap=True,
+            )
     if not plan["messages"] and not any(rule["files"] for rule in plan["rules"]):
         out.print("Nothing is to be deleted now.")
         return

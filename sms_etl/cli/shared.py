@@ -1,8 +1,10 @@
 """What every command shares: its example, `-v`, `--json`, the settings, and the bars of its progress."""
 
 import json
+import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import click
@@ -85,6 +87,64 @@ def print_result(result: Result, show: Callable[[Result], None], *, as_json: boo
         print_json(result.as_json())
     else:
         show(result)
+
+
+def counted(count: int, noun: str) -> str:
+    """Return a number with its noun: 1 message, 2 messages."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def is_at_a_terminal() -> bool:
+    """Whether somebody can be asked."""
+    return sys.stdin.isatty()
+
+
+def require_consent(question: str, otherwise: str) -> None:
+    """Ask whether to do what cannot be undone; unless the answer is yes, say so and end with exit code 1.
+
+    Ctrl-C and an end of the input end it so too.
+
+    Args:
+        question: Says what is done, in numbers.
+        otherwise: What is said to everything but yes: "Nothing was deleted."
+    """
+    if not click.confirm(question, default=False, err=True):
+        click.echo(otherwise, err=True)
+        raise click.exceptions.Exit(1)
+
+
+class Moment(click.ParamType[datetime]):
+    """A date, or a time with or without an offset; UTC unless it has one.
+
+    Args:
+        is_end: The moment is exclusive, and a date means the end of its day.
+    """
+
+    name = "moment"
+
+    def __init__(self, *, is_end: bool = False) -> None:
+        self._is_end = is_end
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
+        """Return how it is written."""
+        return "YYYY-MM-DD[THH:MM[:SS][+HH:MM]]"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:  # noqa: ANN401 - click's own signature
+        """Read it."""
+        if isinstance(value, datetime):
+            return value
+        text = str(value).strip()
+        day: date | None = None
+        with suppress(ValueError):  # it is a time, or nothing of it
+            day = date.fromisoformat(text)
+        try:
+            if day is not None:
+                start = datetime(day.year, day.month, day.day, tzinfo=UTC)
+                return start + timedelta(days=1) if self._is_end else start
+            read = datetime.fromisoformat(text)
+            return (read.replace(tzinfo=UTC) if read.tzinfo is None else read).astimezone(UTC)
+        except (ValueError, OverflowError):
+            self.fail("write 2026-01-31, 2026-01-31T08:00 or 2026-01-31T08:00:00+01:00.", param, ctx)
 
 
 @contextmanager

@@ -19,7 +19,8 @@ from sms_etl.erasure.survey import Survey, survey
 from sms_etl.errors import NoSuchPlan, PlanRefused
 from sms_etl.pii.policy import Pii
 from sms_etl.pii.state import stored_pii
-from sms_etl.retention.ledger import Ledger, current_actor
+from sms_etl.retention.actor import current_actor
+from sms_etl.retention.ledger import Ledger
 from sms_etl.settings import Settings, no_token
 from sms_etl.sync.lock import only_one
 from sms_etl.warehouse.store import Transaction, Warehouse, writable_warehouse

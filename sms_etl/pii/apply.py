@@ -35,6 +35,7 @@ from sms_etl.pii.senders import treated_sender
 from sms_etl.pii.state import HeldPii, check_key, held_pii, is_unapplied, pii_of, refuse_rotating, write_pii
 from sms_etl.providers.lox24.bad_rows import describe_bad_row
 from sms_etl.sync.lock import only_one
+from sms_etl.warehouse.kept_rows import HOLDS, keep, reconcile
 from sms_etl.warehouse.store import Transaction, writable_warehouse
 
 if TYPE_CHECKING:
@@ -148,7 +149,9 @@ def _treat(transaction: Transaction, pii: Pii) -> None:
     for column in (*CODE_COLUMNS, "ip"):
         replace_values(transaction, "raw.bulk", column, is_in_clear, partial(pii.treated, column))
     replace_values(transaction, "raw.bulk", "extra", "true", _shapes)
+    reconcile(transaction, HOLDS)
     replace_values(transaction, "ops.hold", "sender_id", "true", partial(treated_sender, pii))
+    keep(transaction, HOLDS)
 
 
 def _shapes(extra: str) -> str:

@@ -46,6 +46,7 @@ from sms_etl.pii.rewriting import (
 from sms_etl.pii.state import HeldPii, check_key, held_pii, refuse_unapplied, write_pii
 from sms_etl.settings import Settings
 from sms_etl.sync.lock import only_one
+from sms_etl.warehouse.kept_rows import KEPT_TABLES, keep, reconcile
 from sms_etl.warehouse.store import Transaction, Warehouse, writable_warehouse
 
 COMMAND = "sms-etl pii rotate"
@@ -206,6 +207,8 @@ def _refuse_old_key(held: HeldPii, settings: Settings, given: bytes | None) -> N
 
 def _rehash(transaction: Transaction, settings: Settings, key: bytes) -> int:
     """Hash again what the warehouse holds; return how many messages it concerns."""
+    for kept in KEPT_TABLES:
+        reconcile(transaction, kept)
     by = rehashing(key)
     for column in HASHED:
         for part in _parts(transaction, "raw.sms", column):
@@ -223,6 +226,8 @@ def _rehash(transaction: Transaction, settings: Settings, key: bytes) -> int:
         "where campaign_id in (select unnest(cast($named as uuid[])))",
         {"named": named},
     )
+    for kept in KEPT_TABLES:
+        keep(transaction, kept)
     (count,) = transaction.row("select count(*) from raw.sms where phone_hash is not null")
     return int(count)
 

@@ -19,6 +19,7 @@ import duckdb
 from sms_etl.accounts import writer_of
 from sms_etl.clock import as_utc
 from sms_etl.errors import NoSuchPlan, PlanRefused, SmsEtlError
+from sms_etl.retention.cancelling import Canceller
 from sms_etl.retention.deleting import BATCH, Deleter, Release
 from sms_etl.retention.facts import AGAINST_DELETING, AGAINST_REMOVING, STORED_STATE, LandedRows
 from sms_etl.retention.ledger import Action, Ledger, Outcome, Place, Verification
@@ -33,6 +34,8 @@ from sms_etl.warehouse.store import Transaction, Warehouse, writable_warehouse
 
 Told = Callable[[int, int], None]
 """Is told how many more messages and files are done, and of how many."""
+_SKIPPED = "skipped"
+"""In what is stored of a plan, once it is finished: what it left, by reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,7 @@ class Applied:
     files: int = 0
     """Landed files that are gone."""
     skipped: dict[str, int] = field(default_factory=dict)
-    """Messages and files that were left, by reason; see `reasons.py`."""
+    """Messages and files that were left when it was finished, by reason; see `reasons.py`."""
     is_already_applied: bool = False
     """It was applied before, and nothing was done now."""
 
@@ -236,16 +239,19 @@ async def settle(settings: Settings, ledger: Ledger, outcomes: Sequence[Outcome]
     at_lox24 = [
         outcome
         for outcome in outcomes
-        if outcome.operation.place is Place.LOX24 and outcome.operation.action is Action.DELETE
+        if outcome.operation.place is Place.LOX24
+        and outcome.operation.action in {Action.DELETE, Action.CANCEL}
     ]
     if not at_lox24:
         return
     async with writer_of(settings) as writer:
         writer.recently_refused = _recently_refused(ledger.warehouse, settings)
         deleter = Deleter(settings, ledger, writer, landed)
+        canceller = Canceller(settings, ledger, writer)
         await deleter.identify()
         for outcome in at_lox24:
-            await deleter.settle(outcome)
+            by: Canceller | Deleter = canceller if outcome.operation.action is Action.CANCEL else deleter
+            await by.settle(outcome)
 
 
 def _recently_refused(warehouse: Warehouse, settings: Settings) -> bool:
@@ -269,6 +275,7 @@ class _Applying:
         with self._warehouse.begin() as transaction:
             plan = stored_plan(transaction.native, self._plan_id)
             if plan.finished_at is not None:
+                self._skipped = plan.content.get(_SKIPPED, {})
                 return self._counted(transaction, is_already_applied=True)
             policy = policy_of(transaction.native, self._settings)
             self._refuse_if_changed(transaction, plan, policy)
@@ -284,8 +291,13 @@ class _Applying:
         self._in_landing(left[Target.LANDING], policy, landed)
         with self._warehouse.begin() as transaction:
             transaction.run(
-                "update ops.retention_plan set finished_at = $now where plan_id = $plan_id",
-                {"now": as_utc(self._settings.clock()), "plan_id": self._plan_id},
+                "update ops.retention_plan set finished_at = $now, content = $content "
+                "where plan_id = $plan_id",
+                {
+                    "now": as_utc(self._settings.clock()),
+                    "content": json.dumps({**plan.content, _SKIPPED: self._skipped}),
+                    "plan_id": self._plan_id,
+                },
             )
             return self._counted(transaction)
 
@@ -366,13 +378,16 @@ class _Applying:
             raise _refused(f"The stored plan {plan.plan_id} is not the one that was shown.")
 
     def _refuse_if_items_changed(self, transaction: Transaction) -> None:
-        """Refuse a plan of which messages that are not done yet are no longer as they were planned."""
+        """Refuse a plan of which messages that are not done yet are no longer as they were planned.
+
+        One that is gone at the provider meanwhile is no reason: it is left, as an earlier run may have found.
+        """
         (changed,) = transaction.row(
             f"""
             select count(*) from ops.retention_item as item
             left join raw.sms as stored on stored.uuid = try_cast(item.item as uuid)
             where item.plan_id = $plan_id and item.target = $target
-                and (stored.uuid is null or stored.gone_at is not null or {STORED_STATE} != item.state)
+                and (stored.uuid is null or {STORED_STATE} != item.state)
                 and item.item not in (
                     select unnest(from_json(what, '["varchar"]')) from ops.deletion
                     where plan_id = $plan_id and place = 'lox24' and event = 'confirmed'

@@ -141,18 +141,21 @@ class Deleter:
             skipped, states = self._prove(page.transaction, uuids, there, release)
             proven = [uuid for uuid in uuids if uuid not in skipped]
             missing = [uuid for uuid in uuids if skipped.get(uuid) is Reason.GONE_ALREADY]
+            late: list[str] = []
             if missing:
-                self._confirm_late(page, missing, release.plan_id)
+                late = self._confirm_late(page, missing, release.plan_id)
                 mark_gone(page, missing)
             if proven:
                 page.record(Event.INTENDED, operation, proven, proof=_digest(states, proven))
+        for uuid in late:  # this plan deleted it: it counts once
+            del skipped[uuid]
         if not proven:
-            return Deleted(skipped=skipped)
+            return Deleted(late, skipped)
         answer = await self._ask(operation, proven)
         gone, still_there = await self._look_for(operation, proven, None)
         skipped.update(dict.fromkeys(still_there, Reason.STILL_THERE))
         check_answer(answer, proven, still_there)
-        return Deleted(list(gone), skipped)
+        return Deleted([*late, *gone], skipped)
 
     def _prove(
         self, transaction: Transaction, uuids: Sequence[str], there: Rows, release: Release
@@ -228,12 +231,15 @@ class Deleter:
                 page.record(Event.FAILED, operation, still_there, note=note or "They are still there.")
         return gone, still_there
 
-    def _confirm_late(self, page: Page, missing: Sequence[str], plan_id: UUID) -> None:
-        """Correct the ledger where it says that a message was still there, which is gone now."""
+    def _confirm_late(self, page: Page, missing: Sequence[str], plan_id: UUID) -> list[str]:
+        """Correct the ledger where it says that a message was still there; return those that are gone now."""
+        corrected: list[str] = []
         for outcome in page.outcomes(plan_id):
             late = [uuid for uuid in outcome.failed if uuid in set(missing)]
             if late:
                 page.record(Event.CONFIRMED, outcome.operation, late, note="They are gone after all.")
+                corrected += late
+        return list(dict.fromkeys(corrected))
 
     @contextmanager
     def _page(self, run_id: UUID | None) -> Iterator[Page]:

@@ -23,6 +23,7 @@ from sms_etl.retention.reasons import Reason
 from sms_etl.settings import Settings
 from sms_etl.sync.loading.merge import kept_columns
 from sms_etl.sync.streams import SMS
+from sms_etl.warehouse.kept_rows import HOLDS, reconcile
 from sms_etl.warehouse.store import Transaction
 
 FACTS = "retention_facts"
@@ -119,7 +120,9 @@ def show_facts(
 
     Raises:
         NoWarehouse: The models were never built, which say what a status means.
+        DataDirError: The file beside the warehouse that keeps the holds cannot be read or written.
     """
+    reconcile(transaction, HOLDS)
     native = transaction.native
     native.register("retention_landed_rows", landed.table)
     try:

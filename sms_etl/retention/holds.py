@@ -10,8 +10,9 @@ from sms_etl.errors import NoSuchHold
 from sms_etl.pii.key import find_key, find_retired_keys
 from sms_etl.pii.policy import Pii, PiiPolicy
 from sms_etl.pii.senders import shown_sender, treated_sender
-from sms_etl.retention.ledger import current_actor
+from sms_etl.retention.actor import current_actor
 from sms_etl.settings import Settings
+from sms_etl.warehouse.kept_rows import HOLDS, reconcile
 from sms_etl.warehouse.store import Transaction
 
 LEAST_ID = 8
@@ -128,7 +129,14 @@ def show_senders(transaction: Transaction, settings: Settings, senders: str) -> 
 
 
 def read_holds(transaction: Transaction, settings: Settings, *, hold_id: UUID | None = None) -> list[Hold]:
-    """Return all holds, or one, oldest first, with the number of stored messages each is of."""
+    """Return all holds, or one, oldest first, with the number of stored messages each is of.
+
+    Those that a restored backup lacks are put back first.
+
+    Raises:
+        DataDirError: The file beside the warehouse that keeps them cannot be read or written.
+    """
+    reconcile(transaction, HOLDS)
     show_senders(transaction, settings, "select distinct sender_id from raw.sms")
     rows = transaction.native.execute(
         """

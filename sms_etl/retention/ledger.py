@@ -2,7 +2,8 @@
 
 A batch is written as intended, and committed, before anything is asked of anybody, and its outcome after it:
 whatever stops a run, the next one sees what was begun. The newest row's hash is also kept in a file beside
-the warehouse, so that rows missing at the end are noticed. No row holds a number, a text or a token.
+the warehouse: before the commit as what is coming, after it as what is there. So rows that are missing at the
+end are noticed, and rows that somebody else appended too. No row holds a number, a text or a token.
 
     ledger = Ledger(warehouse, clock)
     operation = Operation(uuid4(), Action.DELETE, Place.LOX24, rule="old", plan_id=plan_id)
@@ -16,10 +17,8 @@ the warehouse, so that rows missing at the end are noticed. No row holds a numbe
 
 import hashlib
 import json
-import os
-import pwd
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import astuple, dataclass, field, fields, replace
 from datetime import datetime
 from enum import StrEnum
@@ -33,6 +32,7 @@ import msgspec
 from sms_etl.clock import Clock, as_utc
 from sms_etl.errors import LedgerBroken
 from sms_etl.files import commit_file, open_private, unusable
+from sms_etl.retention.actor import current_actor
 from sms_etl.warehouse.store import Transaction, Warehouse
 
 FIRST_HASH = "0" * 64
@@ -73,13 +73,6 @@ class Place(StrEnum):
     TWOSMS = "twosms"
     LANDING = "landing"
     WAREHOUSE = "warehouse"
-
-
-def current_actor() -> str:
-    """Return the name of the system's user who runs this, or its number."""
-    with suppress(KeyError):
-        return pwd.getpwuid(os.geteuid()).pw_name
-    return str(os.geteuid())
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +159,13 @@ class _Head(msgspec.Struct, frozen=True):
 
     sequence: int
     hash: str
+    next_sequence: int | None = None
+    """Of the newest row that is being committed; None: none is."""
+    next_hash: str | None = None
+
+    def is_at(self, sequence: int, hash_: str) -> bool:
+        """Whether the ledger may end with a row: the newest one, or the one that was being committed."""
+        return (sequence, hash_) in {(self.sequence, self.hash), (self.next_sequence, self.next_hash)}
 
 
 @dataclass(slots=True)
@@ -175,8 +175,10 @@ class Page:
     transaction: Transaction
     clock: Clock
     actor: str
+    first: Row | None = None
+    """The oldest row that was written in it."""
     last: Row | None = None
-    """The newest row that was written in it."""
+    """The newest one."""
 
     def outcomes(self, plan_id: UUID | None) -> "list[Outcome]":
         """Return the operations of a plan, or all, oldest first."""
@@ -230,6 +232,7 @@ class Page:
         values = [_stored(value) for value in astuple(row)]
         marks = ", ".join("?" for _ in values)
         self.transaction.run(f"insert into ops.deletion values ({marks})", values)  # noqa: S608 - marks only
+        self.first = self.first or row
         self.last = row
         return row
 
@@ -259,20 +262,40 @@ class Ledger:
 
         Raises:
             WarehouseError: It cannot be opened or written; nothing is written then.
-            DataDirError: The file beside the warehouse cannot be written; the rows are.
+            DataDirError: The file beside the warehouse cannot be written; nor is anything else, unless the
+                rows were committed just before, which the file says already.
         """
+        coming: _Head | None = None
         with self.warehouse.begin() as transaction:
             page = Page(transaction, self.clock, self.actor)
             yield page
-        if page.last is not None:
-            self._keep_head(page.last)
+            coming = self._coming(page)
+            if coming is not None:
+                self._keep_head(coming)
+        if coming is not None and page.last is not None:
+            self._keep_head(_Head(page.last.sequence, page.last.hash))
 
-    def _keep_head(self, row: Row) -> None:
-        """Keep the hash of a row that is committed in the file beside the warehouse."""
+    def _coming(self, page: Page) -> _Head | None:
+        """Return what the file says while rows are committed; None if none are, or the ledger is not whole.
+
+        A ledger whose end is not the one in the file is left so: a new row must not make it look whole.
+        """
+        if page.first is None or page.last is None:
+            return None
+        before = (page.first.sequence - 1, page.first.previous_hash)
+        head = self._read_head()
+        is_new = head is None and before == (0, FIRST_HASH)
+        is_sound = isinstance(head, _Head) and head.is_at(*before)
+        if not is_new and not is_sound and page.last.event != Event.ACCEPTED:
+            return None
+        return _Head(*before, page.last.sequence, page.last.hash)
+
+    def _keep_head(self, head: _Head) -> None:
+        """Keep in the file beside the warehouse where the ledger ends."""
         aside = self.head_path.with_name(f"{self.head_path.name}.tmp")
         try:
             with open_private(aside) as file:
-                file.write(msgspec.json.encode(_Head(row.sequence, row.hash)))
+                file.write(msgspec.json.encode(head))
             commit_file(aside, self.head_path)
         except OSError as exc:
             raise unusable(self.head_path, exc) from exc
@@ -434,20 +457,27 @@ def _digest_of(rows: Iterable[Row]) -> str:
 
 
 def _cut_off(rows: Sequence[Row], head: _Head | str | None) -> tuple[int | None, str | None]:
-    """Return what is missing at the end; rows behind the head were committed by a run that was killed."""
+    """Return what is wrong with the end, whose rows hold: rows are missing there, or too many.
+
+    Rows that were being committed when a run was killed are there, or not.
+    """
+    last = (rows[-1].sequence, rows[-1].hash) if rows else (0, FIRST_HASH)
     if isinstance(head, str):
         return None, head
     if head is None:
-        if not rows:
-            return None, None
-        return None, "the file that keeps its newest hash beside the warehouse is gone."
+        return None, "the file that keeps its newest hash beside the warehouse is gone." if rows else None
+    if head.is_at(*last):
+        return None, None
+    if last[0] < head.sequence:
+        return last[0] + 1, f"rows {last[0] + 1} to {head.sequence} are missing at its end."
     at_head = next((row for row in rows if row.sequence == head.sequence), None)
-    if at_head is None:
-        first = (rows[-1].sequence if rows else 0) + 1
-        return first, f"rows {first} to {head.sequence} are missing at its end."
-    if at_head.hash != head.hash:
+    if head.sequence and (at_head is None or at_head.hash != head.hash):
         return head.sequence, f"row {head.sequence} is not the one that was kept beside the warehouse."
-    return None, None
+    appended = head.sequence + 1
+    return (
+        appended,
+        f"row {appended} was appended by somebody else: the file beside the warehouse has no such.",
+    )
 
 
 def _text(value: object) -> object:

@@ -8,7 +8,8 @@ exactly what was shown, or refuses.
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -20,7 +21,7 @@ import duckdb
 from sms_etl.clock import as_utc
 from sms_etl.errors import PolicyInvalid
 from sms_etl.pii.key import find_key
-from sms_etl.pii.senders import treated_sender
+from sms_etl.pii.senders import shown_sender, treated_sender
 from sms_etl.pii.state import pii_of
 from sms_etl.retention.facts import (
     AGAINST_DELETING,
@@ -31,6 +32,7 @@ from sms_etl.retention.facts import (
     show_facts,
 )
 from sms_etl.retention.policy import Policy, Rule, Target, read_policy
+from sms_etl.retention.reasons import Reason
 from sms_etl.settings import Settings
 from sms_etl.sync.streams import SMS
 from sms_etl.warehouse.store import Transaction, writable_warehouse
@@ -43,10 +45,12 @@ insert into ops.retention_plan (plan_id, planned_at, expires_at, policy_digest, 
 values ($plan_id, $planned_at, $expires_at, $policy_digest, $items_digest, $content)
 """
 ITEMS_DIGEST = """
-select sha256(coalesce(string_agg(concat_ws('|', target, item, state), chr(10) order by target, item), ''))
+select sha256(coalesce(
+    string_agg(cast(to_json([target, item, rule, state]) as varchar), chr(10) order by target, item, rule), ''
+))
 from ops.retention_item where plan_id = $plan_id
 """
-"""SHA-256 of what a plan would delete, and of the state each is in."""
+"""SHA-256 of what a plan would delete, by which rule, and of the state each is in."""
 _FORGET = """
 delete from ops.retention_item where plan_id in (
     select plan_id from ops.retention_plan
@@ -81,6 +85,10 @@ class RulePlan:
     oldest: datetime | None
     """`created_at` of the oldest message that it would delete; UTC."""
     newest: datetime | None
+    files_kept: dict[str, int] = field(default_factory=dict)
+    """Landed files that stay, by reason; none at the provider."""
+    never_seen: dict[str, list[str]] = field(default_factory=dict)
+    """Senders and keys of the rule that no stored message has, by the condition's name."""
 
     def as_json(self) -> dict[str, Any]:
         """Return it as plain JSON values; money is text with six decimals."""
@@ -287,24 +295,48 @@ class _Planning:
         """
         self._transaction.run(
             """
-            create or replace temp table whole_file as
+            create or replace temp table every_file as
+            with waiting as (
+                select window_id, landed from ops.quarantine
+                where replayed_at is null and accepted_at is null
+            ),
+            fetched as (
+                select
+                    landed as file,
+                    bool_or(
+                        window_id in (select window_id from waiting where window_id is not null)
+                        or landed in (select landed from waiting where landed is not null)
+                    ) as has_bad_rows
+                from ops.fetch_window
+                where stream = $stream
+                group by landed
+            )
             select
                 landed.file,
                 count(distinct landed.uuid) as messages,
-                min(matched.reason) as reason
+                case
+                    when bool_or(fetched.file is null) then $not_loaded
+                    when bool_or(fetched.has_bad_rows) then $has_bad_rows
+                    when bool_or(landed.uuid is not null and matched.uuid is null) then $holds_others
+                    else min(matched.reason)
+                end as reason,
+                bool_and(fetched.file is not null and not fetched.has_bad_rows)
+                and bool_and(landed.uuid is null or matched.uuid is not null) as is_whole
             from retention_landed as landed
-            inner join ops.fetch_window as fetched
-                on landed.file = fetched.landed and fetched.stream = $stream
+            left join fetched on landed.file = fetched.file
             left join matched on landed.uuid = matched.uuid
-            where not exists (
-                select 1 from ops.quarantine as waiting
-                where waiting.replayed_at is null and waiting.accepted_at is null
-                    and (waiting.window_id = fetched.window_id or waiting.landed = landed.file)
-            )
             group by landed.file
-            having bool_and(landed.uuid is null or matched.uuid is not null)
             """,
-            {"stream": SMS.name},
+            {
+                "stream": SMS.name,
+                "not_loaded": Reason.NOT_LOADED.value,
+                "has_bad_rows": Reason.HAS_BAD_ROWS.value,
+                "holds_others": Reason.HOLDS_OTHERS.value,
+            },
+        )
+        self._transaction.run(
+            "create or replace temp table whole_file as "
+            "select file, messages, reason from every_file where is_whole"
         )
         self._transaction.run(
             """
@@ -367,6 +399,12 @@ class _Planning:
             "select reason, count(*) from matched where reason is not null group by reason order by reason"
         ).fetchall()
         (files,) = self._transaction.row("select count(*) from chosen_item")
+        files_kept: list[tuple[Any, ...]] = []
+        if rule.target is Target.LANDING:
+            files_kept = connection.execute(
+                "select reason, count(*) from every_file where reason is not null "
+                "group by reason order by reason"
+            ).fetchall()
         return RulePlan(
             name=rule.name,
             target=rule.target,
@@ -376,7 +414,28 @@ class _Planning:
             amounts=tuple(Amount(*row) for row in amounts),
             oldest=oldest,
             newest=newest,
+            files_kept=dict(files_kept),
+            never_seen=self._never_seen(rule),
         )
+
+    def _never_seen(self, rule: Rule) -> dict[str, list[str]]:
+        """Return the rule's senders and keys that occur nowhere: a misspelt one hits nothing, in silence."""
+        conditions: dict[str, Sequence[object] | None] = {
+            "sender_id": self._senders(rule),
+            "key_id": rule.key_id,
+        }
+        never: dict[str, list[str]] = {}
+        for name, values in conditions.items():
+            if not values:
+                continue
+            found = self._transaction.native.execute(
+                f"select distinct {name} from raw.sms where list_contains($values, {name})",
+                {"values": list(values)},
+            ).fetchall()
+            unknown = [value for value in values if (value,) not in found]
+            if unknown:
+                never[name] = [shown_sender(str(value)) for value in unknown]
+        return never
 
 
 def stored_sender(settings: Settings, sender: str) -> str:

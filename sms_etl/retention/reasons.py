@@ -18,6 +18,9 @@ class Reason(StrEnum):
     DIFFERS = "differs_at_provider"
     STILL_THERE = "still_there"
     NOT_REMOVED = "not_removed"
+    NOT_LOADED = "not_loaded"
+    HAS_BAD_ROWS = "has_bad_rows"
+    HOLDS_OTHERS = "holds_others"
 
 
 WORDS = {
@@ -33,6 +36,9 @@ WORDS = {
     Reason.DIFFERS: "the provider has it otherwise than it is stored (`sms-etl sync --since …` reads it)",
     Reason.STILL_THERE: "the provider said it was deleted, and it is still there",
     Reason.NOT_REMOVED: "the file could not be removed",
+    Reason.NOT_LOADED: "the file was not loaded (`sms-etl sync` loads it)",
+    Reason.HAS_BAD_ROWS: "a row of the file waits in quarantine (`sms-etl quarantine list`)",
+    Reason.HOLDS_OTHERS: "the file also has messages that the rule does not hit, such as younger ones",
 }
 EXPECTED = frozenset({Reason.ON_HOLD, Reason.GONE_ALREADY})
 """What needs no attention when a plan is applied."""

@@ -44,6 +44,7 @@ class Sum:
 
     place: str
     rule: str
+    action: str
     begun: int
     gone: int
     failed: int
@@ -101,24 +102,24 @@ def render(
 
 def sums_of(rows: Sequence[Row]) -> list[Sum]:
     """Return what became of what each rule released in each place; each message counts once."""
-    begun: dict[tuple[str, str], set[str]] = {}
-    gone: dict[tuple[str, str], set[str]] = {}
-    failed: dict[tuple[str, str], set[str]] = {}
+    begun: dict[tuple[str, str, str], set[str]] = {}
+    gone: dict[tuple[str, str, str], set[str]] = {}
+    failed: dict[tuple[str, str, str], set[str]] = {}
     for outcome in outcomes_of(rows):
-        key = (outcome.operation.place.value, outcome.operation.rule)
+        operation = outcome.operation
+        key = (operation.place.value, operation.rule, operation.action.value)
         begun.setdefault(key, set()).update(outcome.intended)
         gone.setdefault(key, set()).update(outcome.confirmed)
         failed.setdefault(key, set()).update(outcome.failed)
     return [
         Sum(
-            place=place,
-            rule=rule,
-            begun=len(begun[place, rule]),
-            gone=len(gone[place, rule]),
-            failed=len(failed[place, rule] - gone[place, rule]),
-            unknown=len(begun[place, rule] - gone[place, rule] - failed[place, rule]),
+            *key,
+            begun=len(begun[key]),
+            gone=len(gone[key]),
+            failed=len(failed[key] - gone[key]),
+            unknown=len(begun[key] - gone[key] - failed[key]),
         )
-        for place, rule in begun
+        for key in begun
     ]
 
 

@@ -122,13 +122,14 @@ def test_somebody_at_a_terminal_is_asked(
     words = [*SALE, "--at", (provider.now() + timedelta(days=1)).isoformat(), "--key", "k"]
     no = CliRunner().invoke(cli, words, input="n\n")
     assert "Send it to 3 recipients?" in no.output
-    assert "nothing was sent" in no.output
+    assert (no.exit_code, "Nothing was sent." in no.output) == (1, True)
     assert len(sent_bulks(provider)) == before
     yes = CliRunner().invoke(cli, words, input="y\n")
     assert "Sent as bulk" in yes.output
     assert yes.output.count("3 recipients. Left out") == 1
     kept = CliRunner().invoke(cli, ["bulks", "cancel", "--key", "k"], input="n\n")
     assert "Cancel bulk" in kept.output
+    assert (kept.exit_code, "Nothing was cancelled." in kept.output) == (1, True)
     stopped = CliRunner().invoke(cli, ["bulks", "cancel", "--key", "k"], input="y\n")
     assert "It was cancelled." in stopped.output
     assert "It was not cancelled." in kept.output

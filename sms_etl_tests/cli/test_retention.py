@@ -8,6 +8,7 @@ import duckdb
 import pytest
 
 from sms_etl.cli.demo import make_room
+from sms_etl.clock import to_unix
 from sms_etl.sandbox.control.switches import SandboxSwitches
 from sms_etl.sandbox.life.account import AccountParameters
 from sms_etl.sandbox.server import SandboxHandle, running_sandbox
@@ -124,11 +125,11 @@ def test_on_a_terminal_it_shows_the_plan_and_asks(
         return is_deleted
 
     plan = office.plan(RULE)
-    monkeypatch.setattr("sms_etl.cli.retention_commands._is_at_a_terminal", lambda: True)
+    monkeypatch.setattr("sms_etl.cli.retention_commands.is_at_a_terminal", lambda: True)
     monkeypatch.setattr("click.confirm", answered)
     result = run("retention", "apply", "--plan", str(plan.plan_id))
     assert "EUR 0.894000" in result.stderr
-    assert (result.exit_code == 0) is is_deleted
+    assert result.exit_code == (0 if is_deleted else 1)
     assert ("Nothing was deleted." in result.stderr) is not is_deleted
     assert (uuids_of("login")[0] not in office.at_provider()) is is_deleted
 
@@ -148,6 +149,7 @@ def test_on_a_terminal_it_shows_the_plan_and_asks(
             2,
             "lies after --until",
         ),
+        (("hold", "add", "--since", "yesterday", "--reason", "x"), 2, "2026-01-31T08:00:00+01:00"),
         (("hold", "remove", "1f0c8a2e", "--reason", "x"), 2, "hold list"),
         (("verify", "--accept", " "), 2, "say why"),
     ],
@@ -189,3 +191,123 @@ def test_a_demo_that_starts_over_leaves_no_hash_of_the_ledger_before(office: Off
     make_room(office.settings)
     assert not office.warehouse.exists
     assert office.ledger.verify().is_whole
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "since_at", "until_at"),
+    [
+        ("2026-01-01", "2026-01-31", "2026-01-01T00:00:00+00:00", "2026-02-01T00:00:00+00:00"),
+        ("2026-01-01T08:00", "2026-01-31T00:00:00", "2026-01-01T08:00:00+00:00", "2026-01-31T00:00:00+00:00"),
+        (
+            "2026-01-01 08:00:30",
+            "2026-01-31T09:00+01:00",
+            "2026-01-01T08:00:30+00:00",
+            "2026-01-31T08:00:00+00:00",
+        ),
+    ],
+)
+def test_a_hold_takes_dates_and_times_in_every_form(
+    run: Run, office: Office, since: str, until: str, since_at: str, until_at: str
+) -> None:
+    words = ("--since", since, "--until", until, "--reason", "audit", "--json")
+    [hold] = the_object(run("retention", "hold", "add", *words))["holds"]
+    assert (hold["since_at"], hold["until_at"]) == (since_at, until_at)
+
+
+def test_a_plan_names_senders_that_occur_nowhere_and_why_files_stay(run: Run, office: Office) -> None:
+    office.policy(
+        RULE + 'sender_id = ["LOGIN", "LOGINN", "+4915112345678"]\nkey_id = [1, 77]\n'
+        '[[rule]]\nname = "files"\ntarget = "landing"\nolder_than = "30d"\n'
+    )
+    result = run("retention", "plan")
+    for shown in (
+        "no stored message has sender_id LOGINN",
+        "has key_id 77",
+        "Files that files leaves",
+        "younger",
+    ):
+        assert shown in result.stdout
+    assert "15112345678" not in result.stdout
+    shown = the_object(run("retention", "plan", "--json"))["rules"]
+    assert shown[0]["never_seen"]["key_id"] == ["77"]
+    assert (shown[1]["files"], shown[1]["files_kept"]) == (0, {"holds_others": len(office.files())})
+
+
+def test_holds_outlive_an_older_backup_that_is_restored(run: Run, office: Office) -> None:
+    backup = office.warehouse.path.read_bytes()
+    first, second = (
+        the_object(run("retention", "hold", "add", "--uuid", uuid, "--reason", "complaint", "--json"))[
+            "holds"
+        ][0]
+        for uuid in uuids_of("login")[:2]
+    )
+    run("retention", "hold", "remove", second["hold_id"], "--reason", "settled")
+    office.warehouse.path.write_bytes(backup)
+    plan = office.plan(RULE)
+    assert (plan.messages, plan.held_back["on_hold"]) == (11, 1)
+    [left] = the_object(run("retention", "hold", "list", "--json"))["holds"]
+    assert (left["hold_id"], left["reason"]) == (first["hold_id"], "complaint")
+    again = run("retention", "hold", "remove", first["hold_id"], "--reason", "settled", "--json")
+    assert again.exit_code == 0
+    assert office.plan(RULE).messages == 12
+
+
+def test_a_damaged_file_of_holds_is_named_with_what_to_do(run: Run, office: Office) -> None:
+    run("retention", "hold", "add", "--key", "1", "--reason", "complaint")
+    path = office.warehouse.path.with_name("warehouse.duckdb.holds")
+    path.write_bytes(b"{")
+    office.policy(RULE)
+    result = run("retention", "plan")
+    assert (result.exit_code, "is damaged" in result.stderr, "remove the file" in result.stderr) == (
+        1,
+        True,
+        True,
+    )
+    path.unlink()
+    assert run("retention", "plan").exit_code == 0
+    assert path.exists()
+
+
+def test_messages_are_cancelled_by_uuid_once_somebody_says_so(
+    run: Run, office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = to_unix(office.provider.now())
+    waiting = {"created_at": now, "delivery_at": now + 3600, "phone": "+4917612345678", "status_code": 0}
+    uuids = office.provider.insert(*(dict(waiting) for _ in range(2)))
+    file = tmp_path / "uuids.txt"
+    file.write_text("\n".join([*uuids, "", uuids_of("login")[0]]), encoding="utf-8")
+    words = ("bulks", "cancel-messages", "--file", str(file))
+
+    shown = run(*words)
+    assert (shown.exit_code, "2 messages can be cancelled." in shown.stdout) == (0, True)
+    assert "Nothing was cancelled." in shown.stdout
+    monkeypatch.setattr("sms_etl.cli.cancel_command.is_at_a_terminal", lambda: True)
+    monkeypatch.setattr("click.confirm", lambda question, **_: "Cancel 1 message for good?" not in question)
+    declined = run("bulks", "cancel-messages", "--uuid", uuids[0])
+    assert (declined.exit_code, "Nothing was cancelled." in declined.stderr) == (1, True)
+    done = run(*words, "--yes", "--json")
+    assert (done.exit_code, the_object(done)["cancelled"], the_object(done)["others"]) == (3, 2, {"sent": 1})
+    assert run("retention", "receipt", "--plan", the_object(done)["plan_id"]).exit_code == 0
+    again = run("bulks", "cancel-messages", "--uuid", uuids[0], "--yes")
+    assert (again.exit_code, "- 1: cancelled before" in again.stdout) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ((), "Say which messages"),
+        (("--file", "nowhere.txt"), "cannot be read"),
+        (("--uuid", "1f0c"), "not a valid UUID"),
+    ],
+)
+def test_what_is_to_be_cancelled_must_be_named(run: Run, words: tuple[str, ...], says: str) -> None:
+    result = run("bulks", "cancel-messages", *words)
+    assert (result.exit_code, says in result.stderr) == (2, True)
+
+
+def test_a_file_of_uuids_is_told_with_the_line_that_is_none(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "uuids.txt"
+    for text, says in (("\n+4917612345678\n", "line 2: that is no uuid"), ("\n", "holds no uuid")):
+        file.write_text(text, encoding="utf-8")
+        result = run("bulks", "cancel-messages", "--file", str(file))
+        assert (result.exit_code, says in result.stderr, "4917612345678" in result.stderr) == (2, True, False)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from sms_etl import accounts
 from sms_etl.errors import SettingsError
 from sms_etl.providers.lox24.writing import Lox24Writer
 from sms_etl.retention import applying
@@ -42,3 +43,4 @@ def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
         return Lox24Writer(settings.lox24_base_url, token, settings.clock, sleep=at_once)
 
     monkeypatch.setattr(applying, "writer_of", writer_of)
+    monkeypatch.setattr(accounts, "writer_of", writer_of)

@@ -11,8 +11,8 @@ from uuid import UUID
 
 import duckdb
 
+from sms_etl.build import build_and_check
 from sms_etl.clock import to_unix
-from sms_etl.pipeline import sync_build_publish
 from sms_etl.retention.applying import Applied, apply_plan
 from sms_etl.retention.ledger import Ledger
 from sms_etl.retention.plan import RetentionPlan, make_plan
@@ -20,6 +20,7 @@ from sms_etl.sandbox.control.switches import SandboxSwitches
 from sms_etl.sandbox.life.account import AccountParameters
 from sms_etl.sandbox.server import SandboxHandle, running_sandbox
 from sms_etl.settings import Settings, load_settings
+from sms_etl.sync.engine import run_sync
 from sms_etl.warehouse.store import Transaction, Warehouse
 
 BULK = "00000000-0000-4000-8000-0000000000b0"
@@ -145,7 +146,8 @@ def prepared(folder: Path) -> Iterator[Office]:
             lox24_base_url=provider.url,
             pii_key="k" * 32,
         )
-        sync_build_publish(settings)
+        run_sync(settings)
+        build_and_check(settings, select=["+int_status"])  # what retention reads of the models
         yield Office(settings, provider)
 
 

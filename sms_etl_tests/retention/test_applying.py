@@ -112,6 +112,11 @@ def with_another_price(office: Office) -> Office:
     return office
 
 
+def by_another_rule(office: Office) -> Office:
+    office.run("update ops.retention_item set rule = 'new' where item = $1", [uuids_of("login")[0]])
+    return office
+
+
 def without_a_row(office: Office) -> Office:
     office.run("delete from raw.sms where uuid = $1", [uuids_of("login")[0]])
     return office
@@ -135,6 +140,7 @@ def with_one_more_item(office: Office) -> Office:
         (with_another_price, "1 message or file of the plan"),
         (without_a_row, "1 message or file of the plan"),
         (with_one_more_item, "not the one that was shown"),
+        (by_another_rule, "not the one that was shown"),
     ],
 )
 def test_a_plan_that_is_no_longer_true_is_refused(
@@ -161,6 +167,8 @@ def test_what_is_on_hold_since_the_plan_is_left(office: Office) -> None:
     applied = office.apply(plan)
     assert (applied.deleted, applied.skipped, applied.needs_attention) == (11, {"on_hold": 1}, False)
     assert str(held) in office.at_provider()
+    again = office.apply(plan)
+    assert (again.is_already_applied, again.skipped) == (True, {"on_hold": 1})
 
 
 @pytest.mark.parametrize(
@@ -392,7 +400,7 @@ def test_a_message_that_is_gone_later_than_looked_for_is_confirmed_late(
     late = uuids_of("login")[0]
     office.provider.delete(late)
     applied = office.apply(plan)
-    assert applied.confirmed == 12
+    assert (applied.deleted, applied.skipped) == (12, {})
     first = office.ledger.outcomes()[0]
     assert first.confirmed == (late,)
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -172,12 +173,66 @@ def test_nothing_is_accepted_of_a_ledger_that_is_whole(ledger: Ledger) -> None:
     assert ledger.accept("to be sure").rows == 3
 
 
-def test_rows_that_a_killed_run_committed_without_the_file_are_no_break(ledger: Ledger) -> None:
+class _Killed(BaseException):
+    pass
+
+
+@pytest.mark.parametrize("writes", [1, 2], ids=["before the commit", "after it"])
+@pytest.mark.parametrize("is_written", [False, True], ids=["unwritten", "written"])
+def test_a_run_that_is_killed_around_a_commit_leaves_a_ledger_that_is_whole(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch, writes: int, is_written: bool
+) -> None:
     deleted(ledger)
-    before = ledger.head_path.read_bytes()
-    record(ledger, Event.INTENDED, deletion(), [FIRST])
-    ledger.head_path.write_bytes(before)
-    assert ledger.verify().is_whole
+    keep, times = Ledger._keep_head, count(1)
+
+    def killed(self: Ledger, head: Any) -> None:
+        is_last = next(times) == writes
+        if is_last and not is_written:
+            raise _Killed
+        keep(self, head)
+        if is_last:
+            raise _Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Ledger, "_keep_head", killed)
+        with pytest.raises(_Killed):
+            record(ledger, Event.INTENDED, deletion(), [FIRST])
+    found = ledger.verify()
+    assert (found.is_whole, found.rows) == (True, 3 if writes == 1 else 4)
+    deleted(ledger)
+    assert ledger.require_whole().rows == found.rows + 3
+
+
+def forged(ledger: Ledger, times: int) -> None:
+    """Append rows that are chained and sealed as the ledger's own are."""
+    for _ in range(times):
+        last = ledger.rows()[-1]
+        row = replace(last, sequence=last.sequence + 1, rule="forged", previous_hash=last.hash)
+        with ledger.warehouse.begin() as transaction:
+            transaction.run(
+                "insert into ops.deletion select * replace ($1 as sequence, 'forged' as rule, "
+                "$2 as previous_hash, $3 as hash) from ops.deletion where sequence = $1 - 1",
+                [row.sequence, row.previous_hash, row.seal()],
+            )
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_row_that_somebody_else_appended_is_noticed_and_stays_so(ledger: Ledger, times: int) -> None:
+    deleted(ledger)
+    forged(ledger, times)
+    assert ledger.verify().broken_at == 4
+    deleted(ledger)  # what was begun before is still written down
+    assert (ledger.verify().broken_at, len(ledger.rows())) == (4, 6 + times)
+    with pytest.raises(LedgerBroken, match="row 4"):
+        ledger.require_whole()
+    assert ledger.accept("a test of ours").is_whole
+
+
+def test_a_lost_file_is_not_made_anew_by_the_next_row(ledger: Ledger) -> None:
+    deleted(ledger)
+    lose_the_file(ledger)
+    deleted(ledger)
+    assert "is gone" in str(ledger.verify().problem)
 
 
 def test_the_file_beside_the_warehouse_is_its_owners_alone(ledger: Ledger) -> None:

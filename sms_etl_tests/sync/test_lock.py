@@ -7,7 +7,7 @@ from filelock import FileLock, Timeout
 
 from sms_etl.errors import AlreadyRunning, DataDirError
 from sms_etl.settings import Settings, load_settings
-from sms_etl.sync.lock import only_one
+from sms_etl.sync.lock import only_one, only_one_campaign
 
 
 @pytest.fixture
@@ -17,6 +17,29 @@ def settings(tmp_path: Path) -> Settings:
 
 def test_a_second_sync_is_refused_while_one_is_at_work(settings: Settings) -> None:
     with only_one(settings), pytest.raises(AlreadyRunning, match="works on"), only_one(settings):
+        pass
+
+
+def test_two_data_directories_of_one_warehouse_exclude_each_other(settings: Settings, tmp_path: Path) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(settings.data_dir)
+    another = load_settings(data_dir=tmp_path / "another", warehouse=f"duckdb:///{link / 'warehouse.duckdb'}")
+    for excluding in (only_one, only_one_campaign):
+        for first, second in ((settings, another), (another, settings)):
+            with (
+                excluding(first),
+                pytest.raises(AlreadyRunning, match=r"warehouse\.duckdb"),
+                excluding(second),
+            ):
+                pass
+
+
+def test_two_warehouses_in_one_folder_do_not_exclude_each_other(tmp_path: Path) -> None:
+    first, second = (
+        load_settings(data_dir=tmp_path / name, warehouse=f"duckdb:///{tmp_path / name}.duckdb")
+        for name in ("a", "b")
+    )
+    with only_one(first), only_one(second), only_one_campaign(first):
         pass
 
 

@@ -6,6 +6,10 @@ ages out.
 
 import re
 
+NEW = 0
+"""Not sent yet: it may still be cancelled."""
+CANCELLED_STATUS_CODES = frozenset({410, 6000})
+"""Stopped before transmission, in the web account or by the API."""
 SENT = 100
 """Handed to the mobile operator: the delivery report (`dlr_code`) decides."""
 

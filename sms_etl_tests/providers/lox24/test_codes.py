@@ -6,8 +6,10 @@ import pytest
 
 from sms_etl.models.files import default_path
 from sms_etl.providers.lox24.codes import (
+    CANCELLED_STATUS_CODES,
     FINAL_DLR_CODES,
     FINAL_STATUS_CODES,
+    NEW,
     OPEN_BULK_CODES,
     SENT,
     is_currency,
@@ -24,6 +26,13 @@ def test_the_final_codes_of_messages_are_those_of_the_seeds() -> None:
     assert codes("status_codes", "status_code", final=True) == FINAL_STATUS_CODES
     assert codes("dlr_codes", "dlr_code", final=True) == FINAL_DLR_CODES
     assert SENT in codes("status_codes", "status_code", final=False)
+
+
+def test_what_can_be_cancelled_and_what_is_are_as_the_seeds_say() -> None:
+    text = (default_path() / "seeds" / "status_codes.csv").read_text(encoding="utf-8")
+    found = {int(row["status_code"]): row["delivery_status"] for row in csv.DictReader(text.splitlines())}
+    assert {code for code, status in found.items() if status == "cancelled"} == CANCELLED_STATUS_CODES
+    assert found[NEW] == "queued"
 
 
 def test_the_open_codes_of_bulks_are_those_of_the_seeds() -> None:
