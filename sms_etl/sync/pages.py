@@ -374,7 +374,7 @@ class Reader:
     async def _pages(
         self, question: Question, window_id: UUID, last: int, first: Page, *, ramping: bool = False
     ) -> AsyncIterator[Page]:
-        """Yield the pages from the second to the last, asked for some at a time.
+        """Yield the pages from the second to the last, asked for some at a time; stop at an empty one.
 
         Args:
             question: What is asked for.
@@ -405,7 +405,7 @@ class Reader:
                 if is_long:
                     seen |= _rows_on(page)
                 yield page
-            if is_long and len(seen) == known and len(pages) >= _COUNTED_AT_ONCE and pages[-1].rows:
+            if is_long and len(seen) == known and len(pages) >= _COUNTED_AT_ONCE:
                 raise ContradictionError(
                     f"paging: LOX24 answers the same rows of {self.stream.path} on page after page"
                 )

@@ -18,7 +18,7 @@ _PATIENCE_SECONDS = 5
 
 
 MOST_SECONDS = 20
-"""Of tests for one change, by what they took without it: what notices it is mostly among the quickest."""
+"""Of processor time for the tests of one change, as they took without it: what notices is mostly quick."""
 
 
 class FirstRun(msgspec.Struct):
@@ -26,11 +26,13 @@ class FirstRun(msgspec.Struct):
 
     Args:
         seconds: How long each took.
+        work: The seconds of processor time that each took; a busy machine makes none of them longer.
         reach: The tests that run a function, by module and outermost function.
         failed: The test that failed.
     """
 
     seconds: dict[str, float]
+    work: dict[str, float]
     reach: dict[str, list[str]]
     failed: str | None = None
 
@@ -47,8 +49,8 @@ class FirstRun(msgspec.Struct):
 
     def _quickest(self, tests: Set[str]) -> list[str]:
         """Return the quickest of tests that take `MOST_SECONDS` together, or the one that takes longer."""
-        order = sorted(tests, key=lambda test: self.seconds[test])
-        sums = accumulate(self.seconds[test] for test in order)
+        order = sorted(tests, key=lambda test: self.work[test])
+        sums = accumulate(self.work[test] for test in order)
         return [test for test, sum_ in zip(order, sums, strict=True) if sum_ <= MOST_SECONDS] or order[:1]
 
 
@@ -87,12 +89,13 @@ def with_collected(tests: Sequence[str], work: Callable[[pytest.Session], int]) 
 
 def first_run(session: pytest.Session, called: set[str]) -> FirstRun:
     """Run all tests without a change; the module's functions note in a set that they are called."""
-    run = FirstRun({}, defaultdict(list))
+    run = FirstRun({}, {}, defaultdict(list))
     for item, following in zip_longest(session.items, session.items[1:]):
         called.clear()
-        began = time.monotonic()
+        began, worked = time.monotonic(), time.process_time()
         item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
         run.seconds[item.nodeid] = time.monotonic() - began
+        run.work[item.nodeid] = time.process_time() - worked
         for function in called:
             run.reach[function].append(item.nodeid)
         if session.testsfailed:

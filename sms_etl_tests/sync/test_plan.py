@@ -75,3 +75,9 @@ def test_the_next_span_begins_an_overlap_before_the_watermark(
 def test_a_span_without_a_second_is_refused() -> None:
     with pytest.raises(ValueError, match="at least one second"):
         Span(10, 9)
+
+
+@pytest.mark.parametrize(("total", "windows"), [(0, 1), (10, 1), (15, 1), (16, 2), (20, 2), (21, 3), (31, 4)])
+def test_a_span_of_half_as_many_rows_again_as_a_window_is_not_cut(total: int, windows: int) -> None:
+    span = Span(0, 999)
+    assert len(windows_of(span, total=total, window_rows=10, first_second=None)) == windows

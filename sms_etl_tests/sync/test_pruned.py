@@ -1,17 +1,11 @@
 """Rows that vanish by the thousand: listings and a sample confirm it; listings alone mark nothing gone."""
 
-from collections.abc import Sequence
 from datetime import timedelta
-
-import pytest
 
 from sms_etl.clock import to_unix
 from sms_etl.sandbox.server import SandboxHandle
-from sms_etl.sync import reconcile
 from sms_etl.sync.engine import run_sync
 from sms_etl.sync.fetch import SAMPLE
-from sms_etl.sync.plan import Span
-from sms_etl.sync.reconcile import Difference, differences
 from sms_etl.sync.task import SyncResult, Task
 from sms_etl_tests.conftest import SettingsAt
 from sms_etl_tests.provider_truth import ask, assert_messages_equal, warehouse_of
@@ -136,50 +130,3 @@ def test_an_overlap_that_is_empty_all_at_once_costs_a_handful(
     result = run_sync(settings)
     assert result.requests == 3 + SAMPLE  # the account, messages and bulks
     assert_right(result, empty_provider, settings_at, gone=300)
-
-
-# --- what is one span ---
-
-
-def day(number: int) -> Span:
-    return Span(number * DAY, (number + 1) * DAY - 1)
-
-
-async def found(days: Sequence[tuple[int, int]]) -> list[Difference]:
-    """Compare days, each with what the provider has and what is stored."""
-
-    async def count(span: Span, which: int) -> int:
-        return sum(both[which] for number, both in enumerate(days) if span.holds(number * DAY))
-
-    return [
-        difference
-        async for difference in differences(
-            Span(0, len(days) * DAY - 1),
-            at_provider=lambda span: count(span, 0),
-            stored=lambda span: count(span, 1),
-        )
-    ]
-
-
-async def test_neighbouring_days_that_vanished_are_one_span_across_days_without_messages() -> None:
-    assert await found([(0, 10), (0, 0), (0, 20), (5, 5), (0, 7), (9, 9)]) == [
-        Difference(Span(0, 3 * DAY - 1), 0, 30),
-        Difference(day(4), 0, 7),
-    ]
-
-
-async def test_days_that_were_always_empty_are_no_difference() -> None:
-    assert await found([(0, 0), (0, 0), (3, 3), (0, 0)]) == []
-
-
-async def test_what_differs_beside_what_vanished_is_a_span_of_its_own() -> None:
-    assert await found([(0, 10), (4, 5), (0, 10)]) == [
-        Difference(day(0), 0, 10),
-        Difference(day(1), 4, 5),
-        Difference(day(2), 0, 10),
-    ]
-
-
-async def test_a_span_holds_no_more_vanished_rows_than_memory_should(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reconcile, "MOST_ROWS_TOGETHER", 25)
-    assert [difference.stored for difference in await found([(0, 10)] * 5)] == [20, 20, 10]

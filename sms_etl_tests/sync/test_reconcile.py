@@ -1,62 +1,15 @@
 """Reconciliation: what differs from the provider's totals is found, repaired and told."""
 
-from collections import Counter
-
 import duckdb
-from hypothesis import given
-from hypothesis import strategies as st
 
 from sms_etl.clock import to_unix
 from sms_etl.sandbox.server import SandboxHandle
 from sms_etl.sync.engine import run_sync
-from sms_etl.sync.plan import Span
-from sms_etl.sync.reconcile import ROWS_READ_WHOLE, Difference, differences
 from sms_etl.sync.task import Task
 from sms_etl_tests.conftest import SettingsAt
 from sms_etl_tests.provider_truth import ask, assert_messages_equal, rows_of, warehouse_of
 
 DAYS = Task(reconcile_days=10)
-
-
-async def found(there: Counter[int], here: Counter[int], span: Span) -> list[Difference]:
-    async def counted(seconds: Counter[int], within: Span) -> int:
-        return sum(count for second, count in seconds.items() if within.holds(second))
-
-    return [
-        difference
-        async for difference in differences(
-            span, at_provider=lambda part: counted(there, part), stored=lambda part: counted(here, part)
-        )
-    ]
-
-
-SECONDS = st.lists(st.integers(0, 300_000), max_size=60)
-
-
-@given(SECONDS, st.data())
-async def test_every_second_that_lacks_messages_lies_in_a_span_that_is_read_again(
-    there: list[int], data: st.DataObject
-) -> None:
-    at_provider = Counter(there)
-    stored = Counter({second: data.draw(st.integers(0, count)) for second, count in at_provider.items()})
-    spans = await found(at_provider, stored, Span(0, 300_000))
-    for second in at_provider:
-        if at_provider[second] != stored[second]:
-            assert any(difference.span.holds(second) for difference in spans)
-
-
-@given(SECONDS)
-async def test_equal_counts_cost_one_request_a_day_and_find_nothing(seconds: list[int]) -> None:
-    assert await found(Counter(seconds), Counter(seconds), Span(0, 300_000)) == []
-
-
-async def test_a_difference_among_many_rows_is_narrowed_to_few() -> None:
-    stored = Counter(dict.fromkeys(range(0, 86400, 10), 1))
-    there = stored + Counter({43_215: 1})
-    [difference] = await found(there, stored, Span(0, 86_399))
-    assert difference.span.holds(43_215)
-    assert difference.at_provider <= ROWS_READ_WHOLE
-    assert difference.at_provider == difference.stored + 1
 
 
 def test_a_message_that_became_visible_beyond_the_overlap_is_found_and_told(

@@ -14,6 +14,7 @@ from sms_etl.providers.lox24.bulks import (
     LONGEST_TEXT,
     VOICE_LANGS,
     Bulk,
+    BulkCode,
     BulkRequest,
     is_e164,
     read_bulk,
@@ -144,6 +145,11 @@ def test_a_bulk_is_read_as_documented() -> None:
     assert (status.status_code, status.msg_total_count, status.is_open) == (10, 2, False)
     assert shown(status_code=5).status.is_open
     assert shown(status_code=77, msg_groups=[7], phones=None).msg_groups == (7,)
+
+
+def test_the_states_of_a_bulk_have_the_documented_codes() -> None:
+    assert [code.value for code in BulkCode] == [0, 5, 10, 15, 20, 201]
+    assert [code.value for code in BulkCode if shown(status_code=code).status.is_open] == [0, 5]
 
 
 @pytest.mark.parametrize(

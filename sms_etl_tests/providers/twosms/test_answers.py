@@ -70,13 +70,27 @@ def test_credits_that_are_not_told_are_unknown_and_may_be_owed() -> None:
         '{"NoOfMessagesExpired": 0, "NoOfMessagesDeleted": true}',
         '{"NoOfMessagesExpired": 0, "NoOfMessagesDeleted": 0, "NumberOfCreditsUsed": "NaN"}',
         '{"NoOfMessagesExpired": 0, "NoOfMessagesDeleted": 0, "NumberOfCreditsUsed": "Infinity"}',
-        '{"NoOfMessagesExpired": 0, "NoOfMessagesDeleted": 0, "NumberOfCreditsRemaining": 1e15}',
+        '{"NoOfMessagesExpired": 1000000001, "NoOfMessagesDeleted": 1}',
+        '{"NoOfMessagesExpired": 0, "NoOfMessagesDeleted": 0, "NumberOfCreditsRemaining": 1e12}',
+        '{"NoOfMessagesExpired": 0, "NoOfMessagesDeleted": 0, "NumberOfCreditsRemaining": -1e12}',
         '{"NoOfMessagesExpired": 0, "NoOfMessagesDeleted": 0, "NumberOfCreditsRemaining": []}',
     ],
 )
 def test_counts_that_cannot_be_are_a_bad_answer(detail: str) -> None:
     with pytest.raises(BadAnswer):
         read_removal(answer(detail), contents=True)
+
+
+def test_the_largest_counts_and_credits_are_read() -> None:
+    read = read_removal(
+        answer(
+            '{"NoOfMessagesExpired": 1000000000, "NoOfMessagesDeleted": 1, '
+            '"NumberOfCreditsUsed": 999999999999.9, "NumberOfCreditsRemaining": -999999999999.9}'
+        ),
+        contents=True,
+    )
+    assert (read.expired, read.credits_used) == (10**9, Decimal("999999999999.9"))
+    assert (read.attempts, read.has_lost_answer) == (1, False)
 
 
 @pytest.mark.parametrize("body", [b"", b"null", b"[]", b"{}", b"<Response/>", b"\xff", b"[" * 5000])

@@ -52,6 +52,7 @@ def test_recipients_and_a_reason_are_mentioned_only_if_asked_for() -> None:
     told = body(BY_IDS, notify_recipients=True, reason="retention")
     assert (told["NotifyRecipients"], told["Reason"]) == (True, "retention")
     assert not {"NotifyRecipients", "Reason"} & set(body(BY_IDS))
+    assert body(BY_IDS, reason="a" * 200)["Reason"] == "a" * 200
 
 
 @pytest.mark.parametrize(
