@@ -48,6 +48,8 @@ DEFAULTS: dict[str, Any] = {
     "pii_key": None,
     "pii_columns": {},
     "publish": Publish.MARTS,
+    "publish_parquet": True,
+    "publish_to": None,
     "share_published": Sharing.NOBODY,
     "retention_policy": None,
     "timezone": "Europe/Berlin",
@@ -115,6 +117,7 @@ def test_an_empty_line_of_the_env_file_is_not_set_either(tmp_path: Path, name: s
         ("window_rows", "10", 10),
         ("window_rows", "100000", 100_000),
         ("pii", "keep", PiiPolicy.KEEP),
+        ("publish_parquet", "no", False),
         ("timezone", "America/New_York", "America/New_York"),
         ("now", "2026-01-31T08:00:00+01:00", datetime(2026, 1, 31, 7, tzinfo=UTC)),
     ],
@@ -413,6 +416,45 @@ def test_a_relative_path_counts_from_where_it_was_written(
     settings = load_settings()
     assert settings.data_dir == checkout / "docs" / "mine"
     assert settings.warehouse_url == f"duckdb:///{checkout}/docs/mine.duckdb"
+
+
+# --- where what is published goes ---
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "mysql://me:hush@db.example/sms",
+        "postgresql://me:hush@db.example",
+        "postgresql://me:hush@db.example:port/sms",
+        "postgresql://me:hu sh@db.example/sms",
+        "hush",
+    ],
+)
+def test_an_address_that_is_none_of_postgresql_is_refused_without_being_quoted(
+    monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    monkeypatch.setenv("SMS_ETL_PUBLISH_TO", url)
+    with pytest.raises(SettingsError, match=r"SMS_ETL_PUBLISH_TO: give it as postgresql://") as caught:
+        load_settings()
+    assert "hu" not in str(caught.value).replace("should", "")
+
+
+def test_a_stranger_env_file_cannot_send_what_is_published_to_another_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sms_etl.places.PACKAGE_HOME", tmp_path / "elsewhere")
+    file = tmp_path / ".env"
+    for url in ("postgresql://127.0.0.1/sms", "postgresql:///sms?host=/run/postgresql", "postgresql:///sms"):
+        file.write_text(f"SMS_ETL_PUBLISH_TO={url}\n")
+        assert load_settings().publish_to is not None
+    for url in ("postgresql://me:hush@evil.example/sms", "postgresql:///sms?host=evil.example"):
+        file.write_text(f"SMS_ETL_PUBLISH_TO={url}\n")
+        with pytest.raises(SettingsError, match="would send what is published to another machine") as caught:
+            load_settings()
+        assert "hush" not in str(caught.value)
+    monkeypatch.setenv("SMS_ETL_ENV_FILE", str(file))
+    assert load_settings().publish_to is not None
 
 
 # --- misspelt names ---

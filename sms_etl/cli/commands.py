@@ -170,7 +170,8 @@ def build(select: tuple[str, ...], full: bool, as_json: bool) -> None:
 def publish(force: bool, reason: str | None, as_json: bool) -> None:
     """Replace the analysts' read-only copy with the current state of the warehouse.
 
-    It is refused with exit code 3 if a blocking check failed in the last build.
+    It is refused with exit code 3 if a blocking check failed in the last build. The Parquet files beside it
+    and the copy in PostgreSQL (SMS_ETL_PUBLISH_TO) follow; exit code 3 says that one could not be made.
     """
     from sms_etl.cli.render import show_publication
     from sms_etl.overview.refresh import refresh_overview
@@ -186,6 +187,8 @@ def publish(force: bool, reason: str | None, as_json: bool) -> None:
         print_json({**result.as_json(), **overview.as_json()})
     else:
         show_publication(result)
+    if result.copies.errors:
+        sys.exit(NEEDS_ATTENTION)
 
 
 @cli.command(epilog=example("sms-etl backup", "sms-etl backup /mnt/backup/sms.duckdb"))

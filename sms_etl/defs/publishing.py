@@ -32,7 +32,11 @@ def publishing_asset(project: Project) -> dg.AssetsDefinition:
             book_changes(loaded)  # here, for all models are built and tested
             copy = publish(loaded)  # refused as long as a blocking check fails
         return dg.MaterializeResult(
-            metadata={"path": dg.MetadataValue.path(str(copy.path)), "megabytes": round(copy.size / 1e6, 1)}
+            metadata={
+                "path": dg.MetadataValue.path(str(copy.path)),
+                "megabytes": round(copy.size / 1e6, 1),
+                **({"not_copied": "; ".join(copy.copies.errors)} if copy.copies.errors else {}),
+            }
         )
 
     return published
