@@ -34,6 +34,7 @@ from sms_etl.cli.shared import (
     read_settings,
     verbose,
 )
+from sms_etl.cli.shell_command import shell
 from sms_etl.files import PRIVATE_UMASK
 from sms_etl.skipped_imports import leave_out
 
@@ -408,3 +409,4 @@ cli.add_command(report)
 cli.add_command(quarantine)
 cli.add_command(pii)
 cli.add_command(retention)
+cli.add_command(shell)

@@ -29,6 +29,7 @@ _KEPT_WHEN_STOPPED = {
     "demo": "The demo is unfinished. Run it again to start over. No account's data were touched.",
     "ui": "What was loaded is kept.",
     "sandbox": "What --state names is kept.",
+    "shell": "Nothing was changed.",
 }
 _MADE_TO_BE_STOPPED = {"ui", "sandbox"}
 
