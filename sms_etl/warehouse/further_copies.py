@@ -89,6 +89,10 @@ def _told(
         return copy(settings, copies, marts)
     except SmsEtlError as exc:
         return _with_error(copies, exc)
+    except duckdb.Error:
+        raise  # of what is published, not of this copy
+    except Exception as exc:  # noqa: BLE001 - a copy must not fail a sync; what the error says may quote a row
+        return _with_error(copies, CopyFailed(f"A copy of what is published failed ({type(exc).__name__})."))
 
 
 def _with_error(copies: FurtherCopies, exc: SmsEtlError) -> FurtherCopies:

@@ -165,3 +165,16 @@ def test_a_file_in_the_place_of_the_folder_is_told_and_the_next_run_makes_it_goo
     assert settings.published_path.exists()
     settings.parquet_path.unlink()
     assert written(copied(settings)) == (4, 0)
+
+
+def test_an_error_that_nobody_foresaw_ends_no_sync_and_quotes_no_row(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("hush")
+
+    publish_rows(settings)
+    with monkeypatch.context() as patched:
+        patched.setattr("sms_etl.warehouse.further_copies.write_parquet", fail)
+        assert refresh_copies(settings).errors == ("A copy of what is published failed (RuntimeError).",)
+    assert written(copied(settings)) == (4, 0)
