@@ -38,7 +38,7 @@ def modes(folder: Path) -> dict[str, str]:
     """
     found = {}
     for path in (folder, *folder.rglob("*")):
-        copy = next((each.parent.parent for each in path.parents if each.name == "parquet"), None)
+        copy = next((each.parent for each in path.parents if each.name == "parquet"), None)
         if copy is not None and mode_of(path) == mode_of(
             copy if path.is_dir() else copy / "warehouse.duckdb"
         ):
