@@ -29,9 +29,9 @@ test: .venv/.dev system-packages readers focus-validator lint ## Check style and
 .PHONY: test-long coverage
 test-long: .venv/.dev system-packages ## Run whole programs, and the faults, the switches and the attacks in full
 	SMS_ETL_TEST_FAULTS=full SMS_ETL_TEST_SWITCHES=full SMS_ETL_TEST_ATTACKS=full SMS_ETL_TEST_SLOW_PATH=full \
-	SMS_ETL_TEST_COURSES=full \
+	SMS_ETL_TEST_COURSES=full SMS_ETL_TEST_READERS=full \
 		$(BIN)/pytest -n $(LONG_WORKERS) $(LONG:%=sms_etl_tests/%) sms_etl_tests/sql/test_slow_path.py \
-		sms_etl_tests/retention/test_any_course.py
+		sms_etl_tests/retention/test_any_course.py sms_etl_tests/readers/test_busy_readers.py
 
 coverage: .venv/.dev system-packages readers focus-validator ## Measure which lines the tests reach, the long ones in their short form
 	$(BIN)/pytest -n $(WORKERS) --cov --cov-report=term
@@ -53,7 +53,7 @@ test-attacks: .venv/.dev ## Attack it in full: poisoned rows and pages, and a sc
 # Each 1.x that a BI tool may bring, in an environment of its own, to read the published copy with.
 READERS := 1.2 1.3 1.4 1.5
 .PHONY: readers
-readers: $(READERS:%=.readers/%/.ready) ## Install the older DuckDBs that tests read the published copy with
+readers: $(READERS:%=.readers/%/.ready) .readers/cli/.ready ## Install the older DuckDBs that tests read the published copy with
 
 # Where Python is newer than a release's wheels, that one is left out, and its test is skipped.
 .readers/%/.ready: sms_etl_tests/readers/duckdb-%.lock .venv/.uv
@@ -116,6 +116,7 @@ lock: .venv/.uv ## Resolve the dependencies anew; name packages in UPGRADE="--up
 	$(BIN)/uv pip compile $(LOCK_FLAGS) $(UPGRADE) pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
 	for each in $(READERS); do echo "duckdb~=$$each.0" | \
 		$(BIN)/uv pip compile $(LOCK_FLAGS) $(UPGRADE) - -o sms_etl_tests/readers/duckdb-$$each.lock; done
+	echo "duckdb-cli" | $(BIN)/uv pip compile $(LOCK_FLAGS) $(UPGRADE) - -o sms_etl_tests/readers/duckdb-cli.lock
 	printf 'focus-validator==1.0.0\nmultimethod<2\npoetry-core\nsetuptools<81\n' | \
 		$(BIN)/uv pip compile $(LOCK_FLAGS) $(UPGRADE) - -o sms_etl_tests/finance/focus/focus-validator.lock
 	echo "uv" | $(BIN)/uv pip compile $(LOCK_FLAGS) $(UPGRADE) - -o requirements-uv.lock

@@ -39,6 +39,7 @@ SmsEtlError                    exit 1
 │   ├── NoWarehouse            nothing was loaded or published yet
 │   ├── WrongAccount           it holds another account's messages
 │   ├── NotInQuarantine        no row that waits there has the id, or several have
+│   ├── CopyFailed             a copy of what is published, in PostgreSQL or Parquet, could not be made
 │   └── QueryError             an analyst's SQL was refused
 ├── ChecksFailed               exit 3: publishing is refused, as the last build failed a blocking check
 ├── ModelError                 a SQL model cannot be read or built; names file and line
@@ -306,6 +307,10 @@ class WrongAccount(WarehouseError):
 
 class NotInQuarantine(WarehouseError):
     """No row that waits in quarantine has the id, or several have."""
+
+
+class CopyFailed(WarehouseError):
+    """A copy of what is published, in PostgreSQL or Parquet, could not be made; the next sync tries again."""
 
 
 class QueryError(WarehouseError):

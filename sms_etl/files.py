@@ -43,8 +43,8 @@ _OURS = {
     *("README.md", ".gitignore"),
     *("warehouse.duckdb", "warehouse.duckdb.wal", "warehouse.duckdb.tmp", "warehouse.duckdb.new"),
     *("pii.key", "pii.retired", "pii.key.new", "pii.retired.new", "sync.lock", "campaigns.lock"),
-    *("retention.toml", "warehouse.duckdb.ledger", "warehouse.duckdb.holds", "warehouse.duckdb.campaigns"),
-    *("warehouse.duckdb.lock", "warehouse.duckdb.campaigns.lock"),
+    *("copies.lock", "retention.toml", "warehouse.duckdb.ledger", "warehouse.duckdb.holds"),
+    *("warehouse.duckdb.campaigns", "warehouse.duckdb.lock", "warehouse.duckdb.campaigns.lock"),
     *("sandbox.sqlite", "sandbox.sqlite-wal", "sandbox.sqlite-shm"),
 }
 _PRIVATE_FOLDERS = ("landing", "landing/*", "backup", "reports", "seeds", "dagster", "events")
@@ -181,8 +181,12 @@ def make_private(path: Path) -> None:
 
 def share(settings: "Settings") -> None:
     """Let those read the published copy whom the settings name."""
-    _set_mode(settings.published_path.parent, _PUBLISHED_FOLDER[settings.share_published])
-    _set_mode(settings.published_path, _PUBLISHED_FILE[settings.share_published])
+    folder, file = _PUBLISHED_FOLDER[settings.share_published], _PUBLISHED_FILE[settings.share_published]
+    _set_mode(settings.published_path.parent, folder)
+    _set_mode(settings.published_path, file)
+    if not settings.parquet_path.is_symlink():
+        for path in (settings.parquet_path, *settings.parquet_path.rglob("*")):
+            _set_mode(path, folder if path.is_dir() else file)
 
 
 def data_folder_mode(sharing: Sharing) -> int:

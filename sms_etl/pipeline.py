@@ -48,11 +48,12 @@ class PipelineResult:
 
     @property
     def needs_attention(self) -> bool:
-        """Whether rows wait in quarantine, bulks could not be read, or a blocking test failed."""
+        """Whether rows wait in quarantine, bulks or a further copy failed, or a blocking test did."""
         return (
             self.sync.quarantine_open > 0
             or self.sync.bulks_error is not None
             or bool(self.build and self.build.failures)
+            or bool(self.published and self.published.copies.errors)
         )
 
     @property
@@ -77,6 +78,7 @@ class PipelineResult:
             "build": self.build.as_json() if self.build else None,
             "published": str(self.published.path) if self.published else None,
             "is_up_to_date": self.is_up_to_date,
+            "copies": self.published.copies.as_json() if self.published else None,
             "error": self.error_text,
             **(self.overview.as_json() if self.overview else {"overview": None, "overview_error": None}),
         }

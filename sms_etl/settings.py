@@ -30,6 +30,7 @@ from sms_etl.pii.policy import DEFAULT_TREATMENTS, PiiPolicy, Treatment
 from sms_etl.places import default_data_dir, default_env_file, env_file_candidates, is_own_env_file
 from sms_etl.web.admission import Network, header_name, networks, parse_networks, secret_in_an_address
 from sms_etl.web.loopback import is_loopback, is_loopback_host
+from sms_etl.web.postgres_url import checked_postgres_url, leads_to_this_machine
 
 PREFIX = "SMS_ETL_"
 ENV_FILE = PREFIX + "ENV_FILE"
@@ -41,7 +42,9 @@ _ADDRESSES = {
     _TWOSMS_SECRET: PREFIX + "TWOSMS_BASE_URL",
 }
 """Where each secret is sent."""
+_PUBLISH_TO = PREFIX + "PUBLISH_TO"
 _DUCKDB_FILE = "duckdb:///"
+_SECOND, _MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 _DURATION_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -129,6 +132,10 @@ def _http_url(url: str) -> str:
     return url.rstrip("/")
 
 
+def _postgres_url(secret: SecretStr) -> SecretStr:
+    return SecretStr(checked_postgres_url(secret.get_secret_value()))
+
+
 def _nameable(path: Path) -> Path:
     if "?" in str(path):
         raise ValueError("give a folder without a question mark: DuckDB misplaces its write-ahead log there")
@@ -200,9 +207,7 @@ class Settings(BaseSettings):
     """How many messages one request asks for by uuid. The provider does not say how long an address may be;
     a larger number needs fewer requests and may be refused."""
 
-    lox24_timeout: Annotated[Duration, Field(ge=timedelta(seconds=1), le=timedelta(minutes=10))] = timedelta(
-        seconds=60
-    )
+    lox24_timeout: Annotated[Duration, Field(ge=_SECOND, le=10 * _MINUTE)] = _MINUTE
     """An answer without a byte for so long counts as lost; smaller gives up on a slow provider too early."""
 
     lox24_requests_per_second: int | None = Field(default=None, ge=1, le=1000)
@@ -249,6 +254,12 @@ class Settings(BaseSettings):
 
     publish: Publish = Publish.MARTS
     """What the published copy holds; `all` shows whoever reads it the provider's rows and the quarantine."""
+
+    publish_parquet: bool = True
+    """Whether the marts are kept as Parquet files beside the published copy, too; `no` removes them."""
+
+    publish_to: Annotated[SecretStr, AfterValidator(_postgres_url)] | None = None
+    """A PostgreSQL that gets the marts with each publication: `postgresql://user:password@host/database`."""
 
     share_published: Sharing = Sharing.NOBODY
     """Who may read the published copy: its owner, its `group`, or `everybody` on the machine. They may enter
@@ -313,6 +324,11 @@ class Settings(BaseSettings):
     def published_path(self) -> Path:
         """The read-only copy for analysts."""
         return self.data_dir / "published" / "warehouse.duckdb"
+
+    @property
+    def parquet_path(self) -> Path:
+        """The published marts as Parquet files."""
+        return self.data_dir / "published" / "parquet"
 
     @property
     def backup_path(self) -> Path:
@@ -407,8 +423,7 @@ def redirection() -> str | None:
         SettingsError: As `env_file`.
     """
     file = env_file()
-    sent = _redirected_by(file) if file else {}
-    if file is None or not sent:
+    if file is None or not (sent := _redirected_by(file)):
         return None
     return " ".join(
         f"The {_called(secret)} in the environment goes to {url}: {file.path} says so."
@@ -431,9 +446,15 @@ def _called(secret: str) -> str:
 
 
 def _refuse_a_stranger_who_redirects(file: EnvFile) -> None:
-    """Refuse a `.env` that happens to lie in the present folder and sends an environment's secret away."""
+    """Refuse a `.env` that happens to lie in the present folder and sends secrets or figures away."""
     if os.environ.get(ENV_FILE) or is_own_env_file(file.path):
         return
+    target = file.values.get(_PUBLISH_TO)
+    if target and not os.environ.get(_PUBLISH_TO) and not leads_to_this_machine(target):
+        raise SettingsError(
+            f"{file.path} would send what is published to another machine ({_PUBLISH_TO}).",
+            hint=f"If that is meant, set {_PUBLISH_TO} in the environment, or name the file in {ENV_FILE}.",
+        )
     for secret, url in _redirected_by(file).items():
         if not is_loopback(url):
             raise SettingsError(

@@ -228,3 +228,42 @@ def test_a_folders_env_file_cannot_send_the_environments_secret_of_2sms_to_anoth
     monkeypatch.setenv("SMS_ETL_ENV_FILE", str(tmp_path / ".env"))
     assert load_settings().twosms_base_url == "https://evil.example"
     assert (redirection() or "").startswith(f"The secret of {SECRET} in the environment goes to https://evil")
+
+
+# --- where what is published goes ---
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "mysql://me:hush@db.example/sms",
+        "postgresql://me:hush@db.example",
+        "postgresql://me:hush@db.example:port/sms",
+        "postgresql://me:hu sh@db.example/sms",
+        "hush",
+    ],
+)
+def test_an_address_that_is_none_of_postgresql_is_refused_without_being_quoted(
+    monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    monkeypatch.setenv("SMS_ETL_PUBLISH_TO", url)
+    with pytest.raises(SettingsError, match=r"SMS_ETL_PUBLISH_TO: give it as postgresql://") as caught:
+        load_settings()
+    assert "hu" not in str(caught.value).replace("should", "")
+
+
+def test_a_stranger_env_file_cannot_send_what_is_published_to_another_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sms_etl.places.PACKAGE_HOME", tmp_path / "elsewhere")
+    file = tmp_path / ".env"
+    for url in ("postgresql://127.0.0.1/sms", "postgresql:///sms?host=/run/postgresql", "postgresql:///sms"):
+        file.write_text(f"SMS_ETL_PUBLISH_TO={url}\n")
+        assert load_settings().publish_to is not None
+    for url in ("postgresql://me:hush@evil.example/sms", "postgresql:///sms?host=evil.example"):
+        file.write_text(f"SMS_ETL_PUBLISH_TO={url}\n")
+        with pytest.raises(SettingsError, match="would send what is published to another machine") as caught:
+            load_settings()
+        assert "hush" not in str(caught.value)
+    monkeypatch.setenv("SMS_ETL_ENV_FILE", str(file))
+    assert load_settings().publish_to is not None

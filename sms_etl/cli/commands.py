@@ -34,6 +34,7 @@ from sms_etl.cli.shared import (
     read_settings,
     verbose,
 )
+from sms_etl.cli.shell_command import shell
 from sms_etl.cli.webhook_command import webhook
 from sms_etl.files import PRIVATE_UMASK
 from sms_etl.skipped_imports import leave_out
@@ -171,7 +172,8 @@ def build(select: tuple[str, ...], full: bool, as_json: bool) -> None:
 def publish(force: bool, reason: str | None, as_json: bool) -> None:
     """Replace the analysts' read-only copy with the current state of the warehouse.
 
-    It is refused with exit code 3 if a blocking check failed in the last build.
+    It is refused with exit code 3 if a blocking check failed in the last build. The Parquet files beside it
+    and the copy in PostgreSQL (SMS_ETL_PUBLISH_TO) follow; exit code 3 says that one could not be made.
     """
     from sms_etl.check_words import check_words
     from sms_etl.cli.render import show_publication
@@ -189,6 +191,8 @@ def publish(force: bool, reason: str | None, as_json: bool) -> None:
         print_json({**result.as_json(), **overview.as_json()})
     else:
         show_publication(result, words)
+    if result.copies.errors:
+        sys.exit(NEEDS_ATTENTION)
 
 
 @cli.command(epilog=example("sms-etl backup", "sms-etl backup /mnt/backup/sms.duckdb"))
@@ -435,3 +439,4 @@ cli.add_command(quarantine)
 cli.add_command(pii)
 cli.add_command(retention)
 cli.add_command(webhook)
+cli.add_command(shell)

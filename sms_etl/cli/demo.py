@@ -150,8 +150,9 @@ def run_demo(settings: Settings, *, messages: int, progress: Progress | None = N
 def demo_settings(settings: Settings) -> Settings:
     """Return the settings of the demo that lies below a data directory.
 
-    What belongs to an account is left behind: its token, 2SMS's pair, its warehouse, its key, and where it
-    starts. A data directory that is itself a demo's, as the demo's next steps name it, is used as it is.
+    What belongs to an account is left behind: its token, 2SMS's pair, its warehouse, its key, where it starts
+    and where it is published to. A data directory that is itself a demo's, as the demo's next steps name it,
+    is used as it is.
     """
     folder = settings.data_dir if is_demo(settings) else settings.data_dir / _FOLDER
     of_an_account = (
@@ -161,6 +162,7 @@ def demo_settings(settings: Settings) -> Settings:
         "warehouse",
         "pii_key",
         "start",
+        "publish_to",
     )
     return settings.model_copy(update={"data_dir": folder, **dict.fromkeys(of_an_account)})
 

@@ -68,6 +68,8 @@ def show_erasure(result: "Erasure") -> None:
     for path in (result.copies.published, result.copies.backup):
         if path:
             out.print(f"Replaced {escape(str(path))}.", soft_wrap=True)
+    for error in result.copies.errors:
+        out.print(f"[yellow]not complete[/] {escape(error)} `sms-etl publish` tries again.", soft_wrap=True)
     _show_left(out, result.held_back, result.landed.unreadable, result.elsewhere)
     out.print("Copies and backups made elsewhere still hold what they held.")
     if result.receipt:

@@ -30,6 +30,7 @@ _KEPT_WHEN_STOPPED = {
     "ui": "What was loaded is kept.",
     "sandbox": "What --state names is kept.",
     "webhook": "What was acknowledged is kept; the next sync applies it.",
+    "shell": "Nothing was changed.",
 }
 _MADE_TO_BE_STOPPED = {"ui", "sandbox", "webhook"}
 

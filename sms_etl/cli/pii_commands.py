@@ -44,7 +44,7 @@ def apply_pii(as_json: bool) -> None:
         print_json(result.as_json())
     else:
         show_applied(result)
-    if result.files_unreadable:
+    if result.files_unreadable or result.copies_errors:
         sys.exit(NEEDS_ATTENTION)
 
 
@@ -103,5 +103,5 @@ def rotate_key(old_key: BinaryIO | None, as_json: bool) -> None:
         print_json(result.as_json())
     else:
         show_rotation(result)
-    if result.files_unreadable:
+    if result.files_unreadable or result.copies_errors:
         sys.exit(NEEDS_ATTENTION)

@@ -114,6 +114,8 @@ def show_pipeline(result: "PipelineResult") -> None:
         out.print("Nothing to build: models and published copy are up to date.")
     elif result.published:
         out.print(f"Published {escape(str(result.published.path))}.")
+    if result.published and result.published.copies.postgres:
+        _show_copies(out, result.published)
     if result.overview and result.overview.html:
         out.print(f"Overview {escape(str(result.overview.html))}.")
 
@@ -232,8 +234,25 @@ def show_publication(result: "PublishResult", words: Callable[[str], str] = str)
     """Say where the published copy is, and in `words` what had failed if it was forced."""
     out = Console()
     out.print(f"Published {escape(str(result.path))} ({result.size / 1e6:.1f} MB).", soft_wrap=True)
+    _show_copies(out, result)
     for failed in result.failed_tests:
         out.print(f"[red]forced[/] despite a failed check: {escape(words(failed))}", soft_wrap=True)
+
+
+def _show_copies(out: Console, result: "PublishResult") -> None:
+    parquet, postgres = result.copies.parquet, result.copies.postgres
+    if parquet:
+        out.print(
+            f"Parquet {escape(str(parquet.path))}: {parquet.written:,} of {_counted(parquet.files, 'file')} "
+            "had changed.",
+            soft_wrap=True,
+        )
+    if postgres:
+        out.print(
+            f"PostgreSQL {escape(postgres.target)}: {postgres.rows:,} rows in {postgres.written:,} of "
+            f"{_counted(postgres.parts, 'part')} had changed.",
+            soft_wrap=True,
+        )
 
 
 def show_applied(result: "AppliedPolicy") -> None:

@@ -35,7 +35,11 @@ def publishing_asset(project: Project) -> dg.AssetsDefinition:
                 loaded, check_words=check_words(loaded)
             )  # refused as long as a blocking check fails
         return dg.MaterializeResult(
-            metadata={"path": dg.MetadataValue.path(str(copy.path)), "megabytes": round(copy.size / 1e6, 1)}
+            metadata={
+                "path": dg.MetadataValue.path(str(copy.path)),
+                "megabytes": round(copy.size / 1e6, 1),
+                **({"not_copied": "; ".join(copy.copies.errors)} if copy.copies.errors else {}),
+            }
         )
 
     return published

@@ -80,6 +80,7 @@ class Erasure:
             or self.landed.unreadable
             or self.elsewhere.holding
             or self.elsewhere.unsearched
+            or self.copies.errors
         )
 
     def as_json(self) -> dict[str, Any]:
@@ -105,6 +106,7 @@ class Erasure:
             "files_unreadable": list(self.landed.unreadable),
             "published": self.copies.published and str(self.copies.published),
             "backup": self.copies.backup and str(self.copies.backup),
+            "copies_errors": list(self.copies.errors),
             "receipt": self.receipt and str(self.receipt),
             "applied": True,
         }

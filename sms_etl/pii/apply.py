@@ -66,6 +66,8 @@ class AppliedPolicy:
     """The published copy, if there was one to replace."""
     backup: Path | None = None
     """The backup in the data directory, if there was one to replace."""
+    copies_errors: tuple[str, ...] = ()
+    """Copies in Parquet or PostgreSQL that could not be replaced."""
 
     def as_json(self) -> dict[str, Any]:
         """Return it as plain JSON values."""
@@ -73,6 +75,7 @@ class AppliedPolicy:
             **asdict(self),
             "receipt_id": self.receipt_id and str(self.receipt_id),
             "files_unreadable": list(self.files_unreadable),
+            "copies_errors": list(self.copies_errors),
             "published": self.published and str(self.published),
             "backup": self.backup and str(self.backup),
         }
@@ -235,4 +238,5 @@ def _finish(
         files_unreadable=landed.unreadable,
         published=copies.published,
         backup=copies.backup,
+        copies_errors=copies.errors,
     )

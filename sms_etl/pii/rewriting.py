@@ -21,6 +21,7 @@ from sms_etl.settings import Settings
 from sms_etl.sync.landing.files import STAGED_SUFFIX, remove_unfinished
 from sms_etl.warehouse.backup import back_up
 from sms_etl.warehouse.copying import forget, rewrite
+from sms_etl.warehouse.parquet import remove_parquet
 from sms_etl.warehouse.publish import publish
 from sms_etl.warehouse.store import Transaction, Warehouse
 
@@ -54,6 +55,8 @@ class ReplacedCopies:
 
     published: Path | None
     backup: Path | None
+    errors: tuple[str, ...] = ()
+    """Copies in Parquet or PostgreSQL that could not be replaced: they still hold what is to go."""
 
 
 def write_redacted(
@@ -159,13 +162,17 @@ def replace_copies(settings: Settings, reason: str) -> ReplacedCopies:
         WarehouseError, DataDirError: As `publish` and `back_up`.
     """
     published = backup = None
+    errors: tuple[str, ...] = ()
     if settings.published_path.exists():
-        published = publish(settings, forced_reason=reason, is_applying_policy=True).path
+        result = publish(settings, forced_reason=reason, is_applying_policy=True)
+        published, errors = result.path, result.copies.errors
+    else:
+        remove_parquet(settings)  # of a copy that somebody has removed
     if settings.backup_path.exists():
         backup = back_up(settings).path
     for left in (*settings.published_path.parent.glob("*.tmp*"), *settings.backup_path.parent.glob("*.tmp*")):
         left.unlink(missing_ok=True)  # of a run that was killed
-    return ReplacedCopies(published, backup)
+    return ReplacedCopies(published, backup, errors)
 
 
 def replace_values(

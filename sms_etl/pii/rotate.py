@@ -88,6 +88,8 @@ class Rotation:
     files_unreadable: tuple[str, ...]
     published: Path | None
     backup: Path | None
+    copies_errors: tuple[str, ...] = ()
+    """Copies in Parquet or PostgreSQL that could not be replaced."""
 
     def as_json(self) -> dict[str, Any]:
         """Return it as plain JSON values."""
@@ -95,6 +97,7 @@ class Rotation:
             **asdict(self),
             "receipt_id": str(self.receipt_id),
             "files_unreadable": list(self.files_unreadable),
+            "copies_errors": list(self.copies_errors),
             "published": self.published and str(self.published),
             "backup": self.backup and str(self.backup),
         }
@@ -150,6 +153,7 @@ def rotate(
         files_unreadable=landed.unreadable,
         published=copies.published,
         backup=copies.backup,
+        copies_errors=copies.errors,
     )
 
 

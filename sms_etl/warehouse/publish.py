@@ -2,12 +2,13 @@
 
 What failed a blocking check is refused, unless forced with a reason that is recorded. The copy is taken
 while this process holds the warehouse: written aside, fsync, read whole and compared, rename. Readers of the
-old copy keep it until they open again. What is in it, and what is not: SMS_ETL_PUBLISH, `copying.py`.
+old copy keep it until they open again. What is in it, and what is not: SMS_ETL_PUBLISH, `copying.py`. What is
+copied further from there: `further_copies.py`.
 """
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -20,6 +21,7 @@ from sms_etl.files import commit_file, keep_private, make_directory, published_f
 from sms_etl.pii.state import require_applied
 from sms_etl.settings import Publish, Settings
 from sms_etl.warehouse.copying import copy_for_analysts, copy_whole, forget
+from sms_etl.warehouse.further_copies import FurtherCopies, refresh_copies
 from sms_etl.warehouse.publication import objections, record_publication, withdraw_publication
 from sms_etl.warehouse.read import published
 from sms_etl.warehouse.store import Warehouse
@@ -35,6 +37,8 @@ class PublishResult:
     """UTC, without a time zone, as in `ops.publication`."""
     failed_tests: tuple[str, ...] = ()
     forced_reason: str | None = None
+    copies: FurtherCopies = field(default_factory=FurtherCopies)
+    """In Parquet and PostgreSQL; one that could not be made is tried again by the next sync."""
 
     @property
     def is_forced(self) -> bool:
@@ -50,14 +54,19 @@ class PublishResult:
             "is_forced": self.is_forced,
             "forced_reason": self.forced_reason,
             "failed_tests": list(self.failed_tests),
+            "copies": self.copies.as_json(),
         }
 
 
 def published_copy(settings: Settings) -> PublishResult:
-    """Return the copy that is published now, which passed its checks; it must be there."""
+    """Return the copy that is published now, which passed its checks; it must be there.
+
+    Further copies that are not up to date with it are made.
+    """
     with published(settings) as connection:
         ((published_at,),) = connection.execute("select max(published_at) from ops.publication").fetchall()
-    return PublishResult(settings.published_path, settings.published_path.stat().st_size, published_at)
+    size = settings.published_path.stat().st_size
+    return PublishResult(settings.published_path, size, published_at, copies=refresh_copies(settings))
 
 
 def publish(
@@ -115,7 +124,12 @@ def publish(
             withdraw_publication(native, published_at)
         raise
     return PublishResult(
-        target, target.stat().st_size, published_at, failed, forced_reason if failed else None
+        path=target,
+        size=target.stat().st_size,
+        published_at=published_at,
+        failed_tests=failed,
+        forced_reason=forced_reason if failed else None,
+        copies=refresh_copies(settings),  # the warehouse is free meanwhile
     )
 
 

@@ -7,12 +7,13 @@ its own. Decimals stay decimals: DuckDB's own `.df()` would turn them into float
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from difflib import get_close_matches
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import duckdb
 
@@ -65,6 +66,12 @@ _NOT_PUBLISHED = (
     "`sms-etl query --warehouse` reads the warehouse itself; marts.fct_sms and "
     "marts.quarantined_rows describe the same rows."
 )
+_RAW = re.compile(r"(raw|staging|intermediate)\.|ops\.quarantine$")
+_ALL_COLUMNS = """
+select schema_name || '.' || table_name, column_name from duckdb_columns()
+where database_name = current_database() and not internal
+order by schema_name, table_name, column_index
+"""
 _HAS_RELATION = "select 1 from information_schema.tables where table_schema = ? and table_name = ?"
 _FORBIDDEN = "it may only read the published copy: no files, no network, no extensions, no settings"
 
@@ -138,7 +145,8 @@ def read_frame(sql: str, settings: Settings | None = None) -> "pd.DataFrame":
         QueryError: It is more or other than one query, or DuckDB refused it; its own message is passed on.
         NoWarehouse: Nothing was published yet.
     """
-    return _frame(sql, (), settings)
+    with published(settings) as connection, _explained():
+        return _frame_of(connection, sql)
 
 
 def read(
@@ -150,27 +158,78 @@ def read(
         table: `schema.table`, such as `marts.cost_monthly`.
         settings: Those of the environment unless given.
         month: Only rows of this business month, as `2026-01`.
-        **equal: Only rows whose column has this value: `currency="EUR"`.
+        **equal: Only rows whose column has this value, or one of these: `currency="EUR"`,
+            `country_code=["DE", "AT"]`. None: rows where it is null.
 
     Returns:
         A DataFrame as of `read_frame`.
 
     Raises:
-        QueryError: There is no such table or column, or the month is none.
+        QueryError: There is no such table or column, which names those that are like it; or the month is
+            none.
         NoWarehouse: Nothing was published yet.
     """
-    values = dict(equal)
-    if month is not None:
-        if not re.fullmatch(r"[0-9]{4}-(0[1-9]|1[0-2])", month):
-            raise QueryError(f"{month!r} is not a month.", hint="Give year and month, such as 2026-01.")
-        values["business_month"] = f"{month}-01"
-    where = " and ".join(f"{_name(column)} = ?" for column in values)
-    relation = ".".join(_name(part) for part in table.split("."))
-    return _frame(
-        f"select * from {relation}{' where ' + where if where else ''}",  # noqa: S608 - names are quoted
-        tuple(values.values()),
-        settings,
+    with published(settings) as connection, _explained():
+        columns = _columns_of(connection, table)
+        chosen = [_one_of(columns, table, column, value) for column, value in equal.items()]
+        if month is not None:
+            chosen.append(_in_month(columns, table, month))
+        where = " and ".join(condition for condition, _ in chosen)
+        relation = ".".join(_name(part) for part in table.split("."))
+        return _frame_of(
+            connection,
+            f"select * from {relation}{' where ' + where if where else ''}",  # noqa: S608 - names are quoted
+            tuple(value for _, values in chosen for value in values),
+        )
+
+
+_Condition = tuple[str, tuple[object, ...]]
+"""SQL, and the values of its parameters."""
+
+
+def _columns_of(connection: duckdb.DuckDBPyConnection, table: str) -> list[str]:
+    """Return the columns of a table; refuse one that is not there."""
+    rows = connection.execute(_ALL_COLUMNS).fetchall()
+    columns = [column for name, column in rows if name == table]
+    if columns:
+        return columns
+    known = sorted({name for name, _ in rows})
+    close = [name for name in known if name.partition(".")[2] == table] or get_close_matches(
+        table, known, n=3
     )
+    hint = _NOT_PUBLISHED if _RAW.match(table) else '`sms_etl.connect().sql("show all tables")` lists them.'
+    raise QueryError(f"The table {printable(table)} does not exist.{_did_you_mean(close)}", hint=hint)
+
+
+def _one_of(columns: Sequence[str], table: str, column: str, value: object) -> _Condition:
+    if column not in columns:
+        close = get_close_matches(column, columns, n=3)
+        raise QueryError(
+            f"{table} has no column {printable(column)}.{_did_you_mean(close)}",
+            hint=f"It has {', '.join(columns)}.",
+        )
+    is_list = isinstance(value, Iterable) and not isinstance(value, (str, bytes))
+    values: tuple[object, ...] = tuple(cast("Iterable[object]", value)) if is_list else (value,)
+    given = tuple(each for each in values if each is not None)
+    equal = f"{_name(column)} in ({', '.join('?' * len(given))})" if given else "false"
+    return (f"({equal} or {_name(column)} is null)" if len(given) < len(values) else equal), given
+
+
+def _in_month(columns: Sequence[str], table: str, month: str) -> _Condition:
+    if not re.fullmatch(r"[0-9]{4}-(0[1-9]|1[0-2])", month):
+        raise QueryError(f"{month!r} is not a month.", hint="Give year and month, such as 2026-01.")
+    column = next((each for each in ("business_month", "business_day", "month") if each in columns), None)
+    if column is None:
+        raise QueryError(
+            f"{table} has no column business_month or business_day, so it has no months.",
+            hint="Leave `month` out, or choose by another column.",
+        )
+    first, name = f"{month}-01", _name(column)
+    return f"{name} >= cast(? as date) and {name} < cast(? as date) + interval 1 month", (first, first)
+
+
+def _did_you_mean(names: Sequence[str]) -> str:
+    return f" Did you mean {' or '.join(names)}?" if names else ""
 
 
 @dataclass(frozen=True)
@@ -285,14 +344,15 @@ def _check_exists(path: Path) -> None:
         raise NoWarehouse(f"Nothing is published at {path} yet.", hint="Run `sms-etl sync` first.")
 
 
-def _frame(sql: str, values: tuple[object, ...], settings: Settings | None) -> "pd.DataFrame":
+def _frame_of(
+    connection: duckdb.DuckDBPyConnection, sql: str, values: tuple[object, ...] = ()
+) -> "pd.DataFrame":
     import pandas as pd  # noqa: PLC0415 - half a second that only those who ask for a DataFrame pay
 
-    with published(settings) as connection, _explained():
-        relation = connection.sql(_statement(connection, sql), params=values or None)
-        table = relation.to_arrow_table()
-        frame: pd.DataFrame = table.to_pandas(types_mapper=pd.ArrowDtype)
-        return frame
+    relation = connection.sql(_statement(connection, sql), params=values or None)
+    table = relation.to_arrow_table()
+    frame: pd.DataFrame = table.to_pandas(types_mapper=pd.ArrowDtype)
+    return frame
 
 
 def _statement(connection: duckdb.DuckDBPyConnection, sql: str) -> duckdb.Statement:

@@ -12,7 +12,9 @@ from sms_etl.erasure import erase as carrying_out
 from sms_etl.erasure.erase import erase
 from sms_etl.erasure.plan import plan_erasure
 from sms_etl.errors import AlreadyRunning, NoSuchPlan, PlanRefused, SettingsError, Unavailable
+from sms_etl.pii.key import find_key
 from sms_etl.pii.rotate import rotate
+from sms_etl.pii.state import pii_of
 from sms_etl.pipeline import build_close_publish
 from sms_etl.retention.deleting import Deleted
 from sms_etl.retention.holds import Scope, add_hold, remove_hold
@@ -22,8 +24,10 @@ from sms_etl.settings import Settings
 from sms_etl.sync.engine import run_sync
 from sms_etl.sync.lock import only_one
 from sms_etl.sync.task import Task
+from sms_etl.warehouse.publish import publish
 from sms_etl.warehouse.store import Warehouse
 from sms_etl_tests.erasure.conftest import OTHER, Copy, Person, places_of, settled
+from sms_etl_tests.postgres import Database
 from sms_etl_tests.provider_truth import ask
 
 FIGURES = """
@@ -52,7 +56,10 @@ def test_an_erased_person_is_in_no_byte_of_the_data_directory_and_does_not_come_
     settings = copy(policy)
     provider.insert_twosms({"destination": person.phone}, {"destination": OTHER})
     places = " ".join(places_of(settings, person))
-    for place in ("warehouse.duckdb, raw.sms", "landing/sms", "published/", "backup/"):
+    for place in (
+        *("warehouse.duckdb, raw.sms", "landing/sms", "published/warehouse.duckdb, marts.fct_sms", "backup/"),
+        "published/parquet/marts.fct_sms/",
+    ):
         assert place in places, "what is looked for can be found"
     figures = ask(settings, FIGURES)
     plan = plan_erasure(settings, person.subject).as_json()
@@ -243,6 +250,27 @@ def test_rows_in_quarantine_go_once_the_provider_has_them_no_more(
     assert ask(settings, f"select raw is not null, price from ops.quarantine where uuid = '{uuid}'") == [
         (True, None)
     ]
+
+
+def test_a_copy_in_postgresql_is_brought_up_to_date_and_while_it_is_not_the_erasure_needs_attention(
+    copy: Copy, person: Person, database: Database
+) -> None:
+    settings = copy(publish_to=database.url)
+    pii = pii_of(settings, find_key(settings) or b"")
+    holding = f"select count(*) from marts.fct_sms where sender_id like '%{pii.hash_of(person.phone)[:8]}%'"
+    publish(settings)
+    assert database.rows(holding) == [(1,)]
+    plan_erasure(settings, person.subject)
+    database.server.stop()
+    try:
+        result = erase(settings, person.subject)
+    finally:
+        database.server.start()
+    assert (result.blanked.messages, len(result.copies.errors), result.needs_attention) == (3, 1, True)
+    assert places_of(settings, person) == set()
+    assert database.rows(holding) == [(1,)]
+    publish(settings)
+    assert database.rows(holding) == [(0,)]
 
 
 def test_nothing_is_planned_beside_a_sync(copy: Copy) -> None:

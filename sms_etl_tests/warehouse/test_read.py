@@ -2,12 +2,13 @@
 
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pandas as pd
 import pyarrow as pa
 import pytest
-from sqlalchemy import inspect, text
+from sqlalchemy import MetaData, Numeric, Table, inspect, select, text
 from sqlalchemy.exc import DBAPIError
 
 from sms_etl.build import build_and_check
@@ -17,6 +18,7 @@ from sms_etl.warehouse.publish import publish
 from sms_etl.warehouse.read import connect, engine, newest, published, query, read, read_frame
 from sms_etl.warehouse.store import Warehouse
 from sms_etl_tests.warehouse.conftest import NOW, STORED_NOW, add_message, note_build
+from sms_etl_tests.warehouse.published_rows import JANUARY, publish_rows
 
 PRICES = ["0.1", "0.2", "999999999999.999999"]
 SUM = sum(map(Decimal, PRICES), Decimal(0))
@@ -269,15 +271,55 @@ def test_an_engine_reads_and_reflects_and_sees_each_publication(
         assert connection.scalar(text("select count(*) from raw.sms")) == 2
 
 
-def test_a_table_is_read_whole_or_by_month_and_by_what_columns_equal(shown: Settings) -> None:
+def test_a_table_is_read_whole_or_by_what_columns_equal(shown: Settings) -> None:
     assert len(read("raw.sms", shown)) == 3
     assert read("raw.sms", shown, price=Decimal("0.2"))["price"].tolist() == [Decimal("0.2")]
+    assert read("raw.sms", shown, price=[Decimal("0.2"), Decimal("0.1")])["price"].sum() == Decimal("0.3")
+    assert len(read("raw.sms", shown, currency=("EUR", "USD"), gone_at=None)) == 3
+    assert len(read("raw.sms", shown, gone_at=[None, STORED_NOW])) == 3
     assert len(read("raw.sms", shown, currency="USD")) == 0
-    with pytest.raises(QueryError, match="2026-13"):
-        read("raw.sms", shown, month="2026-13")
-    with pytest.raises(QueryError, match="business_month"):
-        read("raw.sms", shown, month="2026-01")
-    with pytest.raises(QueryError, match="colour"):
-        read("raw.sms", shown, colour="red")
-    with pytest.raises(QueryError, match="does not exist"):
-        read("raw.sms; drop table raw.sms", shown)
+    assert len(read("raw.sms", shown, currency=[])) == 0
+
+
+def test_a_month_is_that_of_the_day_or_the_month_that_a_table_has(tmp_path: Path) -> None:
+    settings = load_settings(data_dir=tmp_path / "data")
+    publish_rows(
+        settings,
+        sql="create table marts.cost_monthly as "
+        "select distinct cast(date_trunc('month', business_day) as date) as business_month "
+        "from marts.fct_sms",
+    )
+    assert set(read("marts.fct_sms", settings, month="2026-01")["business_day"]) == {JANUARY}
+    assert len(read("marts.cost_monthly", settings, month="2026-02")) == 1
+    assert len(read("marts.fct_sms", settings, month="2026-03")) == 0
+
+
+@pytest.mark.parametrize(
+    ("table", "chosen", "said"),
+    [
+        ("raw.sms", {"month": "2026-13"}, "'2026-13' is not a month"),
+        ("raw.sms", {"month": "2026-01"}, "no column business_month or business_day"),
+        ("raw.sms", {"colour": "red"}, "raw.sms has no column colour."),
+        ("raw.sms", {"curency": "EUR"}, "Did you mean currency?"),
+        ("raw.smss", {}, "The table raw.smss does not exist. Did you mean raw.sms"),
+        ("sms", {}, "Did you mean raw.sms?"),
+        ("raw.sms; drop table raw.sms", {}, "does not exist"),
+    ],
+)
+def test_a_table_or_column_that_is_not_there_is_told_with_those_like_it(
+    shown: Settings, table: str, chosen: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(QueryError) as caught:
+        read(table, shown, **chosen)
+    assert said in caught.value.message
+    assert caught.value.hint
+
+
+def test_sqlalchemy_reflects_a_table_and_pandas_reads_it_exactly(shown: Settings) -> None:
+    found = engine(shown)
+    table = Table("sms", MetaData(), schema="raw", autoload_with=found)
+    assert table.c.price.comment
+    assert isinstance(table.c.price.type, Numeric)
+    with found.connect() as connection:
+        frame = pd.read_sql(select(table.c.price).order_by(table.c.price), connection, coerce_float=False)
+    assert frame["price"].tolist() == [Decimal(price) for price in PRICES]
