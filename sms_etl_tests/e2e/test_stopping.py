@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from sms_etl.pipeline import sync_build_publish
 from sms_etl.sandbox.control.switches import SandboxSwitches
 from sms_etl.sandbox.life.account import AccountParameters
-from sms_etl.sandbox.server import SandboxHandle, running_sandbox
+from sms_etl.sandbox.server import running_sandbox
+from sms_etl.settings import Settings
 from sms_etl.stopping import interrupting
 from sms_etl_tests.conftest import SettingsAt
 from sms_etl_tests.faults.rehearsal import environment
@@ -27,10 +27,8 @@ MANY = 60_000
 
 
 @pytest.fixture
-def published(tmp_path: Path, provider: SandboxHandle, settings_at: SettingsAt) -> dict[str, str]:
-    settings = settings_at(provider)
-    sync_build_publish(settings)
-    return environment(settings)
+def published(synced_settings: Settings) -> dict[str, str]:
+    return environment(synced_settings)
 
 
 def ignore_sigint() -> None:
