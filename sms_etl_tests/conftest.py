@@ -6,12 +6,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
+from shutil import copytree
 from typing import Any
 
 import hypothesis
 import pytest
 
 from sms_etl.cli.demo import with_sandbox
+from sms_etl.pipeline import sync_build_publish
 from sms_etl.sandbox.control.switches import SandboxSwitches
 from sms_etl.sandbox.life.account import AccountParameters
 from sms_etl.sandbox.server import SandboxHandle, running_sandbox
@@ -86,3 +88,21 @@ def settings_at(tmp_path: Path) -> SettingsAt:
         return with_sandbox(load_settings(**(values | overrides)), provider)
 
     return settings
+
+
+@pytest.fixture(scope="session")
+def synced_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data directory after the first sync of the usual account."""
+    with usual_provider() as provider:
+        settings = load_settings(data_dir=tmp_path_factory.mktemp("synced") / "data", now=provider.now())
+        sync_build_publish(with_sandbox(settings, provider))
+    return settings.data_dir
+
+
+@pytest.fixture
+def synced_settings(
+    synced_once: Path, provider: SandboxHandle, settings_at: SettingsAt, tmp_path: Path
+) -> Settings:
+    """Settings of a copy of it, as whose account it is: to sync anew takes twenty times as long."""
+    copytree(synced_once, tmp_path / "data")
+    return settings_at(provider)

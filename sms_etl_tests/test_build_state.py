@@ -9,24 +9,35 @@ import pytest
 
 from sms_etl.build import build_and_check
 from sms_etl.build_state import is_up_to_date
+from sms_etl.cli.demo import with_sandbox
 from sms_etl.models import files
 from sms_etl.pipeline import sync_build_publish
 from sms_etl.sandbox.server import SandboxHandle
-from sms_etl.settings import Settings
+from sms_etl.settings import Settings, load_settings
 from sms_etl.sync.task import Task
 from sms_etl.warehouse.publish import publish
 from sms_etl.warehouse.store import Warehouse
-from sms_etl_tests.conftest import SettingsAt
+from sms_etl_tests.conftest import SettingsAt, usual_provider
 
 FROM = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-@pytest.fixture
-def settings(provider: SandboxHandle, settings_at: SettingsAt) -> Settings:
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data directory that was synced, built and published, with nothing open that is due soon."""
-    settings = settings_at(provider, settle_days=60)
-    assert sync_build_publish(settings).build
-    return settings
+    with usual_provider() as provider:
+        settings = load_settings(
+            data_dir=tmp_path_factory.mktemp("built") / "data", now=provider.now(), settle_days=60
+        )
+        assert sync_build_publish(with_sandbox(settings, provider)).build
+    return settings.data_dir
+
+
+@pytest.fixture
+def settings(built: Path, provider: SandboxHandle, settings_at: SettingsAt, tmp_path: Path) -> Settings:
+    """Settings of a copy of it, as whose account it is."""
+    shutil.copytree(built, tmp_path / "data")
+    return settings_at(provider, settle_days=60)
 
 
 def later(settings: Settings, **units: float) -> Settings:

@@ -113,9 +113,8 @@ def test_a_group_that_the_owner_chose_for_the_folder_is_kept(
     assert mode_of(settings.published_path.parent) == 0o750 | stat.S_ISGID
 
 
-def test_what_earlier_versions_left_open_is_closed(provider: SandboxHandle, settings_at: SettingsAt) -> None:
-    settings = settings_at(provider)
-    sync_build_publish(settings)
+def test_what_earlier_versions_left_open_is_closed(synced_settings: Settings) -> None:
+    settings = synced_settings
     for path in (settings.data_dir, *settings.data_dir.rglob("*")):
         if path.name != "pii.key":
             path.chmod(0o755 if path.is_dir() else 0o644)
@@ -195,9 +194,7 @@ def test_a_file_that_was_open_to_others_is_private_once_it_is_written_anew(tmp_p
     assert Sharing("nobody") is load_settings().share_published
 
 
-def test_publish_alone_closes_what_was_open_too(provider: SandboxHandle, settings_at: SettingsAt) -> None:
-    settings = settings_at(provider)
-    sync_build_publish(settings)
-    settings.data_dir.chmod(0o755)
-    publish(settings)
-    assert mode_of(settings.data_dir) == 0o700
+def test_publish_alone_closes_what_was_open_too(synced_settings: Settings) -> None:
+    synced_settings.data_dir.chmod(0o755)
+    publish(synced_settings)
+    assert mode_of(synced_settings.data_dir) == 0o700

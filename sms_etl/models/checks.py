@@ -6,7 +6,9 @@ currency: no other text, which may be personal. To see all of them, run its `sql
 # ruff: noqa: S608 - names are checked where the project is read, values are written as literals
 
 import re
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 
@@ -28,6 +30,7 @@ MOST_ROWS_KEPT = 20
 _KEPT_TYPES = re.compile(r"UUID|BOOLEAN|DATE|TIMESTAMP|U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|DECIMAL\(\d+,\d+\)")
 _TEXTS_OF_OURS = {"cost_centre", "currency"}
 """Finance writes the first, the second is a code: a budget that does not hold can be named."""
+_SELECT = re.compile(r"\bselect\b", re.IGNORECASE)
 _NUMBERS_OF_OTHERS = re.compile(r"source|\w+_id")
 """Integers that the provider gives without bounds: a phone number in one could not be told from a key."""
 
@@ -54,6 +57,8 @@ class Check:
         sql: Returns the rows that are wrong.
         scope: What it must see of a model of which a part was rebuilt, if it found nothing on the rest.
         parent: The relation it looks rows up in.
+        rows_of: What it reads, if it looks at each row by itself and at nothing else.
+        wrong_if: Which of these rows are wrong.
     """
 
     model: str
@@ -63,6 +68,8 @@ class Check:
     sql: str
     scope: Scope = Scope.ALL
     parent: str | None = None
+    rows_of: str | None = None
+    wrong_if: str = "false"
 
 
 @dataclass(frozen=True)
@@ -129,11 +136,11 @@ def run_tests(
     tests = [PartTests(connection, part) for part in parts if part.has_key]
     found = []
     for check in checks(project, select):
-        sql = None
+        narrowed = None
         if (check.model, check.test) in passed:
-            sql = next((narrowed for part in tests if (narrowed := part.narrowed(check)) is not None), None)
-        found.append(_run(connection, check if sql is None else replace(check, sql=sql)))
-    return tuple(found)
+            narrowed = next((sees for part in tests if (sees := part.narrowed(check)) is not None), None)
+        found.append(narrowed or check)
+    return tuple(_run_all(connection, found))
 
 
 class PartTests:
@@ -153,8 +160,8 @@ class PartTests:
             f"union select {inputs.key} from {own}"
         )
 
-    def narrowed(self, check: Check) -> str | None:
-        """Return the SQL of a test that sees the part only; None if it must see all."""
+    def narrowed(self, check: Check) -> Check | None:
+        """Return a test so that it sees the part only; None if it must see all."""
         views, inputs = self._views, self._part.inputs
         if check.scope is Scope.ALL or check.model not in views or check.parent in views:
             return None
@@ -162,10 +169,12 @@ class PartTests:
             return None  # what it looks up may have changed
         label = f"{check.model}: {check.test}"
         if check.scope is Scope.DAYS:
-            return replace_relations(check.sql, views, label)
+            return replace(check, sql=replace_relations(check.sql, views, label))
         if check.scope is Scope.ROWS:
-            return replace_relations(check.sql, {check.model: views[check.model]}, label)
-        return self._of_keys(check, label)
+            sql = replace_relations(check.sql, {check.model: views[check.model]}, label)
+            rows_of = f"{views[check.model]} as {check.model.partition('.')[2]}"
+            return replace(check, sql=sql, rows_of=rows_of if check.rows_of else None)
+        return replace(check, sql=self._of_keys(check, label))
 
     def _of_keys(self, check: Check, label: str) -> str:
         key, name = self._part.inputs.key, check.model
@@ -216,60 +225,75 @@ def _declared(relation: Relation, macros: Mapping[str, Macro]) -> Iterator[Check
     )
     for column in relation.columns:
         for test in column.tests:
-            says, sql = _of_column(relation, column, test)
-            scope = Scope.ALL if test.kind == "unique" else Scope.ROWS
-            parent = str(test.argument).rpartition(".")[0] if test.kind == "relationships" else None
-            name = f"{column.name}_{test.kind}"
-            yield Check(relation.name, name, test.severity, says, sql, scope, parent)
+            yield _of_column(relation, column, test)
     for whole in relation.tests:
-        sql = _of_relation(relation, whole, macros)
-        scope = Scope.ALL if whole.expression is None else Scope.ROWS
-        yield Check(relation.name, whole.name, whole.severity, whole.description, sql, scope)
+        yield _of_relation(relation, whole, macros)
 
 
-def _of_column(relation: Relation, column: Column, test: ColumnTest) -> tuple[str, str]:
-    """Return what a test of a column says, and the query for the rows that are wrong."""
+def _of_column(relation: Relation, column: Column, test: ColumnTest) -> Check:
     name, it = relation.name, column.name
     shown = ", ".join(dict.fromkeys((*relation.grain, it)))
+
+    def check(says: str, sql: str, scope: Scope = Scope.ROWS, parent: str | None = None) -> Check:
+        return Check(name, f"{it}_{test.kind}", test.severity, says, sql, scope, parent)
+
+    def of_rows(says: str, wrong_if: str) -> Check:
+        sql = f"select {shown} from {name} where {wrong_if}"
+        return replace(check(says, sql), rows_of=name, wrong_if=wrong_if)
+
     match test.kind:
         case "unique":
-            return f"{it} is unique.", (
+            return check(
+                f"{it} is unique.",
                 f"select {it}, count(*) as rows from {name} where {it} is not null "
-                f"group by {it} having count(*) > 1"
+                f"group by {it} having count(*) > 1",
+                Scope.ALL,
             )
         case "not_null":
-            return f"{it} is never null.", f"select {shown} from {name} where {it} is null"
+            return of_rows(f"{it} is never null.", f"{it} is null")
         case "accepted_values":
             values = ", ".join(_literal(value) for value in _values(test))
-            return f"{it} is one of {values}.", f"select {shown} from {name} where {it} not in ({values})"
+            return of_rows(f"{it} is one of {values}.", f"{it} not in ({values})")
         case "relationships":
             table, _, key = str(test.argument).rpartition(".")
-            return f"{it} is in {test.argument}.", (
+            return check(
+                f"{it} is in {test.argument}.",
                 f"select {shown} from {name} as child where {it} is not null "
-                f"and not exists (select 1 from {table} as parent where parent.{key} = child.{it})"
+                f"and not exists (select 1 from {table} as parent where parent.{key} = child.{it})",
+                parent=table,
             )
         case "at_least":
-            return f"{it} is at least {test.argument}.", (
-                f"select {shown} from {name} where {it} < {_literal(test.argument)}"
-            )
+            return of_rows(f"{it} is at least {test.argument}.", f"{it} < {_literal(test.argument)}")
 
 
-def _of_relation(relation: Relation, test: RelationTest, macros: Mapping[str, Macro]) -> str:
-    """Return the query for what is wrong with a relation: its rows, or one row that says what it is like."""
+def _of_relation(relation: Relation, test: RelationTest, macros: Mapping[str, Macro]) -> Check:
+    check = Check(relation.name, test.name, test.severity, test.description, "")
+    if test.expression is None:
+        return replace(check, sql=_of_whole(relation, test))
+    wrong_if = f"not ({expand(test.expression, macros, f'{relation.label} ({test.name})')})"
+    columns = ", ".join(column.name for column in relation.columns)
+    return replace(
+        check,
+        sql=f"select {columns} from {relation.name} where {wrong_if}",
+        scope=Scope.ROWS,
+        rows_of=None if _SELECT.search(wrong_if) else relation.name,
+        wrong_if=wrong_if,
+    )
+
+
+def _of_whole(relation: Relation, test: RelationTest) -> str:
+    """Return the query for one row that says what is wrong with a relation as a whole."""
     if test.row_count is not None:
         count, most = test.row_count, test.row_count.at_most
         too_many = f" or count(*) > {most}" if most is not None else ""
         return f"select count(*) as rows from {relation.name} having count(*) < {count.at_least}{too_many}"
-    if test.freshness is not None:
-        column, days = test.freshness.column, test.freshness.within_days
-        return (
-            f"select max(tested.{column}) as newest, any_value(context.as_of_at) as as_of_at "
-            f"from {relation.name} as tested cross join {BUILD_CONTEXT} as context "
-            f"having max(tested.{column}) < any_value(context.as_of_at) - interval {days} day"
-        )
-    columns = ", ".join(column.name for column in relation.columns)
-    expression = expand(test.expression or "", macros, f"{relation.label} ({test.name})")
-    return f"select {columns} from {relation.name} where not ({expression})"
+    assert test.freshness is not None  # noqa: S101 - one of the three is declared
+    column, days = test.freshness.column, test.freshness.within_days
+    return (
+        f"select max(tested.{column}) as newest, any_value(context.as_of_at) as as_of_at "
+        f"from {relation.name} as tested cross join {BUILD_CONTEXT} as context "
+        f"having max(tested.{column}) < any_value(context.as_of_at) - interval {days} day"
+    )
 
 
 def _values(test: ColumnTest) -> list[object]:
@@ -280,34 +304,62 @@ def _literal(value: object) -> str:
     return str(value) if isinstance(value, int) else "'" + str(value).replace("'", "''") + "'"
 
 
-def _run(connection: Connection, check: Check) -> TestResult:
+def _run_all(connection: Connection, found: Sequence[Check]) -> Iterator[TestResult]:
+    """Run tests in their order; those of each row of a relation in one statement.
+
+    Most are such: one by one they took as long as to build all models of a small account.
+    """
+    of_rows: dict[str, list[Check]] = defaultdict(list)
+    for check in found:
+        if check.rows_of is not None:
+            of_rows[check.rows_of].append(check)
+    counted: dict[Check, int] = {}
+    for check in found:
+        if check not in counted:
+            counted |= _count(connection, of_rows[check.rows_of] if check.rows_of else [check])
+        yield TestResult(check, counted[check], _kept(connection, check) if counted[check] else ())
+
+
+def _count(connection: Connection, tests: Sequence[Check]) -> dict[Check, int]:
+    """Return how many rows are wrong: by one test, or by several of the same rows."""
+    with _explaining(tests):
+        if len(tests) == 1:
+            return {tests[0]: count_rows(connection, f"(\n{tests[0].sql}\n)")}
+        counts = ", ".join(f"count(*) filter (where {test.wrong_if}\n)" for test in tests)
+        (row,) = connection.execute(f"select {counts} from {tests[0].rows_of}").fetchall()
+        return {test: int(str(count)) for test, count in zip(tests, row, strict=True)}
+
+
+@contextmanager
+def _explaining(tests: Sequence[Check]) -> Iterator[None]:
+    """Name the tests that were run in place of an error of DuckDB, which may quote a row."""
     try:
-        failures = count_rows(connection, f"(\n{check.sql}\n)")
-        rows = _kept(connection, check) if failures else ()
+        yield
     except duckdb.Error as exc:
         if is_damage(str(exc)):
             raise  # it is the file's, not the test's
-        kind = type(exc).__name__
+        names = ", ".join(test.test for test in tests)
+        what = f"the test {names}" if len(tests) == 1 else f"one of the tests {names}"
         raise ModelError(
-            f"the test {check.test} of {check.model} cannot be run ({kind})",
+            f"{what} of {tests[0].model} cannot be run ({type(exc).__name__})",
             hint="Build the models first; if they are built, run the test's SQL in DuckDB to see why.",
         ) from exc
-    return TestResult(check, failures, rows)
 
 
 def _kept(connection: Connection, check: Check) -> tuple[str, ...]:
     """Return the first rows that are wrong, in the order of what is kept of them, as JSON objects."""
-    described = connection.execute(f"describe (\n{check.sql}\n)").fetchall()
-    columns = [name for name, kind, *_ in described if _may_be_kept(str(name), str(kind))]
-    if not columns:
-        return ()
-    values = ", ".join(f"'{name}', cast(\"{name}\" as varchar)" for name in columns)
-    order = ", ".join(f'"{name}"' for name in columns)
-    found = connection.execute(
-        f"select cast(json_object({values}) as varchar) from (\n{check.sql}\n) as wrong "
-        f"order by {order} limit {MOST_ROWS_KEPT}"
-    )
-    return tuple(str(row) for (row,) in found.fetchall())
+    with _explaining([check]):
+        described = connection.execute(f"describe (\n{check.sql}\n)").fetchall()
+        columns = [name for name, kind, *_ in described if _may_be_kept(str(name), str(kind))]
+        if not columns:
+            return ()
+        values = ", ".join(f"'{name}', cast(\"{name}\" as varchar)" for name in columns)
+        order = ", ".join(f'"{name}"' for name in columns)
+        found = connection.execute(
+            f"select cast(json_object({values}) as varchar) from (\n{check.sql}\n) as wrong "
+            f"order by {order} limit {MOST_ROWS_KEPT}"
+        )
+        return tuple(str(row) for (row,) in found.fetchall())
 
 
 def _may_be_kept(name: str, kind: str) -> bool:

@@ -7,12 +7,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from sms_etl.cli.commands import cli
-from sms_etl.cli.demo import with_sandbox
-from sms_etl.pipeline import sync_build_publish
 from sms_etl.sandbox.server import SandboxHandle
-from sms_etl.settings import load_settings
 from sms_etl_tests.cli.running import Run
-from sms_etl_tests.conftest import usual_provider
 
 
 @pytest.fixture
@@ -36,15 +32,6 @@ def account(provider: SandboxHandle) -> dict[str, str]:
         "lox24_base_url": provider.url,
         "now": provider.now().isoformat(),
     }
-
-
-@pytest.fixture(scope="session")
-def synced_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data directory after the first sync of the usual account."""
-    with usual_provider() as provider:
-        settings = load_settings(data_dir=tmp_path_factory.mktemp("synced") / "data", now=provider.now())
-        sync_build_publish(with_sandbox(settings, provider))
-    return settings.data_dir
 
 
 @pytest.fixture

@@ -9,9 +9,7 @@ from pathlib import Path
 import pytest
 
 import sms_etl
-from sms_etl.pipeline import sync_build_publish
-from sms_etl.sandbox.server import SandboxHandle
-from sms_etl_tests.conftest import SettingsAt
+from sms_etl.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 SNIPPETS = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
@@ -23,9 +21,9 @@ assert own.sql("select count(*) from marts.cost_monthly").fetchall() != [(0,)]
 
 
 def test_the_python_snippets_of_the_readme_work_in_one_process_in_any_order(
-    provider: SandboxHandle, settings_at: SettingsAt, tmp_path: Path
+    synced_settings: Settings, tmp_path: Path
 ) -> None:
-    sync_build_publish(settings_at(provider))
+    assert synced_settings.published_path.is_relative_to(tmp_path / "data")
     assert len(SNIPPETS) >= 2
     for order in permutations([*SNIPPETS, THEIR_OWN]):
         ran = subprocess.run(

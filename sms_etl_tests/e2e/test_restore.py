@@ -45,10 +45,9 @@ def test_a_restored_warehouse_syncs_builds_and_publishes_on(
 
 
 def test_what_analysts_get_is_no_warehouse_and_refused_as_one(
-    provider: SandboxHandle, settings_at: SettingsAt
+    synced_settings: Settings,
 ) -> None:
-    settings = settings_at(provider)
-    sync_build_publish(settings)
+    settings = synced_settings
     lose_the_warehouse_and_restore_it(settings, settings.published_path)
     with pytest.raises(NotAWarehouse, match="is a published copy") as caught:
         sync_build_publish(settings)

@@ -6,15 +6,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from sms_etl.pipeline import sync_build_publish
 from sms_etl.sandbox.control.switches import SandboxSwitches
 from sms_etl.sandbox.life.account import AccountParameters
 from sms_etl.sandbox.server import SandboxHandle, running_sandbox
+from sms_etl.settings import Settings
 from sms_etl.stopping import interrupting
 from sms_etl_tests.conftest import SettingsAt
 from sms_etl_tests.faults.rehearsal import environment
@@ -27,10 +27,16 @@ MANY = 60_000
 
 
 @pytest.fixture
-def published(tmp_path: Path, provider: SandboxHandle, settings_at: SettingsAt) -> dict[str, str]:
-    settings = settings_at(provider)
-    sync_build_publish(settings)
-    return environment(settings)
+def published(synced_settings: Settings) -> dict[str, str]:
+    return environment(synced_settings)
+
+
+@pytest.fixture(scope="module")
+def large_provider() -> Iterator[SandboxHandle]:
+    """An account that takes a while to read; each test reads it into a data directory of its own."""
+    account = AccountParameters(messages=MANY, days=30)
+    with running_sandbox(account=account, switches=SandboxSwitches(page_size=500)) as provider:
+        yield provider
 
 
 def ignore_sigint() -> None:
@@ -87,19 +93,17 @@ def test_sigterm_ends_a_background_job_of_a_script_which_ignores_ctrl_c(publishe
 @pytest.mark.parametrize("to_all", [False, True], ids=["it alone", "its whole group, as a terminal does"])
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_a_sync_that_is_stopped_keeps_what_it_read_and_ends_its_landing_process(
-    tmp_path: Path, settings_at: SettingsAt, ending: signal.Signals, *, to_all: bool
+    large_provider: SandboxHandle, settings_at: SettingsAt, ending: signal.Signals, *, to_all: bool
 ) -> None:
-    account = AccountParameters(messages=MANY, days=30)
-    with running_sandbox(account=account, switches=SandboxSwitches(page_size=500)) as provider:
-        settings = settings_at(provider)
-        mark = f"SMS_ETL_DATA_DIR={settings.data_dir}"
-        with started(["sync", "--no-build"], environment(settings)) as process:
-            until = time.monotonic() + 60
-            while not list(settings.landing_dir.rglob("*.parquet")) and time.monotonic() < until:
-                time.sleep(0.01)
-            assert len(running_with(mark)) >= 2
-            (os.killpg if to_all else os.kill)(process.pid, ending)
-            said = process.communicate(timeout=60)[1]
+    settings = settings_at(large_provider)
+    mark = f"SMS_ETL_DATA_DIR={settings.data_dir}"
+    with started(["sync", "--no-build"], environment(settings)) as process:
+        until = time.monotonic() + 60
+        while not list(settings.landing_dir.rglob("*.parquet")) and time.monotonic() < until:
+            time.sleep(0.01)
+        assert len(running_with(mark)) >= 2
+        (os.killpg if to_all else os.kill)(process.pid, ending)
+        said = process.communicate(timeout=60)[1]
     assert process.returncode == 1
     assert said.splitlines()[-1] == "Stopped. What was read is kept. Run it again to resume."
     assert "Traceback" not in said

@@ -121,6 +121,7 @@ def write_warehouse(
     clock = fixed_clock(watermark_at.replace(tzinfo=UTC))
     with Warehouse(f"duckdb:///{path}", clock).begin() as transaction:
         native = transaction.native
+        transaction.use_threads(1)  # a fifth faster with so few rows
         native.register("sms_rows", _sms_table(messages))
         native.execute(
             "insert into raw.sms by name "

@@ -57,6 +57,42 @@ def test_each_kind_counts_the_rows_that_are_wrong(
     assert results[name].is_blocking
 
 
+def test_tests_of_the_same_rows_are_counted_each_for_itself(
+    connection: duckdb.DuckDBPyConnection, load: Load
+) -> None:
+    connection.execute("insert into raw.sms values (null, -1, 'EUR'), ('c', null, 'EUR')")
+    several = "not_null, {accepted_values: [a, b]}, {at_least: b}"
+    declared = YML.replace("TEST", several) + (
+        "    tests:\n"
+        "      - {name: positive, description: It is., expression: stg_sms.price > 0}\n"
+        "      - {name: known, description: It is., expression: uuid in (select 'a')}\n"
+    )
+    results = run(connection, load, {"staging/_models.yml": declared}, ["staging.stg_sms"])
+    assert {name: result.failures for name, result in results.items()} == {
+        "grain_unique": 1,
+        "uuid_not_null": 1,
+        "uuid_accepted_values": 1,
+        "uuid_at_least": 1,
+        "positive": 1,
+        "known": 2,
+    }
+
+
+def test_an_error_names_the_tests_that_were_run_together_and_no_row(
+    connection: duckdb.DuckDBPyConnection, load: Load
+) -> None:
+    number = (
+        "    tests:\n      - {name: number, description: It is., expression: cast(uuid as integer) > 0}\n"
+    )
+    project = load({"staging/_models.yml": YML.replace("TEST", "not_null") + number})
+    build(connection, project)
+    with pytest.raises(ModelError) as caught:
+        run_tests(connection, project, ["staging.stg_sms"])
+    assert caught.value.message == (
+        "one of the tests uuid_not_null, number of staging.stg_sms cannot be run (ConversionException)"
+    )
+
+
 def test_a_grain_that_is_doubled_or_empty_is_found(connection: duckdb.DuckDBPyConnection, load: Load) -> None:
     connection.execute("insert into raw.sms (uuid) values ('a'), (null)")
     result = run(connection, load, {}, ["staging.stg_sms"])["grain_unique"]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +16,13 @@ from sms_etl.models.project import Project
 from sms_etl.models.runner import BuildResult, Rebuild, build
 from sms_etl.models.selection import selected
 from sms_etl_tests.models.small_project import Load
-from sms_etl_tests.sql.warehouse_rows import Rows, empty_warehouse, package_project
+from sms_etl_tests.sql.warehouse_rows import (
+    Rows,
+    copied_warehouse,
+    empty_warehouse,
+    keep,
+    package_project,
+)
 
 BY_DAY = (
     "marts.fct_sms",
@@ -47,13 +54,20 @@ DAYS = 12
 START = datetime(2026, 1, 1)  # noqa: DTZ001 - as the tables have it, UTC without a zone
 
 
-@pytest.fixture
-def rows() -> Iterator[Rows]:
-    """Twelve days of two messages each, built."""
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve days of two messages each, built, to be copied."""
     with empty_warehouse() as found:
         for number in range(2 * DAYS):
             message(found, number)
         by_day(found)
+        return keep(found, tmp_path_factory.mktemp("built") / "warehouse.duckdb")
+
+
+@pytest.fixture
+def rows(built: Path) -> Iterator[Rows]:
+    """A copy of them."""
+    with copied_warehouse(built) as found:
         yield found
 
 
@@ -282,17 +296,32 @@ STEPS = st.lists(
 )
 
 
+ZONES = ("Europe/Berlin", "America/New_York", "Asia/Kathmandu")
+NOW = START + timedelta(days=10)
+
+
+@pytest.fixture(scope="module")
+def built_in(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Eight days of two messages each, some of them open, built in each time zone, to be copied."""
+    folder = tmp_path_factory.mktemp("zones")
+    found: dict[str, Path] = {}
+    for number, zone in enumerate(ZONES):
+        with empty_warehouse() as rows:
+            rows.context(str(NOW), timezone=zone)
+            for each in range(16):
+                message(rows, each, status_code=100 if each % 3 else 0, dlr_code=each % 2)
+            by_day(rows)
+            found[zone] = keep(rows, folder / f"{number}.duckdb")
+    return found
+
+
 @settings(max_examples=20, suppress_health_check=[HealthCheck.too_slow])
-@given(steps=STEPS, zone=st.sampled_from(["Europe/Berlin", "America/New_York", "Asia/Kathmandu"]))
+@given(steps=STEPS, zone=st.sampled_from(ZONES))
 def test_whatever_happens_between_builds_they_give_the_rows_of_a_full_one(
-    steps: list[tuple[str, int, int]], zone: str
+    built_in: dict[str, Path], steps: list[tuple[str, int, int]], zone: str
 ) -> None:
-    with empty_warehouse() as rows:
-        now = START + timedelta(days=10)
-        rows.context(str(now), timezone=zone)
-        for number in range(16):
-            message(rows, number, status_code=100 if number % 3 else 0, dlr_code=number % 2)
-        by_day(rows)
+    with copied_warehouse(built_in[zone]) as rows:
+        now = NOW
         for place, (kind, first, second) in enumerate(steps):
             now = take(rows, kind, first, second, place, now, zone)
         rows.context(str(now), timezone=zone)

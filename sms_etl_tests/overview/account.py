@@ -94,6 +94,7 @@ def write_account(path: Path, account: Account) -> Path:
     """Write a warehouse file whose models are built as of the account's present moment."""
     with Warehouse(f"duckdb:///{path}", fixed_clock(account.now.replace(tzinfo=UTC))).begin() as transaction:
         native = transaction.native
+        transaction.use_threads(1)  # a fifth faster with so few rows
         _write_messages(native, account.messages)
         _write_reading(native, account)
         _write_troubles(native, account)

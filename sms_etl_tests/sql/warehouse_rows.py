@@ -173,14 +173,39 @@ class Rows:
         )
 
 
+_CONFIG: dict[str, str | bool | int | float | list[str]] = {"threads": 1}
+"""A third faster with so few rows."""
+
+
 @contextmanager
 def empty_warehouse() -> Iterator[Rows]:
     """Make a DuckDB with the empty tables that models are made of."""
-    with duckdb.connect(config={"threads": 1}) as connection:  # a third faster with so few rows
-        for schema in sorted({str(table.schema) for table in metadata.sorted_tables}):
-            connection.execute(f"create schema {schema}")
-        for table in metadata.sorted_tables:
-            connection.execute(str(CreateTable(table).compile(dialect=Dialect())))
+    with duckdb.connect(config=_CONFIG) as connection:
+        connection.execute(_empty_tables())
         found = Rows(connection)
         found.context()
         yield found
+
+
+@cache
+def _empty_tables() -> str:
+    """Return the statements that make the tables: to write them takes longer than to run them."""
+    schemas = sorted({str(table.schema) for table in metadata.sorted_tables})
+    tables = (str(CreateTable(table).compile(dialect=Dialect())) for table in metadata.sorted_tables)
+    return "; ".join([*(f"create schema {schema}" for schema in schemas), *tables])
+
+
+def keep(rows: Rows, path: Path) -> Path:
+    """Write a warehouse into a new file, for `copied_warehouse`."""
+    rows.connection.execute(f"attach '{path}' as kept; copy from database memory to kept; detach kept")
+    return path
+
+
+@contextmanager
+def copied_warehouse(path: Path) -> Iterator[Rows]:
+    """Copy a warehouse from such a file into memory: a tenth of the work of building one."""
+    with duckdb.connect(config=_CONFIG) as connection:
+        connection.execute(
+            f"attach '{path}' as kept (read_only); copy from database kept to memory; detach kept"
+        )
+        yield Rows(connection)

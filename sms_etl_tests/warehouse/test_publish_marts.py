@@ -188,9 +188,9 @@ def test_a_backup_is_the_whole_warehouse_and_never_in_the_place_of_one_in_use(
 
 
 def test_another_choice_of_what_is_published_is_carried_out_by_the_next_sync(
-    provider: SandboxHandle, settings_at: SettingsAt
+    synced_settings: Settings, provider: SandboxHandle, settings_at: SettingsAt
 ) -> None:
-    sync_build_publish(settings_at(provider))
+    assert synced_settings.publish.value == "marts"
     for contents, is_there in (("all", True), ("marts", False)):
         chosen = settings_at(provider, publish=contents)
         assert not sync_build_publish(chosen).is_up_to_date
@@ -201,10 +201,9 @@ def test_another_choice_of_what_is_published_is_carried_out_by_the_next_sync(
 
 
 def test_a_damaged_warehouse_is_not_published_though_what_is_damaged_would_not_be(
-    provider: SandboxHandle, settings_at: SettingsAt
+    synced_settings: Settings,
 ) -> None:
-    settings = settings_at(provider)
-    sync_build_publish(settings)
+    settings = synced_settings
     path = Warehouse.of(settings).path
     with duckdb.connect(str(path)) as connection:
         connection.execute(
