@@ -41,7 +41,7 @@ def test_the_webhook_starts_only_with_a_secret_and_on_a_free_port(run: Run) -> N
     with socket.create_server(("127.0.0.1", 0)) as taken:
         refused = run("webhook", "--port", str(taken.getsockname()[1]), webhook_secret="0123456789abcdef")
     assert refused.exit_code == 2
-    assert "cannot be used: Address already in use." in refused.stderr
+    assert "cannot be used: Address already in use" in refused.stderr
 
 
 def test_a_decimal_is_never_shown_as_a_power_of_ten(synced: Run) -> None:
