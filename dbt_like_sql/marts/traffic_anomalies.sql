@@ -130,8 +130,8 @@ first_days as (
     group by series.kind, series.subject, series.currency
 ),
 
--- What is usual is no less than the second largest of the four days of the same weekday, days that were not read
--- for none; of a week no less than the largest of the three. Cheap to tell, and it leaves few to be compared.
+-- What is usual is no less than the second largest of the four days of the same weekday, days that were not
+-- read for none; of a week no less than the largest of the three. Cheap to tell, and it leaves few to compare.
 spread_out as (
     select
         series.kind,
@@ -366,8 +366,8 @@ compared as (
     where usual.baseline_days >= 14
 ),
 
--- Bulks come now and then, so days are no measure: usual is the largest of the 92 days before, of all bulks, or
--- of all ranges of the country in bulks.
+-- Bulks come now and then, so days are no measure: usual is the largest of the 92 days before, of all bulks,
+-- or of all ranges of the country in bulks.
 bulk_days as (
     select
         bulk_traffic.kind,
@@ -415,7 +415,7 @@ read_before as (
     from coverage
 ),
 
--- A range must stand out from the others of its day, too: a bulk to a whole country has many messages in each.
+-- A range must stand out from the others of its day, too: a bulk to a whole country has many in each.
 bulks_compared as (
     select
         found.business_day,
