@@ -131,7 +131,7 @@ first_days as (
 ),
 
 -- What is usual is no less than the second largest of the four days of the same weekday, days that were not
--- read for none; of a week no less than the largest of the three. Cheap to tell, and it leaves few to compare.
+-- read for none; of a week no less than the largest of the three. Cheap to tell, and few are left to compare.
 spread_out as (
     select
         series.kind,
