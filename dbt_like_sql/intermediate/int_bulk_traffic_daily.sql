@@ -1,5 +1,5 @@
--- One row a business day, kind, subject and currency: the messages of bulks, by bulk, and by range of numbers. Of a
--- range only days with at least five messages; how many ranges its country had on the day is beside it.
+-- One row a business day, kind, subject and currency: the messages of bulks, by bulk, and by range of
+-- numbers. Of a range only days with at least five messages; how many ranges its country had is beside it.
 with sms as (
     select * from marts.fct_sms
 ),

@@ -1,5 +1,5 @@
--- One row a day (UTC) and status code, delivery report code and country that its messages have: so few that which
--- there are is known without reading every message.
+-- One row a day (UTC) and status code, delivery report code and country that its messages have: so few
+-- that which there are is known without reading every message.
 with sms as (
     select * from staging.stg_sms
 ),

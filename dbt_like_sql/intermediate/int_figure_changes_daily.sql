@@ -1,4 +1,5 @@
--- One row a day of the messages, day of observation, kind of change and currency: every change that was ever seen.
+-- One row a day of the messages, day of observation, kind of change and currency: every change that was
+-- ever seen.
 with facts as (
     select * from marts.fct_sms
 ),
@@ -84,7 +85,9 @@ kinds as (
 
 observed as (
     select
-        cast(timezone(context.timezone, timezone('UTC', first_sightings.observed_at)) as date) as observed_day,
+        cast(
+            timezone(context.timezone, timezone('UTC', first_sightings.observed_at)) as date
+        ) as observed_day,
         first_sightings.business_day,
         'new' as kind,
         first_sightings.currency,

@@ -36,8 +36,8 @@ moments as (
     select * from staging.stg_sms
 ),
 
--- To tell the local time of each message, or to divide its price, costs more than to look up what it comes to:
--- there are few hours and few prices. An hour in which the clock is changed is told message by message.
+-- To tell the local time of each message, or to divide its price, costs more than to look up what it comes
+-- to: there are few hours and few prices. An hour in which the clock is changed is told message by message.
 hours as (
     select distinct date_trunc('hour', moments.created_at) as begins_at
     from moments

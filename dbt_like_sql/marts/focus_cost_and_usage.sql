@@ -1,6 +1,6 @@
--- One row a business day, currency, cost centre, country, service, price and number of parts of a message, calls
--- apart from texts: a charge as FOCUS 1.4 has it. Messages without a price are in none: FOCUS has no place for an
--- unknown cost.
+-- One row a business day, currency, cost centre, country, service, price and number of parts of a message,
+-- calls apart from texts: a charge as FOCUS 1.4 has it. Messages without a price are in none: FOCUS has no
+-- place for an unknown cost.
 with sms as (
     select * from marts.fct_sms
 ),

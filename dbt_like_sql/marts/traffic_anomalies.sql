@@ -130,89 +130,6 @@ first_days as (
     group by series.kind, series.subject, series.currency
 ),
 
--- What is usual is no less than the second largest of the four days of the same weekday, days that were not read
--- for none; of a week no less than the largest of the three. Cheap to tell, and it leaves few to be compared.
-spread_out as (
-    select
-        series.kind,
-        series.subject,
-        series.currency,
-        series.business_day,
-        case when coverage.missing_seconds < 3600 then series.messages else 0 end as messages
-    from series
-    left join coverage on series.business_day = coverage.business_day
-),
-
-weekdays as (
-    select
-        spread_out.kind,
-        spread_out.subject,
-        spread_out.currency,
-        spread_out.business_day,
-        coalesce(sum(spread_out.messages) over one_week_before, 0) as first_before,
-        coalesce(sum(spread_out.messages) over two_weeks_before, 0) as second_before,
-        coalesce(sum(spread_out.messages) over three_weeks_before, 0) as third_before,
-        coalesce(sum(spread_out.messages) over four_weeks_before, 0) as fourth_before,
-        coalesce(sum(spread_out.messages) over last_week, 0) as last_week,
-        coalesce(sum(spread_out.messages) over second_week, 0) as second_week,
-        coalesce(sum(spread_out.messages) over third_week, 0) as third_week
-    from spread_out
-    window
-        one_week_before as (
-            partition by spread_out.kind, spread_out.subject, spread_out.currency
-            order by spread_out.business_day
-            range between interval 7 day preceding and interval 7 day preceding
-        ),
-        two_weeks_before as (
-            partition by spread_out.kind, spread_out.subject, spread_out.currency
-            order by spread_out.business_day
-            range between interval 14 day preceding and interval 14 day preceding
-        ),
-        three_weeks_before as (
-            partition by spread_out.kind, spread_out.subject, spread_out.currency
-            order by spread_out.business_day
-            range between interval 21 day preceding and interval 21 day preceding
-        ),
-        four_weeks_before as (
-            partition by spread_out.kind, spread_out.subject, spread_out.currency
-            order by spread_out.business_day
-            range between interval 28 day preceding and interval 28 day preceding
-        ),
-        last_week as (
-            partition by spread_out.kind, spread_out.subject, spread_out.currency
-            order by spread_out.business_day
-            range between interval 13 day preceding and interval 7 day preceding
-        ),
-        second_week as (
-            partition by spread_out.kind, spread_out.subject, spread_out.currency
-            order by spread_out.business_day
-            range between interval 20 day preceding and interval 14 day preceding
-        ),
-        third_week as (
-            partition by spread_out.kind, spread_out.subject, spread_out.currency
-            order by spread_out.business_day
-            range between interval 27 day preceding and interval 21 day preceding
-        )
-),
-
-floors as (
-    select
-        weekdays.kind,
-        weekdays.subject,
-        weekdays.currency,
-        weekdays.business_day,
-        greatest(
-            least(
-                greatest(weekdays.first_before, weekdays.second_before),
-                greatest(weekdays.third_before, weekdays.fourth_before)
-            ),
-            least(weekdays.first_before, weekdays.second_before),
-            least(weekdays.third_before, weekdays.fourth_before)
-        ) as of_day,
-        greatest(weekdays.last_week, weekdays.second_week, weekdays.third_week) as of_week
-    from weekdays
-),
-
 candidates as (
     select
         found.*,
@@ -234,16 +151,7 @@ candidates as (
             found.kind = first_days.kind
             and found.subject = first_days.subject
             and found.currency = first_days.currency
-    inner join floors
-        on
-            kinds.earlier_kind = floors.kind
-            and found.subject = floors.subject
-            and found.currency = floors.currency
-            and found.business_day = floors.business_day
-    where
-        found.messages >= kinds.least_beyond
-        -- A row is told from three times the usual on.
-        and found.messages >= 3 * case kinds.days when 7 then floors.of_week else floors.of_day end
+    where found.messages >= kinds.least_beyond
 ),
 
 -- The 28 days before, without the days judged now and those that were not read. An hour may be missing.
@@ -366,8 +274,8 @@ compared as (
     where usual.baseline_days >= 14
 ),
 
--- Bulks come now and then, so days are no measure: usual is the largest of the 92 days before, of all bulks, or
--- of all ranges of the country in bulks.
+-- Bulks come now and then, so days are no measure: usual is the largest of the 92 days before, of all bulks,
+-- or of all ranges of the country in bulks.
 bulk_days as (
     select
         bulk_traffic.kind,
@@ -415,7 +323,7 @@ read_before as (
     from coverage
 ),
 
--- A range must stand out from the others of its day, too: a bulk to a whole country has many messages in each.
+-- A range must stand out from the others of its day, too: a bulk to a whole country has many in each.
 bulks_compared as (
     select
         found.business_day,

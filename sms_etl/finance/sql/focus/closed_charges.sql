@@ -1,6 +1,6 @@
--- One row a business day, currency, cost centre, country, service, price and number of parts of a message, calls
--- apart from texts: those that were closed, grouped as in marts.focus_cost_and_usage. What is a call is not kept
--- with what was closed, and never changes.
+-- One row a business day, currency, cost centre, country, service, price and number of parts of a message,
+-- calls apart from texts: those that were closed, grouped as in marts.focus_cost_and_usage. What is a call is
+-- not kept with what was closed, and never changes.
 select
     lines.business_day,
     lines.currency,
