@@ -54,7 +54,7 @@ SUITES: dict[str, tuple[str, ...]] = {
     ),
     "sms_etl/sync/loading/batch.py": ("sync/loading/test_batch.py",),
     "sms_etl/sync/loading/lateness.py": ("sync/loading/test_lateness.py",),
-    "sms_etl/sync/loading/load.py": ("sync/loading/test_load.py",),
+    "sms_etl/sync/loading/load.py": ("sync/loading/test_load.py", "sync/loading/test_watermark.py"),
     "sms_etl/sync/loading/merge.py": ("sync/loading/test_batch.py", "sync/loading/test_merge.py"),
     "sms_etl/sync/loading/missing.py": ("sync/loading/test_missing.py",),
     "sms_etl/sync/loading/quarantine.py": ("sync/loading/test_bad_rows_kept.py",),

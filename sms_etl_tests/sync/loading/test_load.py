@@ -1,5 +1,6 @@
 """Holds what a load counts, what it notes of its windows, and when the models are out of date."""
 
+import logging
 from datetime import timedelta
 from typing import Any
 
@@ -73,3 +74,10 @@ def test_models_are_out_of_date_once_anything_of_a_load_is_other_than_before(
     loader.note_build()
     loader.load(*rows, **more)
     assert loader.are_models_current() is is_current
+
+
+def test_a_load_tells_what_it_counted(loader: Loader, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, logger="sms_etl")
+    loader.load(ONE, TWO, BAD)
+    told = "Loaded 1 windows of sms (forward): 3 rows, 2 new, 0 changed, 0 gone, 1 quarantined."
+    assert told in caplog.messages
