@@ -42,7 +42,7 @@ _OURS = {
     *("landing", "published", "backup", "reports", "seeds", "dagster", "demo", "README.md", ".gitignore"),
     *("warehouse.duckdb", "warehouse.duckdb.wal", "warehouse.duckdb.tmp", "warehouse.duckdb.new"),
     *("pii.key", "pii.retired", "pii.key.new", "pii.retired.new", "sync.lock", "campaigns.lock"),
-    *("retention.toml", "warehouse.duckdb.ledger"),
+    *("retention.toml", "warehouse.duckdb.ledger", "alerts.json", "alerts.json.new"),
     *("sandbox.sqlite", "sandbox.sqlite-wal", "sandbox.sqlite-shm"),
 }
 _PRIVATE_FOLDERS = ("landing", "landing/*", "backup", "reports", "seeds", "dagster")
@@ -131,6 +131,22 @@ def commit_file(staged: Path, path: Path) -> None:
     staged.replace(path)
     with suppress(OSError):  # it is in its place; without this a crash may bring the old one back
         make_durable(path.parent)
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Write a small file for its owner alone, whole or not at all, in the place of an earlier one.
+
+    Raises:
+        DataDirError: It cannot be written.
+    """
+    make_directory(path.parent)
+    aside = path.with_name(f"{path.name}.new")
+    try:
+        with open_private(aside) as file:
+            file.write(content)
+        commit_file(aside, path)
+    except OSError as exc:
+        raise unusable(path, exc) from exc
 
 
 def keep_private(settings: "Settings") -> None:

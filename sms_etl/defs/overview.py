@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import dagster as dg
 
 from sms_etl.defs.failures import sanitised_failures
+from sms_etl.defs.models import AUTOMATION
 from sms_etl.defs.publishing import PUBLISHED
 from sms_etl.defs.resources import WRITER_POOL, SettingsParam
 from sms_etl.overview.refresh import refresh_overview
@@ -26,6 +27,7 @@ CHECK = "overview_was_drawn"
             group_name="reports",
             owners=["team:messaging"],
             kinds={"html"},
+            automation_condition=AUTOMATION,
             skippable=True,
         )
     ],
