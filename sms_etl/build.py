@@ -53,6 +53,8 @@ class CheckedBuild:
     """What was chosen; None if all models were built. What is a part is not published."""
     corrections: int = 0
     """Changes in closed months that were booked; none while a blocking test fails."""
+    seeds: tuple[str, ...] = ()
+    """The seeds that were loaded."""
 
     @property
     def failures(self) -> tuple[TestResult, ...]:
@@ -156,7 +158,7 @@ def build_and_check(
         if chosen is None:
             note_tested(transaction.native, digest)
         record_tests(transaction, project, tests, settings.clock())
-        build = CheckedBuild(models, tests, selection)
+        build = CheckedBuild(models, tests, selection, seeds=tuple(project.seeds))
         if not build.failures and chosen is None:
             transaction.sql.execute(update(tables.build_context).values(is_current=True))
             booked = book_corrections(transaction.native, settings.clock())

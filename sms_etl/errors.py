@@ -62,6 +62,7 @@ SmsEtlError                    exit 1
 │   ├── NoSuchHold             exit 2: no hold in force has the id
 │   ├── LedgerBroken           exit 3: rows of the ledger of deletions were changed, or are missing
 │   └── DeletionStopped        exit 3: the provider did not do what it was asked to do; nothing more is asked
+├── AlertNotSent               an alert could be told to nobody by one of the ways that are set up
 └── UiError                    Dagster could not be kept running
 """
 
@@ -427,6 +428,10 @@ class DeletionStopped(RetentionError):
     """The provider did not do what it was asked to do: nothing more is asked of it."""
 
     exit_code = 3
+
+
+class AlertNotSent(SmsEtlError):
+    """An alert did not reach those it was meant for; it is tried again."""
 
 
 class UiError(SmsEtlError):

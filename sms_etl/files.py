@@ -45,6 +45,7 @@ _OURS = {
     *("pii.key", "pii.retired", "pii.key.new", "pii.retired.new", "sync.lock", "campaigns.lock"),
     *("copies.lock", "retention.toml", "warehouse.duckdb.ledger", "warehouse.duckdb.holds"),
     *("warehouse.duckdb.campaigns", "warehouse.duckdb.lock", "warehouse.duckdb.campaigns.lock"),
+    *("alerts.json", "alerts.lock"),
     *("sandbox.sqlite", "sandbox.sqlite-wal", "sandbox.sqlite-shm"),
 }
 _PRIVATE_FOLDERS = ("landing", "landing/*", "backup", "reports", "seeds", "dagster", "events")

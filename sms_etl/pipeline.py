@@ -6,6 +6,7 @@ imported when something is built: a sync without it starts in half the time.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -213,6 +214,32 @@ def build_close_publish(
     published = _published_if_it_may(settings, tell) if is_built or not is_shown else None
     file, error = _differing_listed(settings, result, invoice)
     return ClosedAndPublished(result, published, is_shown or published is not None, file, error)
+
+
+class _NothingIsClosed(Exception):
+    pass
+
+
+def propose_close(settings: Settings, month: date) -> CloseResult:
+    """Say what to close a month would do now, and close nothing.
+
+    Args:
+        settings: Name the warehouse, whose models are built.
+        month: First day of the business month.
+
+    Returns:
+        `closed` if nothing speaks against it, else why it would be refused.
+
+    Raises:
+        SmsEtlError: See `close_month`.
+    """
+    from sms_etl.finance.closing.close import close_month  # noqa: PLC0415 - see above
+    from sms_etl.warehouse.store import writable_warehouse  # noqa: PLC0415 - see above
+
+    with suppress(_NothingIsClosed), writable_warehouse(settings).begin() as transaction:
+        result = close_month(transaction.native, month, now=settings.clock())
+        raise _NothingIsClosed
+    return result
 
 
 def _differing_listed(

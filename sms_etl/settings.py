@@ -35,6 +35,9 @@ from sms_etl.web.postgres_url import checked_postgres_url, leads_to_this_machine
 PREFIX = "SMS_ETL_"
 ENV_FILE = PREFIX + "ENV_FILE"
 """Names the `.env` file to read, in place of those that are looked for."""
+SECRETS_DIR = PREFIX + "SECRETS_DIR"
+"""Names a folder of files, each with the value of the setting it is named after: `sms_etl_lox24_token`.
+What the environment or a `.env` file says wins."""
 _FOR_TESTS = PREFIX + "TEST_"
 _TWOSMS_ID, _TWOSMS_SECRET = PREFIX + "TWOSMS_CLIENT_ID", PREFIX + "TWOSMS_CLIENT_SECRET"
 _ADDRESSES = {
@@ -134,6 +137,34 @@ def _http_url(url: str) -> str:
 
 def _postgres_url(secret: SecretStr) -> SecretStr:
     return SecretStr(checked_postgres_url(secret.get_secret_value()))
+
+
+def _secret_url(secret: SecretStr) -> SecretStr:
+    return SecretStr(_http_url(secret.get_secret_value().strip()))
+
+
+def _mail_server(secret: SecretStr) -> SecretStr:
+    value = secret.get_secret_value().strip()
+    try:
+        parts = urlsplit(value)
+        is_right = parts.scheme in {"smtp", "smtps"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_right = False
+    if not is_right or parts.path.strip("/") or parts.query or parts.fragment:
+        raise ValueError("give it as smtps://user:password@mail.example.com, or smtp://mail.example.com:587")
+    return SecretStr(value)
+
+
+def _mail_address(value: str) -> str:
+    if not re.fullmatch(r"[!-~]+@[A-Za-z0-9.-]+", value.strip()):
+        raise ValueError("give an address such as ops@example.com")
+    return value.strip()
+
+
+def _mail_addresses(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    return tuple(_mail_address(each) for each in value.split(",") if each.strip())
 
 
 def _nameable(path: Path) -> Path:
@@ -285,6 +316,19 @@ class Settings(BaseSettings):
     """The header in which your reverse proxy names the sender's address. Only for one that sets it itself:
     senders can write into it what they like."""
 
+    alert_webhook: Annotated[SecretStr, AfterValidator(_secret_url)] | None = None
+    """Where alerts are posted as JSON, whose `text` Slack and Mattermost show. The address is a secret."""
+
+    alert_smtp: Annotated[SecretStr, AfterValidator(_mail_server)] | None = None
+    """The server that takes alerts by e-mail: `smtps://user:password@mail.example.com`, or `smtp://` with
+    STARTTLS."""
+
+    alert_from: Annotated[str, AfterValidator(_mail_address)] | None = None
+    """Who alerts by e-mail come from; the first of SMS_ETL_ALERT_TO unless given."""
+
+    alert_to: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_mail_addresses)] = ()
+    """Who gets alerts by e-mail, with commas between them."""
+
     timezone: Annotated[str, AfterValidator(_known_time_zone)] = "Europe/Berlin"
     """Where a business day and a month begin. Tables stay in UTC."""
 
@@ -296,6 +340,14 @@ class Settings(BaseSettings):
         if (self.twosms_client_id is None) != (self.twosms_client_secret is None):
             pair = (_TWOSMS_SECRET, _TWOSMS_ID)
             missing, given = pair if self.twosms_client_secret is None else pair[::-1]
+            raise ValueError(f"{missing}: set it too, or remove {given}; one needs the other")
+        return self
+
+    @model_validator(mode="after")
+    def _has_all_of_mail(self) -> Self:
+        if bool(self.alert_to) != (self.alert_smtp is not None):
+            pair = (PREFIX + "ALERT_SMTP", PREFIX + "ALERT_TO")
+            missing, given = pair if self.alert_smtp is None else pair[::-1]
             raise ValueError(f"{missing}: set it too, or remove {given}; one needs the other")
         return self
 
@@ -388,13 +440,36 @@ def load_settings(**overrides: Any) -> Settings:
         _refuse_a_stranger_who_redirects(file)
         placed = {name: path for name, path in _placed(file).items() if PREFIX + name.upper() not in given}
     try:
-        return Settings(_env_file=file.path if file else None, **(placed | overrides))
+        return Settings(
+            _env_file=file.path if file else None, _secrets_dir=_secrets_dir(), **(placed | overrides)
+        )
     except ValidationError as exc:
         raise SettingsError(
             "\n".join(_explain(error) for error in exc.errors(include_input=False, include_url=False)),
             hint=f"Correct it in the environment{f' or in {file.path}' if file else ''}; "
             "the README lists every setting with its bounds.",
         ) from None
+
+
+def _secrets_dir() -> Path | None:
+    """Return the folder that SMS_ETL_SECRETS_DIR names.
+
+    Raises:
+        SettingsError: It cannot be read: without it a secret would silently be missing.
+    """
+    named = os.environ.get(SECRETS_DIR)
+    if not named:
+        return None
+    try:
+        folder = _absolute(Path(named))
+        names = [each.name for each in folder.iterdir()]
+        unreadable = [name for name in names if not os.access(folder / name, os.R_OK)]
+    except (OSError, ValueError) as exc:
+        raise SettingsError(f"{SECRETS_DIR}: the folder cannot be read.", hint="Correct it.") from exc
+    if unreadable:
+        raise SettingsError(f"{SECRETS_DIR}: {unreadable[0]} cannot be read.", hint="Let this user read it.")
+    _refuse_misspelt({name.upper() for name in names}, str(folder))
+    return folder
 
 
 def env_file() -> EnvFile | None:
@@ -434,6 +509,9 @@ def redirection() -> str | None:
 def _redirected_by(file: EnvFile) -> dict[str, str]:
     """Return where a file sends secrets of the environment to, by their names."""
     given = {name.upper() for name, value in os.environ.items() if value}
+    folder = _secrets_dir()
+    if folder is not None:
+        given |= {each.name.upper() for each in folder.iterdir()}
     return {
         secret: file.values[address]
         for secret, address in _ADDRESSES.items()
@@ -498,7 +576,7 @@ def _read_env_file(path: Path) -> EnvFile:
 
 def _refuse_misspelt(names: Iterable[str], where: str) -> None:
     """Raise SettingsError if a name begins as a setting's and is none: it would be ignored in silence."""
-    known = {PREFIX + name.upper() for name in Settings.model_fields} | {ENV_FILE}
+    known = {PREFIX + name.upper() for name in Settings.model_fields} | {ENV_FILE, SECRETS_DIR}
     wrong = [name for name in names if name.startswith(PREFIX) and name not in known]
     said = [_not_a_setting(name, known) for name in sorted(wrong) if not name.startswith(_FOR_TESTS)]
     if said:

@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING
 import click
 
 from sms_etl import __version__
+from sms_etl.cli.alerts_command import alerts
 from sms_etl.cli.bulk_commands import bulks
 from sms_etl.cli.close_command import close
+from sms_etl.cli.dagster_told import tell_dagster
 from sms_etl.cli.erase_command import erase
 from sms_etl.cli.outcome import Commands
 from sms_etl.cli.pii_commands import pii
@@ -36,6 +38,7 @@ from sms_etl.cli.shared import (
 )
 from sms_etl.cli.shell_command import shell
 from sms_etl.cli.webhook_command import webhook
+from sms_etl.defs.home import home_in_use
 from sms_etl.files import PRIVATE_UMASK
 from sms_etl.skipped_imports import leave_out
 
@@ -111,6 +114,7 @@ def sync(
         settings = read_settings()
         _say_where_the_token_goes()
         result = sync_build_publish(settings, task, is_building=not no_build, progress=progress)
+    tell_dagster(home_in_use(settings), result, "sms-etl sync")
     if as_json:
         print_json(result.as_json())
     else:
@@ -431,6 +435,7 @@ def _end_of_day(moment: datetime | None) -> datetime | None:
     return _utc(moment)
 
 
+cli.add_command(alerts)
 cli.add_command(bulks)
 cli.add_command(close)
 cli.add_command(erase)

@@ -17,8 +17,10 @@ import duckdb
 from pydantic import SecretStr
 from sqlalchemy import insert
 
+from sms_etl.cli.dagster_told import tell_dagster
 from sms_etl.cli.invocation import from_here, pasteable
 from sms_etl.clock import as_utc
+from sms_etl.defs.home import make_home
 from sms_etl.errors import WrongAccount
 from sms_etl.files import make_directory, open_private
 from sms_etl.finance.report import ReportResult, write_report
@@ -142,6 +144,7 @@ def run_demo(settings: Settings, *, messages: int, progress: Progress | None = N
         second = sync_build_publish(later, progress=_named("2nd", progress)).or_raise()
         truth = provider.truth()
     tell(_REPORTING, 0, None)
+    tell_dagster(make_home(later), second, "sms-etl demo")  # so that `sms-etl ui` shows what was made here
     result = _sum_up(later, first, second, truth, _next_steps(settings, last_whole_month(later)))
     tell(_REPORTING, 1, 1)
     return result
@@ -150,9 +153,9 @@ def run_demo(settings: Settings, *, messages: int, progress: Progress | None = N
 def demo_settings(settings: Settings) -> Settings:
     """Return the settings of the demo that lies below a data directory.
 
-    What belongs to an account is left behind: its token, 2SMS's pair, its warehouse, its key, where it starts
-    and where it is published to. A data directory that is itself a demo's, as the demo's next steps name it,
-    is used as it is.
+    What belongs to an account is left behind: its token, 2SMS's pair, its warehouse, its key, where it
+    starts, where it is published to, and who is told of trouble. A data directory that is itself a demo's,
+    as the demo's next steps name it, is used as it is.
     """
     folder = settings.data_dir if is_demo(settings) else settings.data_dir / _FOLDER
     of_an_account = (
@@ -163,8 +166,11 @@ def demo_settings(settings: Settings) -> Settings:
         "pii_key",
         "start",
         "publish_to",
+        "alert_webhook",
+        "alert_smtp",
     )
-    return settings.model_copy(update={"data_dir": folder, **dict.fromkeys(of_an_account)})
+    left = {**dict.fromkeys(of_an_account), "alert_to": ()}
+    return settings.model_copy(update={"data_dir": folder, **left})
 
 
 def is_demo(settings: Settings) -> bool:

@@ -10,8 +10,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from enum import Enum
-from importlib.resources import files
-from pathlib import Path
 
 from pydantic import SecretStr
 
@@ -24,15 +22,15 @@ from sms_etl.cli.demo import (
     with_sandbox,
 )
 from sms_etl.cli.supervisor import supervised
+from sms_etl.defs.home import WORKSPACE, make_home
 from sms_etl.errors import SettingsError, UiError
-from sms_etl.files import keep_private, make_directory, open_private
+from sms_etl.files import keep_private, make_directory
 from sms_etl.sandbox.life.account import AccountParameters
 from sms_etl.sandbox.server import running_sandbox
 from sms_etl.settings import ENV_FILE, PREFIX, Settings
 from sms_etl.warehouse.store import Warehouse
 
 LOOPBACK = "127.0.0.1"
-_DEFINITIONS = "sms_etl.definitions"
 _SANDBOX_BACKLOG = timedelta(days=1)
 
 
@@ -49,10 +47,13 @@ def serve(settings: Settings, *, port: int, say: Callable[[str], None]) -> None:
         UiError: Dagster ended by itself.
         WrongAccount: What lies in the demo's directory is not known to be a sandbox's.
     """
-    command = [sys.executable, "-m", "sms_etl.defs.dev", "-h", LOOPBACK, "-p", str(port), "-m", _DEFINITIONS]
     _require_free(port)
     with _account(settings, say) as chosen:
-        environment = {**os.environ, **_environment(chosen), "DAGSTER_HOME": str(_dagster_home(chosen))}
+        home = make_home(chosen)
+        where = ("-h", LOOPBACK, "-p", str(port), "-w", str(home / WORKSPACE))
+        command = [sys.executable, "-m", "sms_etl.defs.dev", *where]
+        keep_private(chosen)
+        environment = {**os.environ, **environment_of(chosen), "DAGSTER_HOME": str(home)}
         say(f"Dagster opens on http://{LOOPBACK}:{port}; end it with Ctrl-C.")
         with supervised(command, environment) as dagster:
             code = dagster.wait()
@@ -91,7 +92,7 @@ def _require_free(port: int) -> None:
         ) from exc
 
 
-def _environment(settings: Settings) -> dict[str, str]:
+def environment_of(settings: Settings) -> dict[str, str]:
     """Return an environment from which exactly these settings are read."""
     values = {name: getattr(settings, name) for name in type(settings).model_fields}
     values["warehouse"] = settings.warehouse_url
@@ -110,15 +111,7 @@ def _as_text(value: object) -> str:
         return f"{int(value.total_seconds())}s"
     if isinstance(value, datetime):
         return value.isoformat()
-    if isinstance(value, Mapping):
-        return ",".join(f"{name}={_as_text(way)}" for name, way in value.items())
+    if isinstance(value, (Mapping, tuple)):
+        pairs = value.items() if isinstance(value, Mapping) else ((each,) for each in value)
+        return ",".join("=".join(map(_as_text, pair)) for pair in pairs)
     return str(value.value if isinstance(value, Enum) else value)
-
-
-def _dagster_home(settings: Settings) -> Path:
-    home = settings.data_dir / "dagster"
-    make_directory(home)
-    keep_private(settings)
-    with open_private(home / "dagster.yaml") as file:
-        file.write((files("sms_etl") / "defs" / "dagster.yaml").read_bytes())
-    return home

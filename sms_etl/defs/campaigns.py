@@ -9,8 +9,7 @@ from sms_etl.campaigns.change import BulkNow, live_bulks
 from sms_etl.campaigns.listing import BulkLine, list_bulks, status_word
 from sms_etl.campaigns.record import State
 from sms_etl.defs.failures import sanitised_failures
-from sms_etl.defs.jobs import EXECUTOR
-from sms_etl.defs.resources import WRITER_POOL, SettingsParam
+from sms_etl.defs.resources import EXECUTOR, WRITER_POOL, SettingsParam
 
 
 class LookBack(dg.Config):

@@ -22,6 +22,9 @@ from sms_etl.overview.refresh import telling_of_error
 from sms_etl.warehouse import tables
 from sms_etl.warehouse.store import writable_warehouse
 
+AUTOMATION = dg.AutomationCondition.eager() & dg.AutomationCondition.all_deps_blocking_checks_passed()
+"""For those who start the sensor of automation conditions in place of a schedule: what changed is built
+again, and nothing behind a check that blocks."""
 _Told = dg.MaterializeResult[None] | dg.AssetCheckResult
 
 
@@ -69,7 +72,7 @@ def _inputs(project: Project) -> dg.AssetsDefinition:
         yield dg.MaterializeResult(asset_key=BUILD_CONTEXT, metadata={"dagster/row_count": 1})
         for build in builds:
             yield dg.MaterializeResult(asset_key=key_of(build.name), metadata=_facts(build))
-        yield from check_results(tests)
+        yield from check_results(tests, {test.test for test in tests})
 
     return model_inputs
 
@@ -88,16 +91,26 @@ def _model(project: Project, model: Model) -> dg.AssetsDefinition:
         name=model.name.replace(".", "__"),
         specs=[
             spec.replace_attributes(
-                deps=keys_of(model.reads), code_version=sha256(model.sql.encode()).hexdigest()[:12]
+                deps=keys_of(model.reads),
+                code_version=sha256(model.sql.encode()).hexdigest()[:12],
+                automation_condition=AUTOMATION,
+                skippable=True,
             )
         ],
         check_specs=check_specs(project, [model.name]),
+        can_subset=True,  # so that its checks can be executed without it
         pool=WRITER_POOL,
     )
-    def build(settings: SettingsParam) -> Iterator[_Told]:
+    def build(context: dg.AssetExecutionContext, settings: SettingsParam) -> Iterator[_Told]:
+        chosen = {key.name for key in context.selected_asset_check_keys}
         with sanitised_failures():
             loaded = settings.load()
             warehouse = writable_warehouse(loaded)
+            if not context.selected_asset_keys:
+                with warehouse.begin() as transaction:
+                    tests = tested(transaction, project, [model.name], loaded)
+                yield from check_results(tests, chosen)
+                return
             with (
                 telling_of_error(loaded, check_words(loaded)),
                 noting_failure(warehouse, loaded.clock, [model.name]),
@@ -105,8 +118,8 @@ def _model(project: Project, model: Model) -> dg.AssetsDefinition:
             ):
                 built = build_model(transaction.native, project, model.name, Rebuild.BY_DAY)
                 tests = tested(transaction, project, [model.name], loaded)
-        yield dg.MaterializeResult(metadata=_facts(built))
-        yield from check_results(tests)
+        yield dg.MaterializeResult(asset_key=key_of(model.name), metadata=_facts(built))
+        yield from check_results(tests, chosen)
 
     return build
 

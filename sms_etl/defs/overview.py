@@ -9,6 +9,7 @@ import dagster as dg
 
 from sms_etl.check_words import check_words
 from sms_etl.defs.failures import sanitised_failures
+from sms_etl.defs.models import AUTOMATION
 from sms_etl.defs.publishing import PUBLISHED
 from sms_etl.defs.resources import WRITER_POOL, SettingsParam
 from sms_etl.overview.refresh import refresh_overview
@@ -27,6 +28,7 @@ CHECK = "overview_was_drawn"
             group_name="reports",
             owners=["team:messaging"],
             kinds={"html"},
+            automation_condition=AUTOMATION,
             skippable=True,
         )
     ],

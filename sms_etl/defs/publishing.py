@@ -5,9 +5,11 @@ import dagster as dg
 from sms_etl.build import book_changes
 from sms_etl.check_words import check_words
 from sms_etl.defs.failures import sanitised_failures
+from sms_etl.defs.models import AUTOMATION
 from sms_etl.defs.relations import key_of
 from sms_etl.defs.resources import WRITER_POOL, SettingsParam
 from sms_etl.models.project import Project
+from sms_etl.overview.attention import STALE_AFTER
 from sms_etl.warehouse.publish import publish
 
 PUBLISHED = dg.AssetKey(["published"])
@@ -26,6 +28,8 @@ def publishing_asset(project: Project) -> dg.AssetsDefinition:
         owners=["team:messaging"],
         kinds={"duckdb"},
         pool=WRITER_POOL,
+        freshness_policy=dg.FreshnessPolicy.time_window(fail_window=STALE_AFTER),
+        automation_condition=AUTOMATION,
     )
     def published(settings: SettingsParam) -> dg.MaterializeResult[None]:
         with sanitised_failures():

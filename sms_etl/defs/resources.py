@@ -2,10 +2,15 @@
 
 import dagster as dg
 
+from sms_etl.errors import SettingsError
 from sms_etl.settings import Settings, load_settings
 
 WRITER_POOL = "warehouse_writer"
 """One at a time: DuckDB lets one process write."""
+
+
+EXECUTOR = dg.in_process_executor
+"""A process a step would cost three seconds each, and DuckDB lets one process write."""
 
 
 class SettingsSource:
@@ -22,3 +27,11 @@ class SettingsSource:
 
 SettingsParam = dg.ResourceParam[SettingsSource]
 """The settings as a parameter of a step, by the name `settings`."""
+
+
+def settings_or_defaults() -> Settings:
+    """Return the settings; the defaults if one is wrong, which the first step of any run says."""
+    try:
+        return load_settings()
+    except SettingsError:
+        return Settings.model_construct()

@@ -10,8 +10,7 @@ import dagster as dg
 from pydantic import Field
 
 from sms_etl.defs.failures import sanitised_failures
-from sms_etl.defs.jobs import EXECUTOR
-from sms_etl.defs.resources import WRITER_POOL, SettingsParam
+from sms_etl.defs.resources import EXECUTOR, WRITER_POOL, SettingsParam
 from sms_etl.errors import NoSuchPlan
 from sms_etl.retention.applying import Applied, apply_plan
 from sms_etl.retention.plan import RetentionPlan, RulePlan, make_plan

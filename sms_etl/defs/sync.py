@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator
+from datetime import UTC, datetime, time, timedelta
 
 import dagster as dg
 from pydantic import Field
@@ -9,7 +10,9 @@ from pydantic import Field
 from sms_etl.defs.failures import sanitised_failures
 from sms_etl.defs.relations import BULKS, SMS, columns_of
 from sms_etl.defs.resources import WRITER_POOL, SettingsParam
+from sms_etl.errors import SettingsError
 from sms_etl.models.connection import count_rows
+from sms_etl.overview.attention import STALE_AFTER
 from sms_etl.sync.engine import run_sync
 from sms_etl.sync.task import MOST_RECONCILED_DAYS, RECONCILED_DAYS, SyncResult, Task
 from sms_etl.warehouse import tables
@@ -28,8 +31,19 @@ BULKS_READ_CHECK = "bulks_could_be_read"
 
 
 class SyncConfig(dg.Config):
-    """What a run of the sync is asked to do beside reading what is new."""
+    """What a run of the sync is asked to do beside, or instead of, reading what is new."""
 
+    since: str | None = Field(
+        default=None,
+        description=(
+            "Backfill: read messages from this day or moment (UTC) on, as 2026-01-31 or 2026-01-31T08:00:00, "
+            "whatever is stored of them. The watermark stays."
+        ),
+    )
+    until: str | None = Field(
+        default=None,
+        description="Backfill: read messages up to this day or moment (UTC); a day is included whole.",
+    )
     reconcile_days: int | None = Field(
         default=None,
         ge=1,
@@ -42,9 +56,13 @@ class SyncConfig(dg.Config):
     )
 
 
+FRESHNESS = dg.FreshnessPolicy.time_window(fail_window=STALE_AFTER, warn_window=timedelta(hours=2))
+"""Dagster warns after two hours without a sync, and fails once figures count as old."""
+
 _SPECS = [
     dg.AssetSpec(
         SMS,
+        freshness_policy=FRESHNESS,
         description=(
             "One row a message, newest state, as the provider has it (`raw.sms`), and the log of its changes "
             "(`raw.sms_change`). Under the PII policy: by default without number and text."
@@ -110,7 +128,7 @@ def lox24_sync(
         logging.getLogger(name).setLevel(logging.WARNING)
     with sanitised_failures():
         loaded = settings.load()
-        task = Task(reconcile_days=config.reconcile_days)
+        task = _task(config)
         result = run_sync(loaded, task, progress=_ProgressLog(context))
         with writable_warehouse(loaded).begin() as transaction:
             messages = count_rows(transaction.native, "raw.sms")
@@ -147,6 +165,37 @@ def lox24_sync(
         severity=dg.AssetCheckSeverity.WARN,
         metadata={"error": result.bulks_error or ""},
     )
+
+
+def _task(config: SyncConfig) -> Task:
+    """Return what a run is asked to do.
+
+    Raises:
+        SettingsError: What was typed into the launchpad is no day, or does not go together.
+    """
+    if config.reconcile_days is not None and (config.since or config.until):
+        raise SettingsError(
+            "`reconcile_days` cannot be combined with `since` and `until`.", hint="Leave one of them out."
+        )
+    return Task(
+        since=_moment("since", config.since),
+        until=_moment("until", config.until, is_end=True),
+        reconcile_days=config.reconcile_days,
+    )
+
+
+def _moment(name: str, text: str | None, *, is_end: bool = False) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        found = datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise SettingsError(
+            f"`{name}` is no day or moment.", hint="Give it as 2026-01-31, or as 2026-01-31T08:00:00 (UTC)."
+        ) from None
+    if is_end and len(text.strip()) == len("2026-01-31"):
+        found = datetime.combine(found, time.max.replace(microsecond=0))
+    return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def _facts(result: SyncResult) -> dict[str, str | int | float]:

@@ -14,7 +14,7 @@ from functools import partial
 from sms_etl.finance.coverage import Stretch
 from sms_etl.finance.formatting import change_in_points, local_time, month_name
 from sms_etl.finance.period import previous_month
-from sms_etl.overview.figures import Basis, Overview
+from sms_etl.overview.figures import Overview
 from sms_etl.overview.ranges import Departure, Kind, Measure
 from sms_etl.overview.wording import age, counted, days_named, departed, named, stretch, weekday
 
@@ -44,21 +44,13 @@ class Finding:
 
 def findings(overview: Overview) -> tuple[Finding, ...]:
     """Return what needs attention; empty if nothing does."""
-    return (
-        *_forced(overview),
-        *_later(overview),
-        *_stale(overview.basis),
-        *_syncs(overview),
-        *_quarantined(overview),
-        *_not_read(overview),
-        *_checks(overview),
-        *_unclear(overview),
-        *_delivery(overview),
-        *_departures(overview),
-        *_stuck(overview),
-        *_unpriced(overview),
-        *_closing(overview),
-    )
+    return tuple(finding for _, found in findings_by_kind(overview) for finding in found)
+
+
+def findings_by_kind(overview: Overview) -> Iterator[tuple[str, tuple[Finding, ...]]]:
+    """Yield what needs attention, under a name that stays while the counts and times in it change."""
+    for find in _KINDS:
+        yield find.__name__.lstrip("_"), tuple(find(overview))
 
 
 def _forced(overview: Overview) -> Iterator[Finding]:
@@ -92,7 +84,8 @@ def _later(overview: Overview) -> Iterator[Finding]:
     )
 
 
-def _stale(basis: Basis) -> Iterator[Finding]:
+def _stale(overview: Overview) -> Iterator[Finding]:
+    basis = overview.basis
     if basis.asked_at is None:
         yield Finding("Nothing was read yet", "No sync has read messages.", "sms-etl sync", is_alarm=True)
     elif basis.written_at - basis.asked_at > STALE_AFTER:
@@ -265,3 +258,20 @@ def _closing(overview: Overview) -> Iterator[Finding]:
         f"The last closed month is {month_name(overview.closed[0].month)}.",
         f"sms-etl close --month {month:%Y-%m}",
     )
+
+
+_KINDS = (
+    _forced,
+    _later,
+    _stale,
+    _syncs,
+    _quarantined,
+    _not_read,
+    _checks,
+    _unclear,
+    _delivery,
+    _departures,
+    _stuck,
+    _unpriced,
+    _closing,
+)

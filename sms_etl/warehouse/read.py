@@ -288,6 +288,21 @@ def newest(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
         yield connection
 
 
+@contextmanager
+def unpublished(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open the warehouse itself, read-only, for a moment, and never its copy.
+
+    Raises:
+        NoWarehouse: Nothing was loaded yet.
+        WarehouseLocked: Something writes it at this moment.
+        WarehouseError: An older version wrote it, and nothing has been written since; or it is damaged.
+    """
+    path = path_of(settings.warehouse_url)
+    with _open(path) as connection, _damage_explained(path):
+        _refuse_an_older_one(connection, path)
+        yield connection
+
+
 def has_relation(connection: duckdb.DuckDBPyConnection, schema: str, name: str) -> bool:
     """Return whether there is such a table or view: a published copy has not all that a warehouse has."""
     return bool(connection.execute(_HAS_RELATION, [schema, name]).fetchall())

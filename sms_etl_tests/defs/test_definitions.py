@@ -1,13 +1,16 @@
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import dagster as dg
 import pytest
 import yaml
 
+from sms_etl import defs as defs_package
 from sms_etl.definitions import defs
-from sms_etl.defs.jobs import hourly, nightly
+from sms_etl.defs.jobs import schedules
+from sms_etl.defs.months import months
 from sms_etl.defs.relations import key_of, keys_of
 from sms_etl.defs.resources import WRITER_POOL
 from sms_etl.errors import ModelError
@@ -19,6 +22,7 @@ from sms_etl_tests.defs.instance import environment, packaged_instance
 ASSETS = {
     "lox24/sms",
     "lox24/bulks",
+    "lox24/months_read_again",
     "ops/build_context",
     "seeds/budgets",
     "seeds/bulk_status_codes",
@@ -88,8 +92,10 @@ ASSETS = {
     "marts/delivery_daily",
     "marts/quarantined_rows",
     "published",
+    "reports/month",
     "reports/overview",
 }
+BY_MONTH = {dg.AssetKey(["reports", "month"]), dg.AssetKey(["lox24", "months_read_again"])}
 GRAPH = defs.resolve_asset_graph()
 
 
@@ -211,34 +217,43 @@ def test_every_test_of_the_models_is_a_check_that_blocks_if_it_is_an_error() -> 
         ("lox24/bulks", "bulks_agree_with_their_messages"): False,
         ("lox24/bulks", "bulks_could_be_read"): False,
         ("reports/overview", "overview_was_drawn"): False,
+        ("reports/month", "month_can_be_closed"): False,
+        ("lox24/sms", "watermark_is_young"): False,
+        ("lox24/sms", "no_message_is_there_twice"): False,
+        ("lox24/sms", "none_is_open_too_long"): False,
+        ("lox24/sms", "no_price_is_wild"): False,
+        ("published", "copy_is_young"): False,
     }
     assert found["marts/cost_monthly", "money_reconciles"]
     assert not found["marts/dim_status", "unknown_codes"]
 
 
 WHOLE_JOBS = ["sms_pipeline", "sms_reconcile"]
+MONTHLY_JOBS = ["month_end", "rebuild"]
 SINGLE_STEPS = ["campaign_status", "retention_apply", "retention_plan"]
 
 
 def test_these_are_the_jobs() -> None:
     jobs = [job.name for job in defs.resolve_all_job_defs() if not job.name.startswith("__")]
-    assert sorted(jobs) == sorted(WHOLE_JOBS + SINGLE_STEPS)
+    assert sorted(jobs) == sorted(WHOLE_JOBS + MONTHLY_JOBS + SINGLE_STEPS)
 
 
 @pytest.mark.parametrize("name", WHOLE_JOBS)
 def test_each_job_materialises_everything_in_one_process(name: str) -> None:
     job = defs.resolve_job_def(name)
-    assert job.asset_layer.executable_asset_keys == GRAPH.executable_asset_keys
+    assert job.asset_layer.executable_asset_keys == GRAPH.executable_asset_keys - BY_MONTH
     assert job.executor_def is dg.in_process_executor
 
 
 def test_these_are_the_schedules_and_each_waits_until_it_is_started() -> None:
-    schedules = [defs.resolve_schedule_def(schedule.name) for schedule in defs.schedules or []]
-    assert {(schedule.name, schedule.job_name, schedule.cron_schedule) for schedule in schedules} == {
-        ("sms_pipeline_hourly", "sms_pipeline", "0 * * * *"),
-        ("sms_reconcile_nightly", "sms_reconcile", "30 3 * * *"),
+    found = [defs.resolve_schedule_def(schedule.name) for schedule in defs.schedules or []]
+    assert {(schedule.name, schedule.job_name, schedule.cron_schedule) for schedule in found} == {
+        ("sms_pipeline_every_15_minutes", "sms_pipeline", "*/15 * * * *"),
+        ("sms_reconcile_nightly", "sms_reconcile", "40 3 * * *"),
+        ("month_end_monthly", "month_end", "0 7 6 * *"),
+        ("retention_plan_weekly", "retention_plan", "0 6 * * 1"),
     }
-    assert {schedule.default_status for schedule in schedules} == {dg.DefaultScheduleStatus.STOPPED}
+    assert {schedule.default_status for schedule in found} == {dg.DefaultScheduleStatus.STOPPED}
 
 
 @pytest.mark.parametrize(
@@ -249,17 +264,24 @@ def test_these_are_the_schedules_and_each_waits_until_it_is_started() -> None:
         ({"TIMEZONE": "nowhere"}, "Europe/Berlin"),
     ],
 )
-def test_the_schedules_keep_the_time_zone_of_the_settings(
+def test_schedules_and_months_keep_the_time_zone_of_the_settings(
     values: dict[str, str], zone: str, tmp_path: Path
 ) -> None:
     with environment(tmp_path, **values):
-        assert (hourly().execution_timezone, nightly().execution_timezone) == (zone, zone)
+        assert {schedule.execution_timezone for schedule in schedules()} == {zone}
+        assert months().timezone == zone
 
 
-@pytest.mark.parametrize("name", WHOLE_JOBS + SINGLE_STEPS)
-def test_all_steps_share_the_place_of_the_one_writer(name: str) -> None:
+def test_months_begin_with_that_of_the_first_message_to_read(tmp_path: Path) -> None:
+    with environment(tmp_path, START="2025-11-17"):
+        assert months().get_first_partition_key() == "2025-11-01"
+
+
+@pytest.mark.parametrize("name", WHOLE_JOBS + MONTHLY_JOBS + SINGLE_STEPS)
+def test_all_steps_that_write_share_the_place_of_the_one_writer(name: str) -> None:
     job = defs.resolve_job_def(name)
-    assert {node.definition.pool for node in job.graph.nodes} == {WRITER_POOL}  # type: ignore[attr-defined]  # all nodes here are ops
+    writing = [node.definition for node in job.graph.nodes if node.name != "invariants"]
+    assert {definition.pool for definition in writing} == {WRITER_POOL}  # type: ignore[attr-defined]  # all nodes here are ops
 
 
 def test_the_packaged_instance_lets_one_run_write_and_sends_no_telemetry(bare_environment: Path) -> None:
@@ -269,7 +291,16 @@ def test_the_packaged_instance_lets_one_run_write_and_sends_no_telemetry(bare_en
         assert not instance.telemetry_enabled
 
 
-def test_the_workspace_of_a_checkout_loads_these_definitions() -> None:
-    root = Path(__file__).parents[2]
-    workspace = yaml.safe_load((root / "workspace.yaml").read_text())
-    assert workspace == {"load_from": [{"python_module": "sms_etl.definitions"}]}
+def test_the_files_of_a_checkout_are_those_of_the_package_and_name_the_same_definitions() -> None:
+    root, package = Path(__file__).parents[2], Path(defs_package.__file__).parent
+    for name in ("workspace.yaml", "dagster.yaml"):
+        ours, theirs = (yaml.safe_load((folder / name).read_text()) for folder in (root, package))
+        assert ours == theirs, name
+    (loaded,) = yaml.safe_load((root / "workspace.yaml").read_text())["load_from"]
+    with (root / "pyproject.toml").open("rb") as file:
+        project = tomllib.load(file)["tool"]["dg"]["project"]
+    assert loaded["python_module"] == {
+        "module_name": project["code_location_target_module"],
+        "location_name": project["code_location_name"],
+    }
+    assert project["code_location_target_module"] == "sms_etl.definitions"
