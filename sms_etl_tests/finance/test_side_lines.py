@@ -37,25 +37,20 @@ def test_taxes_are_added_up_by_currency_and_what_has_no_rate_is_told_apart() -> 
     assert tax_totals(lines) == (francs, euros)
 
 
-def budget(month: int, amount: str, spent: str, forecast: str | None, **other: str) -> BudgetLine:
+def budget(month: int, amount: str, spent: str, forecast: str | None, *, currency: str = "EUR") -> BudgetLine:
     known = None if forecast is None else Decimal(forecast)
-    names = {"cost_centre": "A", "currency": "EUR", **other}
-    money = {"budget": Decimal(amount), "spent": Decimal(spent), "forecast": known}
+    first = date(2026, month, 1)
     return BudgetLine(
-        date(2026, month, 1),
-        **names,
-        **money,  # type: ignore[arg-type]
-        forecast_low=known,
-        forecast_high=known,
-        share_used=None,
-        status="within",
+        first, "A", currency, Decimal(amount), Decimal(spent), known, known, known, None, "within"
     )
 
 
 def test_budgets_of_several_months_add_up_by_cost_centre_and_currency() -> None:
     lines = [budget(1, "3", "2", "2"), budget(1, "9", "1", "1", currency="CHF"), budget(2, "4", "5", "6")]
     euros, francs = budget_totals(lines)
-    assert (euros.months, euros.budget, euros.spent, euros.forecast) == (2, 7, 7, 8)
+    assert (euros.months, euros.budget, euros.spent, euros.forecast) == (
+        *(2, Decimal(7), Decimal(7), Decimal(8)),
+    )
     assert (euros.share_used, euros.status) == (Decimal("1.000000"), "at_risk")
     assert (francs.currency, francs.months, francs.status) == ("CHF", 1, "within")
 
