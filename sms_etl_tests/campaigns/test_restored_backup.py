@@ -8,8 +8,9 @@ import pytest
 from sms_etl.campaigns.change import cancel_campaign
 from sms_etl.campaigns.create import Outcome
 from sms_etl.errors import CampaignUnclear, DataDirError
+from sms_etl.providers.lox24.bulk_writing import CreatedBulk
 from sms_etl.providers.lox24.bulks import BulkRequest
-from sms_etl.providers.lox24.writing import CreatedBulk, Lox24Writer
+from sms_etl.providers.lox24.writing import Lox24Writer
 from sms_etl.sandbox.server import SandboxHandle
 from sms_etl.settings import Settings
 from sms_etl_tests.campaigns.conftest import NUMBERS, SALE, Send, recorded, sent_bulks

@@ -171,17 +171,16 @@ def _corrections(
     alike: dict[tuple[Any, ...], list[Correction]] = defaultdict(list)
     for each in figures.corrections:
         key = (each.closed_month, each.currency, each.cost_centre, each.country_code, each.service_code)
-        is_voice = each.uuid in calls or each.service_code.startswith(
-            _VOICE
-        )  # the warehouse may have it no more
+        # The warehouse may have the message no more.
+        is_voice = each.uuid in calls or each.service_code.startswith(_VOICE)
         alike[*key, each.kind, is_voice].append(each)
     for key, found in sorted(alike.items()):
-        closed_month, is_voice, first = key[0], key[-1], found[0]
+        closed_month, first = key[0], found[0]
         amount, messages = sum_of_amounts(found), sum(each.messages for each in found)
         if not amount and not messages:
             continue
         closed = closed_months[closed_month]
-        row = {name: getattr(first, name) for name in _PLACE} | {"is_voice": is_voice}
+        row = {name: getattr(first, name) for name in _PLACE} | {"is_voice": key[-1]}
         place = _place(row, closed.names | names)
         yield {
             **_of_account(figures.basis),

@@ -28,7 +28,8 @@ from sms_etl.errors import (
 from sms_etl.providers.lox24.bodies import Piecewise
 from sms_etl.providers.lox24.bulk_search import BulkSearch, SearchResult
 from sms_etl.providers.lox24.client import Answer, Query
-from sms_etl.providers.lox24.writing import Lox24Writer, may_have_acted
+from sms_etl.providers.lox24.writes import may_have_acted
+from sms_etl.providers.lox24.writing import Lox24Writer
 from sms_etl_tests.providers.lox24.test_bulks import SHOWN
 
 SINCE = datetime(2026, 3, 1, 12, tzinfo=UTC)
