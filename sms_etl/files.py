@@ -46,6 +46,8 @@ _OURS = {
     *("copies.lock", "retention.toml", "warehouse.duckdb.ledger", "warehouse.duckdb.holds"),
     *("warehouse.duckdb.campaigns", "warehouse.duckdb.lock", "warehouse.duckdb.campaigns.lock"),
     *("alerts.json", "alerts.lock"),
+    *("sync.lock.holder", "campaigns.lock.holder"),
+    *("warehouse.duckdb.lock.holder", "warehouse.duckdb.campaigns.lock.holder"),
     *("sandbox.sqlite", "sandbox.sqlite-wal", "sandbox.sqlite-shm"),
 }
 _PRIVATE_FOLDERS = ("landing", "landing/*", "backup", "reports", "seeds", "dagster", "events")

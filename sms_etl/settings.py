@@ -10,13 +10,12 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Self
-from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_core import ErrorDetails
@@ -25,12 +24,32 @@ from pydantic_settings import BaseSettings, DotEnvSettingsSource, NoDecode, Sett
 from sms_etl.clock import Clock, fixed_clock, system_clock
 from sms_etl.errors import SettingsError
 from sms_etl.files import Sharing
-from sms_etl.pii.key import HOW_TO_MAKE_ONE, LEAST_KEY_BYTES
-from sms_etl.pii.policy import DEFAULT_TREATMENTS, PiiPolicy, Treatment
+from sms_etl.pii.policy import PiiPolicy, Treatment
 from sms_etl.places import default_data_dir, default_env_file, env_file_candidates, is_own_env_file
-from sms_etl.web.admission import Network, header_name, networks, parse_networks, secret_in_an_address
-from sms_etl.web.loopback import is_loopback, is_loopback_host
-from sms_etl.web.postgres_url import checked_postgres_url, leads_to_this_machine
+from sms_etl.setting_values import (
+    Duration,
+    HttpUrl,
+    Instant,
+    absolute,
+    absolute_url,
+    in_an_address,
+    instant_with_offset,
+    known_time_zone,
+    long_enough,
+    mail_address,
+    mail_addresses,
+    mail_server,
+    nameable,
+    one_word,
+    postgres_url,
+    secret_url,
+    secret_word,
+    token_shape,
+    treatments,
+)
+from sms_etl.web.admission import Network, header_name, networks, parse_networks
+from sms_etl.web.loopback import is_loopback
+from sms_etl.web.postgres_url import leads_to_this_machine
 
 PREFIX = "SMS_ETL_"
 ENV_FILE = PREFIX + "ENV_FILE"
@@ -46,161 +65,7 @@ _ADDRESSES = {
 }
 """Where each secret is sent."""
 _PUBLISH_TO = PREFIX + "PUBLISH_TO"
-_DUCKDB_FILE = "duckdb:///"
 _SECOND, _MINUTE = timedelta(seconds=1), timedelta(minutes=1)
-_DURATION_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-
-
-def _duration(value: object) -> object:
-    """Read `90s`, `15m`, `1h`, `2d` or sums such as `1h30m`."""
-    if not isinstance(value, str):
-        return value
-    parts = re.findall(r"(\d+)\s*([smhd])", value.strip().lower())
-    if not parts or re.sub(r"\d+\s*[smhd]\s*", "", value.strip().lower()):
-        raise ValueError("give a duration such as 90s, 15m, 1h or 2d")
-    try:
-        return timedelta(seconds=sum(int(count) * _DURATION_UNITS[unit] for count, unit in parts))
-    except OverflowError as exc:
-        raise ValueError("give a shorter duration") from exc
-
-
-def _instant(value: object) -> object:
-    """Read an ISO date or time; a date is midnight UTC, as is a time without an offset."""
-    if not isinstance(value, str):
-        return value
-    try:
-        read = datetime.fromisoformat(value.strip())
-        return read.astimezone(UTC) if read.tzinfo else read.replace(tzinfo=UTC)
-    except (ValueError, OverflowError) as exc:
-        raise ValueError("give an ISO date or time such as 2026-01-31 or 2026-01-31T08:00:00+00:00") from exc
-
-
-def _instant_with_offset(value: object) -> object:
-    read = _instant(value)
-    if isinstance(value, str) and datetime.fromisoformat(value.strip()).tzinfo is None:
-        raise ValueError("give the offset too, such as 2026-01-31T08:00:00+00:00")
-    return read
-
-
-def _known_time_zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as exc:
-        raise ValueError("give an IANA time zone such as Europe/Berlin") from exc
-    return name
-
-
-def _token_shape(token: SecretStr) -> SecretStr:
-    value = token.get_secret_value().strip()
-    if not re.fullmatch(r"[!-9;-~]+:[!-~]+", value):  # what else a header cannot carry, errors would quote
-        raise ValueError("give it as <client_id>:<key>, in one line of plain letters, digits and signs")
-    return SecretStr(value)
-
-
-def _one_word(value: str) -> str:
-    if not re.fullmatch(r"[!-~]+", value.strip()):
-        raise ValueError("give it in one line of plain letters, digits and signs, without blanks")
-    return value.strip()
-
-
-def _secret_word(secret: SecretStr) -> SecretStr:
-    return SecretStr(_one_word(secret.get_secret_value()))
-
-
-def _in_an_address(secret: SecretStr) -> SecretStr:
-    return SecretStr(secret_in_an_address(secret.get_secret_value()))
-
-
-def _long_enough(key: SecretStr) -> SecretStr:
-    value = key.get_secret_value().strip()
-    if len(value.encode()) < LEAST_KEY_BYTES:
-        raise ValueError(f"give at least {LEAST_KEY_BYTES} bytes; to make one: {HOW_TO_MAKE_ONE}")
-    return SecretStr(value)
-
-
-def _http_url(url: str) -> str:
-    if "@" in url:
-        raise ValueError("give an address such as https://api.lox24.eu, without a user or a password in it")
-    if not re.fullmatch(r"https?://[^\s?#@]+", url):
-        raise ValueError("give an address that starts with https:// (or http:// on this machine)")
-    try:
-        parts = urlsplit(url)
-        if not parts.hostname or parts.port == 0:
-            raise ValueError
-        parts.hostname.encode("idna")
-    except ValueError as exc:
-        raise ValueError("give an address with a host that can exist, such as https://api.lox24.eu") from exc
-    if parts.scheme == "http" and not is_loopback_host(parts.hostname):
-        raise ValueError("give an https:// address: by http:// the token would travel in clear")
-    return url.rstrip("/")
-
-
-def _postgres_url(secret: SecretStr) -> SecretStr:
-    return SecretStr(checked_postgres_url(secret.get_secret_value()))
-
-
-def _secret_url(secret: SecretStr) -> SecretStr:
-    return SecretStr(_http_url(secret.get_secret_value().strip()))
-
-
-def _mail_server(secret: SecretStr) -> SecretStr:
-    value = secret.get_secret_value().strip()
-    try:
-        parts = urlsplit(value)
-        is_right = parts.scheme in {"smtp", "smtps"} and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        is_right = False
-    if not is_right or parts.path.strip("/") or parts.query or parts.fragment:
-        raise ValueError("give it as smtps://user:password@mail.example.com, or smtp://mail.example.com:587")
-    return SecretStr(value)
-
-
-def _mail_address(value: str) -> str:
-    if not re.fullmatch(r"[!-~]+@[A-Za-z0-9.-]+", value.strip()):
-        raise ValueError("give an address such as ops@example.com")
-    return value.strip()
-
-
-def _mail_addresses(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    return tuple(_mail_address(each) for each in value.split(",") if each.strip())
-
-
-def _nameable(path: Path) -> Path:
-    if "?" in str(path):
-        raise ValueError("give a folder without a question mark: DuckDB misplaces its write-ahead log there")
-    return path
-
-
-def _absolute(path: Path) -> Path:
-    try:
-        return path.expanduser().absolute()
-    except RuntimeError as exc:
-        raise ValueError("give a folder of a user this system knows") from exc
-
-
-def _absolute_url(url: str, folder: Path | None = None) -> str:
-    """Return a warehouse's URL with the path of a DuckDB file made absolute."""
-    path = url.removeprefix(_DUCKDB_FILE)
-    if not url.startswith(_DUCKDB_FILE) or path.startswith(("/", ":")) or not path:
-        return url
-    return f"{_DUCKDB_FILE}{str(folder or Path.cwd()).replace('%', '%25')}/{path}"
-
-
-def _treatments(value: object) -> object:
-    """Read `ip=drop,callback_data=keep`."""
-    if not isinstance(value, str):
-        return value
-    pairs = [part.partition("=") for part in value.replace(" ", "").split(",") if part]
-    columns, ways = sorted(DEFAULT_TREATMENTS), [way.value for way in Treatment]
-    for column, _, way in pairs:
-        if column not in columns or way not in ways:
-            raise ValueError(
-                f"must be pairs such as ip=drop, with commas between them; columns are {', '.join(columns)}, "
-                f"and what becomes of them {', '.join(ways)}"
-            )
-    return {column: Treatment(way) for column, _, way in pairs}
 
 
 class Publish(StrEnum):
@@ -210,11 +75,6 @@ class Publish(StrEnum):
     """What analysts read: `marts`, `finance`, `seeds`, and `ops` without the quarantine."""
     ALL = "all"
     """The whole warehouse, the provider's rows and what waits in quarantine included."""
-
-
-Duration = Annotated[timedelta, BeforeValidator(_duration)]
-Instant = Annotated[datetime, BeforeValidator(_instant)]
-HttpUrl = Annotated[str, AfterValidator(_http_url)]
 
 
 class Settings(BaseSettings):
@@ -229,7 +89,7 @@ class Settings(BaseSettings):
         hide_input_in_errors=True,
     )
 
-    lox24_token: Annotated[SecretStr, AfterValidator(_token_shape)] | None = None
+    lox24_token: Annotated[SecretStr, AfterValidator(token_shape)] | None = None
     """`<client_id>:<key>` of the LOX24 account; without it only the sandbox and what is loaded serve."""
 
     lox24_base_url: HttpUrl = "https://api.lox24.eu"
@@ -244,21 +104,21 @@ class Settings(BaseSettings):
     lox24_requests_per_second: int | None = Field(default=None, ge=1, le=1000)
     """A ceiling, if the provider asks for one; smaller is slower."""
 
-    twosms_client_id: Annotated[str, AfterValidator(_one_word)] | None = None
+    twosms_client_id: Annotated[str, AfterValidator(one_word)] | None = None
     """Client id of the 2SMS account; nothing is deleted there without it and its secret."""
 
-    twosms_client_secret: Annotated[SecretStr, AfterValidator(_secret_word)] | None = None
+    twosms_client_secret: Annotated[SecretStr, AfterValidator(secret_word)] | None = None
     """Client secret of the 2SMS account."""
 
     twosms_base_url: HttpUrl = "https://portal.2sms.us"
 
-    data_dir: Annotated[Path, AfterValidator(_nameable), AfterValidator(_absolute)] = Field(
+    data_dir: Annotated[Path, AfterValidator(nameable), AfterValidator(absolute)] = Field(
         default_factory=default_data_dir
     )
     """Holds landing files, warehouse, published copy and reports; needs about 1 GB for 5 million messages.
     A relative path counts from the present folder, or from that of the `.env` file it stands in."""
 
-    warehouse: Annotated[str, AfterValidator(_absolute_url)] | None = None
+    warehouse: Annotated[str, AfterValidator(absolute_url)] | None = None
     """URL of the warehouse; `duckdb:///<data_dir>/warehouse.duckdb` unless given; relative paths as there."""
 
     start: Instant | None = None
@@ -279,7 +139,7 @@ class Settings(BaseSettings):
     pii: PiiPolicy = PiiPolicy.PSEUDONYMISE
     """`pseudonymise` stores keyed hashes and a masked form; `keep` stores numbers and texts as they are."""
 
-    pii_key: Annotated[SecretStr, AfterValidator(_long_enough)] | None = None
+    pii_key: Annotated[SecretStr, AfterValidator(long_enough)] | None = None
     """Key of the hashes, 32 bytes or more; made at first use in the data directory. With another key nothing
     joins any more: a warehouse refuses all but its own."""
 
@@ -289,23 +149,26 @@ class Settings(BaseSettings):
     publish_parquet: bool = True
     """Whether the marts are kept as Parquet files beside the published copy, too; `no` removes them."""
 
-    publish_to: Annotated[SecretStr, AfterValidator(_postgres_url)] | None = None
+    publish_to: Annotated[SecretStr, AfterValidator(postgres_url)] | None = None
     """A PostgreSQL that gets the marts with each publication: `postgresql://user:password@host/database`."""
 
     share_published: Sharing = Sharing.NOBODY
     """Who may read the published copy: its owner, its `group`, or `everybody` on the machine. They may enter
     the data directory for it, and can list and read nothing else there."""
 
-    pii_columns: Annotated[Mapping[str, Treatment], NoDecode, BeforeValidator(_treatments)] = Field(
+    pii_columns: Annotated[Mapping[str, Treatment], NoDecode, BeforeValidator(treatments)] = Field(
         default_factory=dict
     )
     """What `pseudonymise` does to single columns, other than by default: `ip=drop,callback_data=keep`."""
 
-    retention_policy: Annotated[Path, AfterValidator(_absolute)] | None = None
+    lock_wait: Annotated[Duration, Field(ge=timedelta(0), le=timedelta(hours=6))] = timedelta(minutes=1)
+    """How long a command waits for another that works on the same data, before it says who that is."""
+
+    retention_policy: Annotated[Path, AfterValidator(absolute)] | None = None
     """The rules of `sms-etl retention`; `retention.toml` in the data directory unless given, and no rules
     where that is not there."""
 
-    webhook_secret: Annotated[SecretStr, AfterValidator(_in_an_address)] | None = None
+    webhook_secret: Annotated[SecretStr, AfterValidator(in_an_address)] | None = None
     """The last part of the address that LOX24 sends delivery events to; whoever knows it can send some.
     Without it `sms-etl webhook` does not start."""
 
@@ -316,23 +179,23 @@ class Settings(BaseSettings):
     """The header in which your reverse proxy names the sender's address. Only for one that sets it itself:
     senders can write into it what they like."""
 
-    alert_webhook: Annotated[SecretStr, AfterValidator(_secret_url)] | None = None
+    alert_webhook: Annotated[SecretStr, AfterValidator(secret_url)] | None = None
     """Where alerts are posted as JSON, whose `text` Slack and Mattermost show. The address is a secret."""
 
-    alert_smtp: Annotated[SecretStr, AfterValidator(_mail_server)] | None = None
+    alert_smtp: Annotated[SecretStr, AfterValidator(mail_server)] | None = None
     """The server that takes alerts by e-mail: `smtps://user:password@mail.example.com`, or `smtp://` with
     STARTTLS."""
 
-    alert_from: Annotated[str, AfterValidator(_mail_address)] | None = None
+    alert_from: Annotated[str, AfterValidator(mail_address)] | None = None
     """Who alerts by e-mail come from; the first of SMS_ETL_ALERT_TO unless given."""
 
-    alert_to: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_mail_addresses)] = ()
+    alert_to: Annotated[tuple[str, ...], NoDecode, BeforeValidator(mail_addresses)] = ()
     """Who gets alerts by e-mail, with commas between them."""
 
-    timezone: Annotated[str, AfterValidator(_known_time_zone)] = "Europe/Berlin"
+    timezone: Annotated[str, AfterValidator(known_time_zone)] = "Europe/Berlin"
     """Where a business day and a month begin. Tables stay in UTC."""
 
-    now: Annotated[datetime, BeforeValidator(_instant_with_offset)] | None = None
+    now: Annotated[datetime, BeforeValidator(instant_with_offset)] | None = None
     """A fixed clock, for rehearsals and tests."""
 
     @model_validator(mode="after")
@@ -461,7 +324,7 @@ def _secrets_dir() -> Path | None:
     if not named:
         return None
     try:
-        folder = _absolute(Path(named))
+        folder = absolute(Path(named))
         names = [each.name for each in folder.iterdir()]
         unreadable = [name for name in names if not os.access(folder / name, os.R_OK)]
     except (OSError, ValueError) as exc:
@@ -481,7 +344,7 @@ def env_file() -> EnvFile | None:
     named = os.environ.get(ENV_FILE)
     if named:
         try:
-            path = _absolute(Path(named))
+            path = absolute(Path(named))
         except ValueError as exc:
             raise SettingsError(f"{ENV_FILE}: {exc}.", hint="Correct it.") from None
         if not path.exists() or path.is_dir():
@@ -597,7 +460,7 @@ def _placed(file: EnvFile) -> dict[str, Any]:
             placed[name] = file.path.parent / path
     warehouse = file.values.get(PREFIX + "WAREHOUSE")
     if warehouse:
-        placed["warehouse"] = _absolute_url(warehouse, file.path.parent)
+        placed["warehouse"] = absolute_url(warehouse, file.path.parent)
     return placed
 
 

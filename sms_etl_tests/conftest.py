@@ -43,6 +43,7 @@ def _only_the_tests_own_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SMS_ETL_ENV_FILE", os.devnull)  # no .env of the checkout is read
+    monkeypatch.setenv("SMS_ETL_LOCK_WAIT", "0s")  # who works on the same data is named at once
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ GIVEN = {
     "twosms_client_secret": "secret",
     "start": "2026-01-01",
     "overlap": "90m",
+    "lock_wait": "5m",
     "lox24_requests_per_second": "3",
     "pii": "keep",
     "pii_key": "k" * 32,

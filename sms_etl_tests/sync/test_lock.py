@@ -1,6 +1,11 @@
 """One sync at a time works on a data directory."""
 
+import os
+import re
+import time
+from datetime import timedelta
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from filelock import FileLock, Timeout
@@ -18,6 +23,45 @@ def settings(tmp_path: Path) -> Settings:
 def test_a_second_sync_is_refused_while_one_is_at_work(settings: Settings) -> None:
     with only_one(settings), pytest.raises(AlreadyRunning, match="works on"), only_one(settings):
         pass
+
+
+def test_whoever_works_on_the_data_is_named_by_its_process(settings: Settings) -> None:
+    says = rf"works on .*data\. It is process {os.getpid()} since 20\d\d-.* UTC\.$"
+    with only_one(settings), pytest.raises(AlreadyRunning) as found, only_one(settings):
+        pass
+    assert re.search(says, found.value.message)
+
+
+def test_who_waits_begins_once_the_other_is_done(settings: Settings) -> None:
+    patient = settings.model_copy(update={"lock_wait": timedelta(seconds=60)})
+    done = []
+
+    def wait() -> None:
+        with only_one(patient):
+            done.append("second")
+
+    with only_one(settings):
+        second = Thread(target=wait)
+        second.start()
+        time.sleep(0.3)  # long enough to be refused by now, were it not to wait
+        done.append("first")
+    second.join()
+    assert done == ["first", "second"]
+
+
+def test_who_waited_in_vain_says_so(settings: Settings) -> None:
+    patient = settings.model_copy(update={"lock_wait": timedelta(seconds=0.1)})
+    with only_one(settings), pytest.raises(AlreadyRunning, match="works on"), only_one(patient):
+        pass
+
+
+@pytest.mark.parametrize("written", ["", "process 1; call +49 170 1234567", "\xff"])
+def test_what_is_not_ours_beside_a_lock_is_not_quoted(settings: Settings, written: str) -> None:
+    with only_one(settings):
+        (settings.data_dir / "sync.lock.holder").write_text(written, encoding="latin-1")
+        with pytest.raises(AlreadyRunning) as found, only_one(settings):
+            pass
+    assert found.value.message == f"Another sync works on {settings.data_dir}."
 
 
 def test_two_data_directories_of_one_warehouse_exclude_each_other(settings: Settings, tmp_path: Path) -> None:
@@ -62,7 +106,7 @@ def test_the_data_directory_is_made_for_its_owner_and_kept_so(settings: Settings
 
 def refusing(error: OSError) -> type[FileLock]:
     class Refusing(FileLock):
-        def acquire(self, timeout: float) -> None:  # type: ignore[override]  # it never returns
+        def acquire(self, timeout: float, **_: float) -> None:  # type: ignore[override]  # it never returns
             assert timeout == 0, "who is refused is told at once"
             raise error
 
