@@ -26,10 +26,15 @@ LONG_WORKERS ?= 4
 test: .venv/.dev system-packages readers focus-validator lint ## Check style and types, and run all tests but the long ones
 	$(BIN)/pytest -n $(WORKERS) $(LONG:%=--ignore=sms_etl_tests/%)
 
+# SHARE=4 runs a quarter of the cases of the long suites, another one for each TURN, and the slow path in small.
+SHARE ?= 1
+TURN ?=
+
 .PHONY: test-long coverage
 test-long: .venv/.dev system-packages ## Run whole programs, and the faults, the switches and the attacks in full
-	SMS_ETL_TEST_FAULTS=full SMS_ETL_TEST_SWITCHES=full SMS_ETL_TEST_ATTACKS=full SMS_ETL_TEST_SLOW_PATH=full \
-	SMS_ETL_TEST_COURSES=full SMS_ETL_TEST_READERS=full \
+	SMS_ETL_TEST_FAULTS=full SMS_ETL_TEST_SWITCHES=full SMS_ETL_TEST_ATTACKS=full \
+	SMS_ETL_TEST_SLOW_PATH=$(if $(filter 1,$(SHARE)),full) SMS_ETL_TEST_COURSES=full SMS_ETL_TEST_READERS=full \
+	SMS_ETL_TEST_SHARE=$(SHARE) SMS_ETL_TEST_TURN=$(TURN) \
 		$(BIN)/pytest -n $(LONG_WORKERS) $(LONG:%=sms_etl_tests/%) sms_etl_tests/sql/test_slow_path.py \
 		sms_etl_tests/retention/test_any_course.py sms_etl_tests/readers/test_busy_readers.py
 
