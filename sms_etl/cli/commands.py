@@ -38,7 +38,6 @@ from sms_etl.cli.shared import (
 )
 from sms_etl.cli.shell_command import shell
 from sms_etl.cli.webhook_command import webhook
-from sms_etl.defs.home import home_in_use
 from sms_etl.files import PRIVATE_UMASK
 from sms_etl.skipped_imports import leave_out
 
@@ -102,6 +101,7 @@ def sync(
     if reconcile and (since or until):
         raise click.UsageError("--reconcile cannot be combined with --since or --until.")
     with progress_shown() as progress:
+        from sms_etl.defs.home import home_in_use
         from sms_etl.pipeline import sync_build_publish
         from sms_etl.sync.task import RECONCILED_DAYS, Task
 

@@ -71,9 +71,12 @@ def schedules() -> list[dg.ScheduleDefinition]:
     ]
 
 
+_WAITING = [dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.QUEUED]
+
+
 def _unless_queued(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
     """Ask for a run unless one waits already: after a long one they would all run, one behind the other."""
-    waiting = dg.RunsFilter(job_name=sms_pipeline.name, statuses=[dg.DagsterRunStatus.QUEUED])
+    waiting = dg.RunsFilter(job_name=sms_pipeline.name, statuses=_WAITING)
     if context.instance.get_runs(filters=waiting, limit=1):
         return dg.SkipReason("A run waits already for its place.")
     return dg.RunRequest()

@@ -329,6 +329,7 @@ def forget_the_answer(settings: Settings) -> None:
     """Leave the record as a kill between the call and its answer leaves it."""
     with Warehouse.of(settings).begin() as transaction:
         transaction.run("update ops.campaign set state = 'intended', bulk_id = null, known_at = null")
+    (settings.data_dir / "warehouse.duckdb.campaigns").unlink()  # it keeps what was known of it
 
 
 def send_raw(provider: SandboxHandle) -> None:

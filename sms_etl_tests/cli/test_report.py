@@ -155,7 +155,7 @@ def test_a_folder_that_out_names_and_cannot_be_made_is_told_by_out(
         (("--month", "2026-01", "--locale", "fr"), "'fr' is not one of"),
         (("--month", "2026-01", "--where", "country=DE"), "--where needs --lines"),
         (("--month", "2026-01", "--lines", "--format", "csv"), "cannot be combined with --format"),
-        (("--month", "2026-01", "--lines", "--where", "phone=1"), "Columns: bulk, cost_centre, country"),
+        (("--month", "2026-01", "--lines", "--where", "phone=1"), "Columns: bulk, campaign, cost_centre"),
         (("--quarter", "2026-5"), "such as 2026-1"),
         (("--year", "26"), "such as 2026"),
         (("--year", "2099"), "2099 has not begun"),

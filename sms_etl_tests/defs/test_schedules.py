@@ -12,7 +12,9 @@ from sms_etl_tests.defs.instance import packaged_instance
 
 
 def ticked(name: str, instance: dg.DagsterInstance, moment: datetime) -> ScheduleExecutionData:
-    context = dg.build_schedule_context(instance=instance, scheduled_execution_time=moment)
+    context = dg.build_schedule_context(
+        instance=instance, scheduled_execution_time=moment, repository_def=defs.get_repository_def()
+    )
     return defs.resolve_schedule_def(name).evaluate_tick(context)
 
 
@@ -27,7 +29,7 @@ def test_a_tick_asks_for_one_run(name: str, bare_environment: Path) -> None:
 
 def test_while_a_run_waits_no_other_is_asked_for(bare_environment: Path) -> None:
     with packaged_instance(bare_environment / "home") as instance:
-        instance.create_run_for_job(defs.resolve_job_def("sms_pipeline"), status=dg.DagsterRunStatus.QUEUED)
+        instance.create_run_for_job(defs.resolve_job_def("sms_pipeline"))
         tick = ticked("sms_pipeline_every_15_minutes", instance, datetime(2026, 2, 2, 6, tzinfo=UTC))
     assert (tick.run_requests or [], tick.skip_message) == ([], "A run waits already for its place.")
 

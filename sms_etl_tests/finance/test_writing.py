@@ -31,5 +31,5 @@ def test_a_full_disk_says_what_could_not_be_written_and_what_to_do(tmp_path: Pat
         written_together([tmp_path / "lines.csv"], "The lines"),
     ):
         raise OSError(28, "no space left")
-    assert "has room" in str(found.value.hint)
+    assert "Free disk space" in str(found.value.hint)
     assert not list(tmp_path.iterdir())
