@@ -112,7 +112,7 @@ def test_definitions_load_without_any_setting_and_write_nothing(tmp_path: Path) 
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=300,  # on a machine that does much else
     )
     assert (done.returncode, done.stdout.strip(), done.stderr) == (0, str(len(ASSETS)), "")
     assert list(tmp_path.iterdir()) == []
