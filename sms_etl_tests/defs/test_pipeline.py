@@ -9,6 +9,7 @@ import duckdb
 import pytest
 
 from sms_etl.definitions import defs
+from sms_etl.defs.months import READ_AGAIN, REPORT
 from sms_etl.defs.relations import BULKS, SMS
 from sms_etl.errors import ChecksFailed
 from sms_etl.models.checks import checks
@@ -19,7 +20,8 @@ from sms_etl.warehouse.publish import publish
 from sms_etl_tests.defs.instance import Run, packaged_instance
 
 GRAPH = defs.resolve_asset_graph()
-NOT_SYNCED = sorted(GRAPH.get_all_asset_keys() - {SMS, BULKS})
+BY_MONTH = {REPORT, READ_AGAIN}
+NOT_SYNCED = sorted(GRAPH.get_all_asset_keys() - {SMS, BULKS} - BY_MONTH)
 
 
 def materialised(result: dg.ExecuteInProcessResult) -> dict[str, dg.AssetMaterialization]:
@@ -42,8 +44,9 @@ def metadata(run: Run, asset: str) -> dict[str, object]:
 
 
 def build_again(home: Path) -> dg.ExecuteInProcessResult:
-    """Build, test and publish what is loaded, without a sync."""
-    with packaged_instance(home) as instance:
+    """Build, test and publish what is loaded, without a sync; on an instance in memory, which is quicker."""
+    home.mkdir(exist_ok=True)
+    with dg.DagsterInstance.ephemeral(tempdir=str(home)) as instance:
         return defs.resolve_implicit_global_asset_job_def().execute_in_process(
             instance=instance, asset_selection=NOT_SYNCED, raise_on_error=False
         )
@@ -56,12 +59,14 @@ def change(data_dir: Path, sql: str) -> None:
 
 def test_the_job_materialises_every_asset(run: Run) -> None:
     assert run.result.success
-    assert set(materialised(run.result)) == {key.to_user_string() for key in GRAPH.get_all_asset_keys()}
+    every = GRAPH.get_all_asset_keys() - BY_MONTH
+    assert set(materialised(run.result)) == {key.to_user_string() for key in every}
 
 
 def test_the_job_evaluates_every_check_and_none_fails_that_matters(run: Run) -> None:
     evaluations = run.result.get_asset_check_evaluations()
-    assert {evaluation.asset_check_key for evaluation in evaluations} == GRAPH.asset_check_keys
+    every = {key for key in GRAPH.asset_check_keys if key.asset_key not in BY_MONTH}
+    assert {evaluation.asset_check_key for evaluation in evaluations} == every
     failed = [evaluation for evaluation in evaluations if not evaluation.passed]
     assert [one.check_name for one in failed if one.severity is dg.AssetCheckSeverity.ERROR] == []
 
@@ -159,7 +164,7 @@ def test_publishing_alone_is_refused_as_long_as_a_blocking_test_fails(
     assert not result.success
     failure = result.failure_data_for_node("published")
     assert failure is not None
-    assert "marts.cost_monthly: money_reconciles (2 rows)" in str(failure.user_failure_data)
+    assert "(marts.cost_monthly: money_reconciles, 2 rows)" in str(failure.user_failure_data)
 
 
 def test_a_build_without_a_sync_shows_warnings_takes_own_seeds_and_forgets_old_tests(

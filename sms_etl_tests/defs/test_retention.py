@@ -83,5 +83,7 @@ def test_what_was_left_fails_the_run_and_is_named(office: Office) -> None:
     assert uuid in office.at_provider()
 
 
-def test_no_schedule_starts_a_job_of_retention() -> None:
-    assert not [each.name for each in defs.schedules or [] if each.name.startswith("retention")]
+def test_no_schedule_carries_out_a_plan() -> None:
+    started = {defs.resolve_schedule_def(each.name).job_name for each in defs.schedules or []}
+    assert "retention_plan" in started
+    assert "retention_apply" not in started
