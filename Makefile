@@ -24,7 +24,7 @@ LONG := e2e faults switches attacks
 LONG_WORKERS ?= 4
 
 test: .venv/.dev system-packages readers focus-validator lint ## Check style and types, and run all tests but the long ones
-	$(BIN)/pytest -n $(WORKERS) $(LONG:%=--ignore=sms_etl_tests/%)
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile $(LONG:%=--ignore=sms_etl_tests/%)
 
 # SHARE=4 runs a quarter of the cases of the long suites, another one for each TURN, and the slow path in small.
 SHARE ?= 1

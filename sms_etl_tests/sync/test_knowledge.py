@@ -177,7 +177,7 @@ def test_a_list_of_uuids_that_is_not_obeyed_is_noted_of_its_listing_and_told(
     exc: ProviderDiffers | BadRequest,
     value: str,
 ) -> None:
-    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.INFO, "sms_etl")
     for stream, name in ((SMS, "sms_uuid_filter"), (BULKS, "bulks_uuid_filter")):
         noting = knowledge(INCLUSIVE, SLOW)
         noting.note_uuids_disobeyed(stream, exc)
