@@ -13,6 +13,7 @@ import dagster as dg
 from sms_etl.defs.overview import OVERVIEW
 from sms_etl.defs.publishing import PUBLISHED
 from sms_etl.defs.relations import BUILD_CONTEXT, BULKS, SMS, key_of
+from sms_etl.files import private
 from sms_etl.pipeline import PipelineResult
 
 _log = logging.getLogger(__name__)
@@ -28,7 +29,7 @@ def report_sync(home: Path, result: PipelineResult, command: str) -> None:
         command: By which command, for people.
     """
     try:
-        with dg.DagsterInstance.from_config(str(home)) as instance:
+        with private(), dg.DagsterInstance.from_config(str(home)) as instance:
             for key, facts in _made(result):
                 instance.report_runless_asset_event(
                     dg.AssetMaterialization(key, metadata={_BY: command, **facts})
