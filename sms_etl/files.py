@@ -51,6 +51,10 @@ _OURS = {
     *("sandbox.sqlite", "sandbox.sqlite-wal", "sandbox.sqlite-shm"),
 }
 _PRIVATE_FOLDERS = ("landing", "landing/*", "backup", "reports", "seeds", "dagster", "events")
+_PRIVATE_FILES = (
+    *("warehouse.duckdb*", "sync.lock*", "campaigns.lock*", "copies.lock", "alerts.lock", "alerts.json"),
+    "sandbox.sqlite*",
+)
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -169,7 +173,7 @@ def keep_private(settings: "Settings") -> None:
     folders = [folder for pattern in _PRIVATE_FOLDERS for folder in data.glob(pattern) if folder.is_dir()]
     for folder in folders:
         _set_mode(folder, PRIVATE_FOLDER)
-    for file in (*data.glob("warehouse.duckdb*"), data / "sync.lock", *data.glob("sandbox.sqlite*")):
+    for file in (file for pattern in _PRIVATE_FILES for file in data.glob(pattern)):
         if file.is_file():
             _set_mode(file, PRIVATE_FILE)
     if is_only_ours(data):
