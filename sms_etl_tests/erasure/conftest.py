@@ -43,7 +43,7 @@ class Person:
         return f"Dear {self.phone[-4:]} of Entenhausen – your parcel is here and waits for you, until Friday"
 
 
-PHONES = tuple(f"+49157998877{place:02}" for place in range(10))
+PHONES = tuple(f"+49157998877{place:02}" for place in range(16))
 
 
 def settled(provider: SandboxHandle, **fields: Any) -> dict[str, Any]:
