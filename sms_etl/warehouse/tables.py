@@ -19,11 +19,38 @@ from sqlalchemy import (
     Uuid,
 )
 
+from sms_etl.warehouse.build_tables import (
+    build_context,
+    built_relation,
+    failed_test_rows,
+    model_day,
+    model_state,
+    model_test,
+    source_state,
+)
+from sms_etl.warehouse.closing_tables import closed_line, closed_period, correction
 from sms_etl.warehouse.event_tables import delivery_event
 from sms_etl.warehouse.metadata import Money, metadata
 from sms_etl.warehouse.retention_tables import deletion, hold, retention_item, retention_plan
 
-__all__ = ["deletion", "delivery_event", "hold", "metadata", "retention_item", "retention_plan"]
+__all__ = [
+    "build_context",
+    "built_relation",
+    "closed_line",
+    "closed_period",
+    "correction",
+    "deletion",
+    "delivery_event",
+    "failed_test_rows",
+    "hold",
+    "metadata",
+    "model_day",
+    "model_state",
+    "model_test",
+    "retention_item",
+    "retention_plan",
+    "source_state",
+]
 _EXTRA = "fields not known here: types and lengths under pseudonymise; cut_bytes: beyond 16 KB a row"
 
 sms = Table(
@@ -310,109 +337,6 @@ publication = Table(
     comment="One row a published copy, the newest last.",
 )
 
-build_context = Table(
-    "build_context",
-    metadata,
-    Column("as_of_at", DateTime, nullable=False, comment="the moment the models were built for"),
-    Column("timezone", String, nullable=False, comment="of business days and months"),
-    Column(
-        "settle_days",
-        Integer,
-        nullable=False,
-        comment="SMS_ETL_SETTLE_DAYS: after so many days an open message has aged out",
-    ),
-    Column(
-        "built_at", DateTime, nullable=False, comment="when the models were built, by the machine's clock"
-    ),
-    Column("project_digest", String, comment="of the files of models and seeds that were built"),
-    Column("loaded_digest", String, comment="number of messages and bulks, and the sums of their prices"),
-    Column("is_current", Boolean, comment="nothing was loaded since, and no blocking check failed"),
-    Column("selection", String, comment="what `build --select` chose; null: all models were built"),
-    schema="ops",
-    comment="One row: what the models are built with, so that they are plain SQL.",
-)
-
-model_test = Table(
-    "model_test",
-    metadata,
-    Column("tested_at", DateTime, nullable=False, comment="when it was last run"),
-    Column("model", String, nullable=False, comment="the relation tested"),
-    Column(
-        "test", String, nullable=False, comment="name of the test; `built`: the last build ended in an error"
-    ),
-    Column("severity", String, nullable=False, comment="error (blocks publishing) or warn"),
-    Column("failures", BigInteger, nullable=False, comment="rows that are wrong"),
-    schema="ops",
-    comment="One row a test, of the last build.",
-)
-
-failed_test_rows = Table(
-    "failed_test_rows",
-    metadata,
-    Column("tested_at", DateTime, nullable=False, comment="when the test was last run"),
-    Column("model", String, nullable=False, comment="the relation tested"),
-    Column("test", String, nullable=False, comment="name of the test, as in `model_test`"),
-    Column("number", Integer, nullable=False, comment="of the row, from 1 on"),
-    Column(
-        "row",
-        JSON,
-        nullable=False,
-        comment="its uuids, figures and times as text, by column; never a text of the provider's; of the "
-        "test `built` what the error said",
-    ),
-    schema="ops",
-    comment="One row a row that a test of the last build found wrong: the first twenty of each test.",
-)
-
-model_state = Table(
-    "model_state",
-    metadata,
-    Column("model", String, nullable=False, comment="the model by day"),
-    Column(
-        "signature", String, nullable=False, comment="of its SQL, that of what it is made of, and settings"
-    ),
-    Column("as_of_at", DateTime, nullable=False, comment="the moment it was built for"),
-    Column("version", BigInteger, nullable=False, comment="counts its builds"),
-    Column("days_since", BigInteger, nullable=False, comment="`model_day` has the builds after this one"),
-    Column("rows", BigInteger, nullable=False, comment="it had after the build"),
-    Column(
-        "tested_digest", String, comment="of the project all of whose tests were run on it; null: not all"
-    ),
-    schema="ops",
-    comment="One row a model by day: what it was built from, so that the next build makes the rest only.",
-)
-
-source_state = Table(
-    "source_state",
-    metadata,
-    Column("model", String, nullable=False, comment="the model by day that was built"),
-    Column("relation", String, nullable=False, comment="what it read"),
-    Column("day", Date, comment="of the rows, in UTC; null: of all, or the version of a model by day"),
-    Column("rows", BigInteger, nullable=False, comment="it had then; or the version"),
-    Column("fingerprint", BigInteger, nullable=False, comment="of these rows"),
-    schema="ops",
-    comment="One row a model by day, relation and day: what it was built from.",
-)
-
-model_day = Table(
-    "model_day",
-    metadata,
-    Column("model", String, nullable=False, comment="the model by day"),
-    Column("of_column", String, nullable=False, comment="the column whose days these are"),
-    Column("version", BigInteger, nullable=False, comment="the build that replaced rows of this day"),
-    Column("day", Date, nullable=False, comment="a day whose rows were replaced"),
-    schema="ops",
-    comment="One row or more a day that a build replaced, for the models made of it.",
-)
-
-built_relation = Table(
-    "built_relation",
-    metadata,
-    Column("relation", String, nullable=False, comment="a model or seed that was built here"),
-    schema="ops",
-    comment="One row a table or view that a build made: it is dropped once its file is deleted.",
-)
-
 pii = Table(
     "pii",
     metadata,
@@ -496,88 +420,4 @@ campaign = Table(
     Column("version", String, nullable=False, comment="of sms_etl"),
     schema="ops",
     comment="One row a campaign that was sent from here, written before the provider is asked. Rows change.",
-)
-
-closed_period = Table(
-    "closed_period",
-    metadata,
-    Column("month", Date, nullable=False, comment="first day of the business month"),
-    Column("closed_at", DateTime, nullable=False, comment="when it was closed"),
-    Column("timezone", String, nullable=False, comment="of the business days and months it was closed in"),
-    Column(
-        "digest",
-        String,
-        nullable=False,
-        comment="SHA-256, 64 hex digits, of its lines, the corrections booked to it and its totals",
-    ),
-    Column("digest_version", Integer, nullable=False, comment="how the digest is made; see decision 0019"),
-    Column(
-        "totals",
-        JSON,
-        nullable=False,
-        comment="by currency: messages and cost, the corrections booked to it included",
-    ),
-    Column("figures", JSON, nullable=False, comment="all that its report shows; the report is made of them"),
-    Column("figures_digest", String, nullable=False, comment="SHA-256, 64 hex digits, of `figures`"),
-    Column("is_forced", Boolean, nullable=False, comment="it was closed though something spoke against it"),
-    Column("forced_reason", String, comment="why, in the words of whoever did; null unless forced"),
-    Column(
-        "overridden_reasons",
-        JSON,
-        nullable=False,
-        comment="what spoke against it and was overridden, as a JSON list of sentences",
-    ),
-    Column(
-        "invoice_digest", String, comment="SHA-256 of the invoice it was compared with; null: without one"
-    ),
-    Column(
-        "differences",
-        JSON,
-        nullable=False,
-        comment="the invoice less what is here by bucket and currency, as a JSON list",
-    ),
-    Column("version", String, nullable=False, comment="of sms_etl"),
-    schema="finance",
-    comment="One row a closed month. Rows are added, never changed or deleted.",
-)
-
-closed_line = Table(
-    "closed_line",
-    metadata,
-    Column("month", Date, nullable=False, comment="first day of the closed business month"),
-    Column("uuid", Uuid, nullable=False, comment="of the message"),
-    Column("created_at", DateTime, nullable=False, comment="of the message, when the month was closed"),
-    Column("business_day", Date, nullable=False, comment="of `created_at`"),
-    Column("currency", String, nullable=False, comment="of `price`"),
-    Column("price", Money, comment="whole message, all parts, net of VAT; null if it had none"),
-    Column("parts", Integer, comment="what was billed"),
-    Column("cost_centre", String, nullable=False, comment="as it was when the month was closed"),
-    Column("country_code", String, nullable=False, comment="ISO 3166-1 alpha-2; ZZ: none"),
-    Column("service_code", String, nullable=False, comment="the provider's service, or unknown"),
-    Column("delivery_status", String, nullable=False, comment="what had become of it"),
-    schema="finance",
-    comment="One row a message of a closed month, as closed. Rows are added, never changed or deleted.",
-)
-
-correction = Table(
-    "correction",
-    metadata,
-    Column("closed_month", Date, nullable=False, comment="the closed month that changed"),
-    Column("booked_month", Date, nullable=False, comment="the open month it was booked to: it counts there"),
-    Column("uuid", Uuid, nullable=False, comment="of the message"),
-    Column(
-        "kind",
-        String,
-        nullable=False,
-        comment="price, late, moved (to or from another month), currency or removed (from the warehouse)",
-    ),
-    Column("messages", SmallInteger, nullable=False, comment="1: one more, -1: one less, 0: as many"),
-    Column("currency", String, nullable=False, comment="of `amount`"),
-    Column("amount", Money, nullable=False, comment="what the closed month would cost more, or less if < 0"),
-    Column("cost_centre", String, nullable=False, comment="as closed; of a late message as it was then"),
-    Column("country_code", String, nullable=False, comment="ISO 3166-1 alpha-2; ZZ: none"),
-    Column("service_code", String, nullable=False, comment="the provider's service, or unknown"),
-    Column("detected_at", DateTime, nullable=False, comment="when it was found, after a build"),
-    schema="finance",
-    comment="One row a change in a closed month, booked once. Rows are added, never changed or deleted.",
 )

@@ -21,7 +21,7 @@ def test_every_cell_of_the_example_notebook_runs_and_shows_exact_money(
     settings = settings_at(provider)
     sync_build_publish(settings)
     monkeypatch.setenv("SMS_ETL_DATA_DIR", str(settings.data_dir))
-    notebook = nbformat.read(NOTEBOOK, as_version=4)  # type: ignore[no-untyped-call]
+    notebook = nbformat.read(NOTEBOOK, as_version=4)  # type: ignore[no-untyped-call]  # it has no types
     assert not any(cell.get("outputs") for cell in notebook.cells), "no figures are committed"
     NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
     shown = [cell.outputs[-1] for cell in notebook.cells if cell.cell_type == "code"]

@@ -1,20 +1,17 @@
 """Models by day: a build of the days that changed gives the rows of a full one, whatever happened between."""
 
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from sms_etl.errors import ModelError
 from sms_etl.models.checks import run_tests
 from sms_etl.models.incremental import Looks, check_incremental, forget, inputs_of, note_tested
 from sms_etl.models.project import Project
-from sms_etl.models.runner import BuildResult, Rebuild, build
-from sms_etl.models.selection import selected
+from sms_etl.models.runner import Rebuild, build
+from sms_etl_tests.models.days import BY_DAY, DAYS, by_day, days_of, message, same_as_full
 from sms_etl_tests.models.small_project import Load
 from sms_etl_tests.sql.warehouse_rows import (
     Rows,
@@ -24,34 +21,10 @@ from sms_etl_tests.sql.warehouse_rows import (
     package_project,
 )
 
-BY_DAY = (
-    "marts.fct_sms",
-    "marts.delivery_daily",
-    "marts.cost_daily",
-    "marts.delivery_hourly",
-    "marts.delivery_funnel",
-    "marts.delivery_latency",
-    "marts.failure_reasons",
-    "marts.focus_cost_and_usage",
-    "marts.sender_health",
-    "marts.encoding_waste",
-    "intermediate.int_bulk_traffic_daily",
-    "intermediate.int_codes_daily",
-    "intermediate.int_figure_changes_daily",
-    "intermediate.int_logged_codes_daily",
-    "intermediate.int_odd_bills",
-    "intermediate.int_sms_daily",
-    "intermediate.int_usual_price",
-    "intermediate.int_traffic_daily",
-    "intermediate.int_traffic_hourly",
-    "intermediate.int_unpriced_daily",
-)
 OF_CODES = {"intermediate.int_codes_daily", "intermediate.int_logged_codes_daily"}
 """Of what is read whole, these are made by day all the same: a code or a country is known by its day."""
 OF_CLOSED_MONTHS = "intermediate.int_closed_daily"
 """By day too, and made of what was closed: no message changes it."""
-DAYS = 12
-START = datetime(2026, 1, 1)  # noqa: DTZ001 - as the tables have it, UTC without a zone
 
 
 @pytest.fixture(scope="module")
@@ -69,34 +42,6 @@ def rows(built: Path) -> Iterator[Rows]:
     """A copy of them."""
     with copied_warehouse(built) as found:
         yield found
-
-
-def message(rows: Rows, number: int, **fields: object) -> None:
-    created = START + timedelta(hours=12 * number)
-    rows.sms(str(number), **{"created_at": created, **fields})
-    rows.change(str(number), str(created + timedelta(minutes=1)))
-
-
-def by_day(rows: Rows, rebuild: Rebuild = Rebuild.BY_DAY, project: Project | None = None) -> BuildResult:
-    """Build what is by day and what it is made of: all models would take three times as long."""
-    found = project or package_project()
-    chosen = selected(found, [f"+{name}" for name in BY_DAY if name in found.models])
-    return build(rows.connection, found, select=chosen, rebuild=rebuild)
-
-
-def digest(rows: Rows) -> list[tuple[Any, ...]]:
-    select = "select count(*), bit_xor(hash(m)), sum(hash(m)) from {} as m"
-    return rows.select(" union all ".join(select.format(name) for name in BY_DAY))
-
-
-def same_as_full(rows: Rows) -> bool:
-    built = digest(rows)
-    build(rows.connection, package_project(), select=BY_DAY)
-    return built == digest(rows)
-
-
-def days_of(result: BuildResult) -> dict[str, list[str]]:
-    return {part.model: [str(day) for day in part.days] for part in result.parts}
 
 
 def test_the_first_build_is_whole_and_a_second_one_rebuilds_nothing(rows: Rows) -> None:
@@ -284,87 +229,6 @@ def test_after_an_error_nothing_of_the_state_stays(rows: Rows) -> None:
     assert rows.select("select * from ops.source_state order by all") == before
     by_day(rows)
     assert same_as_full(rows)
-
-
-STEPS = st.lists(
-    st.tuples(
-        st.sampled_from(["new", "change", "move", "gone", "delete", "log", "time", "build"]),
-        st.integers(0, 40),
-        st.integers(0, 40),
-    ),
-    min_size=1,
-    max_size=9,
-)
-
-
-ZONES = ("Europe/Berlin", "America/New_York", "Asia/Kathmandu")
-NOW = START + timedelta(days=10)
-
-
-@pytest.fixture(scope="module")
-def built_in(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Eight days of two messages each, some of them open, built in each time zone, to be copied."""
-    folder = tmp_path_factory.mktemp("zones")
-    found: dict[str, Path] = {}
-    for number, zone in enumerate(ZONES):
-        with empty_warehouse() as rows:
-            rows.context(str(NOW), timezone=zone)
-            for each in range(16):
-                message(rows, each, status_code=100 if each % 3 else 0, dlr_code=each % 2)
-            by_day(rows)
-            found[zone] = keep(rows, folder / f"{number}.duckdb")
-    return found
-
-
-@settings(max_examples=20, suppress_health_check=[HealthCheck.too_slow])
-@given(steps=STEPS, zone=st.sampled_from(ZONES))
-def test_whatever_happens_between_builds_they_give_the_rows_of_a_full_one(
-    built_in: dict[str, Path], steps: list[tuple[str, int, int]], zone: str
-) -> None:
-    with copied_warehouse(built_in[zone]) as rows:
-        now = NOW
-        for place, (kind, first, second) in enumerate(steps):
-            now = take(rows, kind, first, second, place, now, zone)
-        rows.context(str(now), timezone=zone)
-        by_day(rows)
-        assert same_as_full(rows)
-
-
-def take(rows: Rows, kind: str, first: int, second: int, place: int, now: datetime, zone: str) -> datetime:
-    """Do one thing that may happen between two builds; return what time it is then."""
-    count = rows.one("select count(*) from raw.sms")
-    one = f"uuid = (select uuid from raw.sms order by uuid limit 1 offset {first % count})"
-    moment = START + timedelta(hours=7 * second)
-    changed = f"changed_at = timestamp '{START + timedelta(days=20, seconds=place)}'"
-    match kind:
-        case "new":
-            rows.sms(
-                f"new {place}",
-                created_at=moment,
-                dlr_code=first % 3,
-                delivery_at=now + timedelta(hours=first),
-            )
-        case "change":
-            rows.connection.execute(f"update raw.sms set dlr_code = {second % 3}, {changed} where {one}")
-        case "move":
-            rows.connection.execute(f"update raw.sms set created_at = '{moment}', {changed} where {one}")
-        case "gone":
-            rows.connection.execute(f"update raw.sms set gone_at = '{moment}', {changed} where {one}")
-        case "delete" if count > 1:
-            rows.connection.execute(f"delete from raw.sms where {one}")
-        case "log":
-            rows.connection.execute(
-                f"insert into raw.sms_change by name select uuid, timestamp '{moment}' as observed_at, "
-                f"'settle' as observed_by, 100 as status_code, {second % 2} as dlr_code, 'EUR' as currency "
-                f"from raw.sms where {one}"
-            )
-        case "time":
-            now += timedelta(hours=first)
-            rows.context(str(now), timezone=zone)
-        case "build":
-            rows.context(str(now), timezone=zone)
-            by_day(rows)
-    return now
 
 
 @pytest.mark.parametrize(
