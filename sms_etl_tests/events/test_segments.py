@@ -55,6 +55,32 @@ def test_a_line_that_was_cut_is_left_out_and_damaged_ones_are_named(tmp_path: Pa
         assert (segment.damaged, segment.is_torn) == ([2], True)
 
 
+def test_all_that_was_written_is_synced_before_it_counts_as_stored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A kill of the process shows nothing of it: only the machine's own end would."""
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fdatasync", lambda descriptor: synced.append(os.fstat(descriptor).st_size))
+    writer = SegmentWriter(tmp_path)
+    for name in "abc":
+        writer.append(line(name))
+        assert synced[-1] == backlog(tmp_path)
+    assert len(synced) == 3
+
+
+def test_what_cannot_be_synced_is_not_stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    writer = SegmentWriter(tmp_path)
+    with monkeypatch.context() as patched, pytest.raises(OSError, match="Input/output"):
+        patched.setattr(os, "fdatasync", fail)
+        writer.append(line("a"))
+    writer.append(line("b"))
+    writer.close()
+    assert read_all(tmp_path) == [["a"], ["b"]], "what may be there is kept, and nothing comes behind it"
+
+
 def test_nothing_is_written_behind_a_line_that_may_be_cut(tmp_path: Path) -> None:
     writer = SegmentWriter(tmp_path)
     writer.append(line("a"))
