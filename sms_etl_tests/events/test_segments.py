@@ -73,9 +73,10 @@ def test_what_cannot_be_synced_is_not_stored(tmp_path: Path, monkeypatch: pytest
         raise OSError(5, "Input/output error")
 
     writer = SegmentWriter(tmp_path)
-    with monkeypatch.context() as patched, pytest.raises(OSError, match="Input/output"):
+    with monkeypatch.context() as patched:
         patched.setattr(os, "fdatasync", fail)
-        writer.append(line("a"))
+        with pytest.raises(OSError, match="Input/output"):
+            writer.append(line("a"))
     writer.append(line("b"))
     writer.close()
     assert read_all(tmp_path) == [["a"], ["b"]], "what may be there is kept, and nothing comes behind it"
