@@ -34,7 +34,7 @@ def test_duckdbs_own_command_line_reads_the_copy_and_its_comments_and_cannot_cha
     spent = ask(
         "select currency, cast(sum(price) as varchar) as spent from marts.fct_sms group by 1 order by 1"
     )
-    assert json.loads(spent.stdout)[0] == {"currency": "EUR", "spent": "1000000000000.300001"}
+    assert json.loads(spent.stdout)[0] == {"currency": "EUR", "spent": "1000000000000.300000"}
     comment = ask("select comment from duckdb_columns() where column_name = 'price'")
     assert json.loads(comment.stdout) == [{"comment": "whole message, net of VAT"}]
     assert ask("delete from marts.fct_sms").returncode != 0
