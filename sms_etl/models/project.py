@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
-from functools import cache
+from functools import cache, cached_property
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from types import MappingProxyType
@@ -48,6 +48,7 @@ TESTS = "tests"
 _FOLDER_ORDER = ("staging", "intermediate", "marts")
 _CATALOGUE = "information_schema."
 _BY_DAY = "-- by: day"
+_DUCKDB = Dialect()
 _MOST_MEANT = 2
 BUILD_CONTEXT = "ops.build_context"
 """One row: what the models are built with."""
@@ -137,7 +138,7 @@ class Project:
         model = self.model(name)
         return column_sources(qualified(model.query, self.schemas, model.label), model.label)
 
-    @property
+    @cached_property
     def schemas(self) -> Schemas:
         """Every relation a model may read: sources, seeds and models with their columns and types."""
         declared = {
@@ -152,15 +153,19 @@ def warehouse_sources() -> Schemas:
     """Return the tables that are not built by a model, those of `tables.py`, with their columns and types."""
     return MappingProxyType(
         {
-            table.fullname: {column.name: _type_name(column.type) for column in table.columns}
+            table.fullname: {column.name: _type_name(_written(column.type)) for column in table.columns}
             for table in metadata.sorted_tables
         }
     )
 
 
-def _type_name(column_type: TypeEngine[Any]) -> str:
+def _written(column_type: TypeEngine[Any]) -> str:
+    return column_type.compile(_DUCKDB)
+
+
+@cache
+def _type_name(written: str) -> str:
     """Return DuckDB's own name of a type; its dialect of SQLAlchemy writes PostgreSQL's longer ones."""
-    written = column_type.compile(Dialect())
     return exp.DataType.build(written, dialect="postgres").sql(DIALECT).lower().replace(" ", "")
 
 
