@@ -23,7 +23,7 @@ LONG := e2e faults switches attacks
 # They wait for programs, ports and time-outs: more of them than cores may run at once.
 LONG_WORKERS ?= 4
 
-test: .venv/.dev system-packages readers focus-validator lint ## Check style and types, and run all tests but the long ones
+test: .venv/.dev system-packages readers focus-validator audit-tool lint ## Check style and types, and run all tests but the long ones
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile $(LONG:%=--ignore=sms_etl_tests/%)
 
 # SHARE=4 runs a quarter of the cases of the long suites, another one for each TURN, and the slow path in small.
@@ -38,7 +38,7 @@ test-long: .venv/.dev system-packages ## Run whole programs, and the faults, the
 		$(BIN)/pytest -n $(LONG_WORKERS) $(LONG:%=sms_etl_tests/%) sms_etl_tests/sql/test_slow_path.py \
 		sms_etl_tests/retention/test_any_course.py sms_etl_tests/readers/test_busy_readers.py
 
-coverage: .venv/.dev system-packages readers focus-validator ## Measure which lines the tests reach, the long ones in their short form
+coverage: .venv/.dev system-packages readers focus-validator audit-tool ## Measure which lines the tests reach, the long ones in their short form
 	$(BIN)/pytest -n $(WORKERS) --cov --cov-report=term
 
 .PHONY: bench bench-small
@@ -77,6 +77,20 @@ focus-validator: .focus-validator/.ready ## Install the validator that a test ch
 	@$(BIN)/uv pip install --quiet --only-binary :all: --no-binary focus-validator --no-binary pandasql \
 		--build-constraints $< --require-hashes --python $(@D)/bin/python -r $< || \
 		{ rm -rf $(@D); $(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 13))'; mkdir -p $(@D); }
+	@touch $@
+
+# pip-audit, in an environment of its own: it brings twenty packages that nothing else needs. What only tests bring,
+# older DuckDBs and the validator, is not asked about: it reads made-up data and nothing else.
+.PHONY: audit audit-tool
+audit: audit-tool ## Ask whether a vulnerability is known of a locked version; says so if nobody can be asked
+	@.audit/bin/python -m sms_etl_tests.audit requirements.lock requirements-dev.lock requirements-uv.lock \
+		sms_etl_tests/audit/pip-audit.lock
+
+audit-tool: .audit/.ready
+
+.audit/.ready: sms_etl_tests/audit/pip-audit.lock .venv/.uv
+	@$(BIN)/uv venv --quiet --clear --no-project --python $(BIN)/python $(@D)
+	@$(BIN)/uv pip install --quiet --only-binary :all: --require-hashes --python $(@D)/bin/python -r $<
 	@touch $@
 
 .PHONY: mutants
@@ -124,13 +138,14 @@ lock: .venv/.uv ## Resolve the dependencies anew; name packages in UPGRADE="--up
 	echo "duckdb-cli" | $(BIN)/uv pip compile $(LOCK_FLAGS) $(UPGRADE) - -o sms_etl_tests/readers/duckdb-cli.lock
 	printf 'focus-validator==1.0.0\nmultimethod<2\npoetry-core\nsetuptools<81\n' | \
 		$(BIN)/uv pip compile $(LOCK_FLAGS) $(UPGRADE) - -o sms_etl_tests/finance/focus/focus-validator.lock
+	echo "pip-audit" | $(BIN)/uv pip compile $(LOCK_FLAGS) $(UPGRADE) - -o sms_etl_tests/audit/pip-audit.lock
 	echo "uv" | $(BIN)/uv pip compile $(LOCK_FLAGS) $(UPGRADE) - -o requirements-uv.lock
 
 # No address is written into a lock: names, versions and hashes are enough.
 LOCK_FLAGS := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
 
 clean: ## Remove the environment and what tools left; data/ stays
-	rm -rf .venv .readers .focus-validator .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage* htmlcov dist build
+	rm -rf .venv .readers .focus-validator .audit .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage* htmlcov dist build
 
 .venv/.uv: requirements-uv.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -107,13 +107,17 @@ _UMASK = _Umask()
 
 
 def open_private(path: Path) -> BinaryIO:
-    """Open a file for writing, anew, for its owner alone.
+    """Open a new file for writing, for its owner alone; what was there of this name is removed first.
+
+    So a link is not followed, and a file that somebody else made and may read is not written to.
 
     Raises:
         OSError: It cannot be written.
     """
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, PRIVATE_FILE)
-    os.fchmod(descriptor, PRIVATE_FILE)  # one that was there had kept its mode
+    with suppress(FileNotFoundError):
+        path.unlink()
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE_FILE)
+    os.fchmod(descriptor, PRIVATE_FILE)  # whatever the umask
     return os.fdopen(descriptor, "wb")
 
 

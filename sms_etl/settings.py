@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, get_args
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
@@ -352,6 +352,13 @@ def env_file() -> EnvFile | None:
         return _read_env_file(path)
     read = (_read_env_file(path) for path in env_file_candidates() if path.is_file())
     return next((file for file in read if file.values), None)
+
+
+def is_secret(name: str) -> bool:
+    """Return whether a setting, named in full, is a secret: it is masked wherever settings are printed."""
+    field = Settings.model_fields.get(name.removeprefix(PREFIX).lower())
+    kinds = get_args(field.annotation) if field else ()
+    return any(SecretStr in (kind, *get_args(kind)) for kind in kinds)
 
 
 def redirection() -> str | None:

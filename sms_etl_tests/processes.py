@@ -16,6 +16,21 @@ def running_with(mark: str) -> list[str]:
     return found
 
 
+def sizes_of_crash_dumps(mark: str) -> set[str]:
+    """Return how large crash dumps may be of the processes that have `mark` in their environment."""
+    found = set()
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if mark.encode() in (process / "environ").read_bytes():
+                limits = (process / "limits").read_text()
+                found |= {
+                    line.split("  ", 1)[1].strip() for line in limits.splitlines() if "core file" in line
+                }
+        except OSError:  # it ended meanwhile
+            continue
+    return found
+
+
 def none_left(mark: str, *, within: float) -> list[str]:
     """Wait until no process has `mark` in its environment; return those that still run."""
     until = time.monotonic() + within

@@ -194,6 +194,20 @@ def test_a_file_that_was_open_to_others_is_private_once_it_is_written_anew(tmp_p
     assert Sharing("nobody") is load_settings().share_published
 
 
+def test_a_new_file_is_written_through_no_link_and_into_nobody_elses_file(tmp_path: Path) -> None:
+    theirs, kept_open = tmp_path / "theirs", tmp_path / "kept-open"
+    for path in (theirs, kept_open):
+        path.write_text("theirs")
+    (tmp_path / "link").symlink_to(theirs)
+    (tmp_path / "hard").hardlink_to(kept_open)
+    for name in ("link", "hard"):
+        with open_private(tmp_path / name) as file:
+            file.write(b"ours")
+        assert not (tmp_path / name).is_symlink()
+        assert (tmp_path / name).read_bytes() == b"ours"
+    assert (theirs.read_text(), kept_open.read_text()) == ("theirs", "theirs")
+
+
 def test_publish_alone_closes_what_was_open_too(synced_settings: Settings) -> None:
     synced_settings.data_dir.chmod(0o755)
     publish(synced_settings)

@@ -76,7 +76,8 @@ class Webhook:
             raise _not_sent("SMS_ETL_ALERT_WEBHOOK", f"it answered {answer.status_code}")
 
     def _body(self, incident: Incident) -> Mapping[str, object]:
-        return {"text": as_text(incident, self.where), "where": self.where, "alert": incident.as_json()}
+        text = _for_chat(as_text(incident, self.where))
+        return {"text": text, "where": self.where, "alert": incident.as_json()}
 
 
 @dataclass(frozen=True)
@@ -126,6 +127,11 @@ def as_text(incident: Incident, where: str) -> str:
     mark = "ALARM" if incident.is_alarm else "Attention"
     lines = (f"{mark}: {incident.title}", incident.text, f"Where: {where}", f"Next: {incident.command}")
     return "\n".join(printable(line) for line in lines if line)
+
+
+def _for_chat(text: str) -> str:
+    """Escape what Slack, and chats that take what it takes, would obey: `<!channel>` calls everybody."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _why(exc: Exception) -> str:

@@ -7,6 +7,7 @@ something needs attention.
 """
 
 import os
+import resource
 import sys
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
@@ -55,6 +56,7 @@ def main() -> None:
     from sms_etl.stopping import stop_like_ctrl_c
 
     os.umask(PRIVATE_UMASK)  # whatever a library writes is for its owner alone
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a crash dump would hold the token, the key and rows
     leave_out("numpy", "pandas")  # no command needs them, and Arrow would import both
     stop_like_ctrl_c()
     cli.main(prog_name="sms-etl")

@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -36,7 +37,7 @@ from sms_etl.places import env_file_candidates
 from sms_etl.providers.lox24.client import Account, Answer, Lox24Client, read_account
 from sms_etl.providers.lox24.records import BadRowError, read_sms
 from sms_etl.providers.retrying import RetryPolicy
-from sms_etl.settings import Settings, env_file, no_token, redirection
+from sms_etl.settings import Settings, env_file, is_secret, no_token, redirection
 from sms_etl.sync.account import bound_account
 from sms_etl.sync.probe import probe, probe_bulks
 from sms_etl.sync.provider_facts import Fact, write_facts
@@ -80,7 +81,7 @@ class Finding:
 def examine(settings: Settings) -> list[Finding]:
     """Look at everything a sync needs; nothing is changed but an empty data directory made."""
     return [
-        _where_from(),
+        where_from(),
         _data_dir(settings),
         _disk(settings),
         _warehouse(settings),
@@ -94,11 +95,24 @@ def examine(settings: Settings) -> list[Finding]:
     ]
 
 
-def _where_from() -> Finding:
+def where_from() -> Finding:
+    """Say where settings are read from, and whether others can read a secret there."""
     file = env_file()
+    if file and _is_read_by_others(file.path) and any(map(is_secret, file.values)):
+        return Finding(
+            "settings",
+            False,
+            f"{file.path} holds a secret and is open to others (mode {mode_of(file.path):04o}).",
+            f"chmod 600 {file.path}; if others use this machine, make a new key too.",
+        )
     looked = " and ".join(str(path) for path in env_file_candidates())
     says = f"From the environment and {file.path}." if file else f"From the environment: none in {looked}."
     return Finding("settings", True, " ".join(filter(None, (says, redirection()))))
+
+
+def _is_read_by_others(path: Path) -> bool:
+    """Return whether a file, and every folder above it, lets anybody but its owner in."""
+    return bool(mode_of(path) & 0o044) and closed_to(path, Sharing.GROUP) is None
 
 
 def _data_dir(settings: Settings) -> Finding:

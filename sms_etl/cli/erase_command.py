@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 @click.option(
     "--phone",
     metavar="NUMBER",
-    help="The number, with its country. The shell's history keeps it: prefer --file.",
+    help="The number, with its country. The shell's history and the process list show it: prefer --file.",
 )
 @click.option(
     "--file",

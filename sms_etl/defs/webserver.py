@@ -3,9 +3,11 @@
 The middleware is part of the server's own application, so there is no port that leads around it.
 """
 
+from functools import partial
 from typing import Any
 
 import dagster_webserver.app
+import uvicorn
 from dagster._core.workspace.context import BaseWorkspaceRequestContext, IWorkspaceProcessContext
 from dagster_webserver.cli import main
 from dagster_webserver.webserver import DagsterWebserver
@@ -26,4 +28,5 @@ class GuardedWebserver(DagsterWebserver[IWorkspaceProcessContext[Any], BaseWorks
 
 if __name__ == "__main__":
     dagster_webserver.app.DagsterWebserver = GuardedWebserver  # type: ignore[attr-defined, assignment] # what the command makes
+    uvicorn.run = partial(uvicorn.run, server_header=False)  # nobody need know what serves
     main()  # type: ignore[no-untyped-call]  # Dagster leaves it without annotations

@@ -200,10 +200,13 @@ async def _body(scope: Scope, receive: Receive) -> bytes | Answer:
     return b"".join(chunks)
 
 
+_NO_SNIFFING = (b"x-content-type-options", b"nosniff")
+
+
 def _answer_of(status: HTTPStatus, values: Mapping[str, str], headers: Headers | None = None) -> Answer:
     body = msgspec.json.encode(values) + b"\n"
     length = (b"content-length", str(len(body)).encode())
-    return status, [(b"content-type", b"application/json"), length, *(headers or [])], body
+    return status, [(b"content-type", b"application/json"), _NO_SNIFFING, length, *(headers or [])], body
 
 
 def _refusal(status: HTTPStatus, says: str, headers: Headers | None = None) -> Answer:

@@ -379,10 +379,19 @@ def _statement(connection: duckdb.DuckDBPyConnection, sql: str) -> duckdb.Statem
         raise _refused("no statement in it returns rows")
     if len(statements) > 1:
         raise _refused(f"it has {len(statements)} statements; give one")
-    if statements[0].type not in _READING:
-        kind = statements[0].type.name.replace("_", " ")
-        raise _refused(f"{kind} is not a query; the published copy is read-only")
+    kind = _kind_of(statements[0])
+    if kind not in _READING:
+        named = kind.name.replace("_", " ") if kind else "It"
+        raise _refused(f"{named} is not a query; the published copy is read-only")
     return statements[0]
+
+
+def _kind_of(statement: duckdb.Statement) -> duckdb.StatementType | None:
+    """Return what a statement does; None if DuckDB's client has no name for it (UPDATE EXTENSIONS)."""
+    try:
+        return statement.type
+    except ValueError:
+        return None
 
 
 @contextmanager

@@ -52,7 +52,7 @@ class SameOrigin:
         if refused is None:
             status, refused = self._why_unsafe(scope, headers)
         if refused is not None:
-            await PlainTextResponse(f"{refused}\n", status)(scope, receive, send)
+            await PlainTextResponse(f"{refused}\n", status, _NOT_EMBEDDED)(scope, receive, send)
             return
 
         async def send_unframed(message: Message) -> None:
@@ -74,8 +74,14 @@ class SameOrigin:
         return HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Refused: send JSON, with `Content-Type: application/json`."
 
 
-_NOT_EMBEDDED = {"X-Frame-Options": "SAMEORIGIN", "Cross-Origin-Resource-Policy": "same-origin"}
-"""No page of another site shows this one in a frame, where clicks are stolen, or as a script or an image."""
+_NOT_EMBEDDED = {
+    "X-Frame-Options": "SAMEORIGIN",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+}
+"""No page of another site shows this one in a frame, where clicks are stolen, or as a script or an image; no
+text is taken for a page; and no other site learns from which page somebody came."""
 
 
 def _why_foreign(headers: Headers, method: str) -> str | None:

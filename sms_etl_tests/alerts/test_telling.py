@@ -94,6 +94,15 @@ def test_a_title_with_a_line_break_adds_no_header_to_a_mail(by_both: Settings, m
     assert len(mail.recipients) == 2
 
 
+def test_a_title_that_a_chat_would_obey_is_shown_to_it_as_it_is(by_hook: Settings, hook: Hook) -> None:
+    title = "A new field, <!channel> & <https://evil.example|more>"
+    tell(by_hook, wrong(Incident(Source.DAGSTER, "x", title, "", "sms-etl status")))
+    ((post,)) = hook.posts
+    shown = "Attention: A new field, &lt;!channel&gt; &amp; &lt;https://evil.example|more&gt;"
+    assert post["text"].splitlines()[0] == shown
+    assert post["alert"]["title"] == title
+
+
 @pytest.mark.parametrize("status", [500, 302, 404])
 def test_a_way_that_fails_is_tried_again_and_keeps_the_other_from_nothing(
     by_both: Settings, hook: Hook, mail: MailServer, status: int

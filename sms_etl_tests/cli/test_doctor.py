@@ -1,9 +1,12 @@
 """`doctor` as a person meets it."""
 
+from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
+from sms_etl.cli.doctor import where_from
 from sms_etl.sandbox.server import SandboxHandle
 from sms_etl_tests.cli.running import Run, the_object
 
@@ -19,6 +22,37 @@ def test_doctor_says_which_env_file_was_read(
     monkeypatch.setenv("SMS_ETL_ENV_FILE", "mine.env")
     said = [found["says"] for found in the_object(run("doctor", "--json"))["findings"]]
     assert f"From the environment and {tmp_path / 'mine.env'}." in said
+
+
+@pytest.mark.parametrize(
+    ("line", "file_mode", "folder_mode", "is_ok"),
+    [
+        ("SMS_ETL_LOX24_TOKEN=1:key", 0o644, 0o755, False),
+        ("SMS_ETL_LOX24_TOKEN=1:key", 0o640, 0o710, False),
+        ("SMS_ETL_LOX24_TOKEN=1:key", 0o600, 0o755, True),
+        ("SMS_ETL_LOX24_TOKEN=1:key", 0o644, 0o700, True),  # nobody gets as far
+        ("SMS_ETL_CONCURRENCY=3", 0o644, 0o755, True),
+    ],
+)
+def test_doctor_names_an_env_file_in_which_others_can_read_a_secret(
+    reachable: Path, monkeypatch: pytest.MonkeyPatch, line: str, file_mode: int, folder_mode: int, is_ok: bool
+) -> None:
+    file = reachable / "mine.env"
+    file.write_text(line)
+    file.chmod(file_mode)
+    reachable.chmod(folder_mode)
+    monkeypatch.setenv("SMS_ETL_ENV_FILE", str(file))
+    found = where_from()
+    assert found.is_ok is is_ok
+    assert is_ok or f"chmod 600 {file}" in found.do
+    assert "1:key" not in found.says
+
+
+@pytest.fixture
+def reachable() -> Iterator[Path]:
+    """A folder that others can get to, unlike those of pytest."""
+    with TemporaryDirectory(dir="/tmp") as folder:
+        yield Path(folder)
 
 
 def test_doctor_finds_nothing_wrong_with_a_working_account(run: Run, account: dict[str, str]) -> None:

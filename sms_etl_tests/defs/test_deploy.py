@@ -62,6 +62,7 @@ def test_the_webserver_is_read_only_and_listens_on_this_machine() -> None:
     proxy = (DEPLOY / "nginx.conf").read_text()
     assert "proxy_pass http://127.0.0.1:3000;" in proxy
     assert "auth_basic_user_file" in proxy
+    assert "server_tokens off;" in proxy
 
 
 def test_the_timer_starts_a_unit_that_is_there() -> None:
@@ -75,6 +76,7 @@ def test_a_container_has_no_rights_and_is_reached_from_this_machine_only() -> No
     for service in services.values():
         assert service["read_only"]
         assert service["cap_drop"] == ["ALL"]
+        assert service["ulimits"] == {"core": 0}, "a crash dump would hold the token"
         assert not any("TOKEN" in name for name in service["environment"])
     assert services["webserver"]["ports"] == ["127.0.0.1:3000:3000"]
     assert "--read-only" in services["webserver"]["command"]

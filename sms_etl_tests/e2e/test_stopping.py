@@ -2,6 +2,7 @@
 
 import os
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from sms_etl.settings import Settings
 from sms_etl.stopping import interrupting
 from sms_etl_tests.conftest import SettingsAt
 from sms_etl_tests.faults.rehearsal import environment
-from sms_etl_tests.processes import none_left, running_with
+from sms_etl_tests.processes import none_left, running_with, sizes_of_crash_dumps
 
 ENDINGS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 ENDLESS = "select sum(a.range * b.range) from range(10000000) a, range(10000000) b"
@@ -109,6 +110,34 @@ def test_a_sync_that_is_stopped_keeps_what_it_read_and_ends_its_landing_process(
     assert "Traceback" not in said
     assert none_left(mark, within=5) == []
     assert list(settings.landing_dir.rglob("*.parquet"))
+
+
+def allow_crash_dumps() -> None:
+    resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+
+
+def test_no_process_of_a_sync_shows_a_secret_in_the_list_of_processes_or_can_leave_a_crash_dump(
+    large_provider: SandboxHandle, settings_at: SettingsAt
+) -> None:
+    settings = settings_at(large_provider)
+    mark = f"SMS_ETL_DATA_DIR={settings.data_dir}"
+    secrets = {
+        "SMS_ETL_LOX24_TOKEN": large_provider.token,
+        "SMS_ETL_PII_KEY": "c0ffee" * 11,
+        "SMS_ETL_WEBHOOK_SECRET": "a-secret-of-the-webhook",
+        "SMS_ETL_ALERT_WEBHOOK": "https://chat.example/a-secret-hook",
+    }
+    with started(["sync", "--no-build"], environment(settings) | secrets, allow_crash_dumps) as process:
+        until = time.monotonic() + 60
+        while not list(settings.landing_dir.rglob("*.parquet")) and time.monotonic() < until:
+            time.sleep(0.01)
+        shown, dumps = " ".join(running_with(mark)), sizes_of_crash_dumps(mark)
+        process.kill()
+    assert "sync --no-build" in shown
+    assert "spawn" in shown, "the process that lands is among them"
+    assert [name for name, secret in secrets.items() if secret in shown] == []
+    assert {size.split()[0] for size in dumps} == {"0"}
+    assert none_left(mark, within=5) == []
 
 
 @pytest.mark.parametrize("ending", ENDINGS)

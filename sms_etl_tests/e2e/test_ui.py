@@ -17,7 +17,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 from websockets.typing import Origin, Subprotocol
 
-from sms_etl_tests.processes import none_left, running_with
+from sms_etl_tests.processes import none_left, running_with, sizes_of_crash_dumps
 
 _COMES_UP_WITHIN_SECONDS = 90
 
@@ -100,15 +100,21 @@ def test_a_port_in_use_is_named_before_anything_starts(tmp_path: Path) -> None:
     assert f"Port {port} cannot be used" in (tmp_path / "ui.log").read_text()
 
 
-def test_with_a_token_the_ui_names_the_account_and_never_shows_the_token(tmp_path: Path) -> None:
+def test_with_a_token_the_ui_names_the_account_and_never_shows_the_token_nor_leaves_it_in_a_crash_dump(
+    tmp_path: Path,
+) -> None:
     port = free_port()
     with ui(
         port, tmp_path / "data", lox24_token="1:a-secret-key", lox24_base_url="http://127.0.0.1:9"
     ) as process:
         wait_until_it_answers(port, process)
+        shown, dumps = running_with(f"HOME={tmp_path}"), sizes_of_crash_dumps(f"HOME={tmp_path}")
     log = (tmp_path / "ui.log").read_text()
     assert "http://127.0.0.1:9" in log
     assert "a-secret-key" not in log
+    assert len(shown) >= 5
+    assert not any("a-secret-key" in command for command in shown)
+    assert {size.split()[0] for size in dumps} == {"0"}
 
 
 LAUNCH = "mutation { launchRun(executionParams: {}) { __typename } }"
@@ -138,6 +144,9 @@ def test_no_other_web_page_drives_dagster(tmp_path: Path) -> None:
             "/report_asset_materialization/a", json=materialised, headers={"Origin": "https://evil.example"}
         )
         assert told.status_code == 403
+        page = http.get("/graphql", headers={"Accept": "text/html"})
+        assert page.headers["x-content-type-options"] == "nosniff"
+        assert "server" not in page.headers
         own = http.post("/graphql", json={"query": "{ version }"}, headers={"Origin": here})
         assert own.json()["data"]["version"]
         assert opens_a_web_socket(port, origin=here)

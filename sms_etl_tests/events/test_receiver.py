@@ -68,6 +68,17 @@ def test_another_method_is_told_which_one(webhook: Webhook) -> None:
     assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
 
 
+def test_it_listens_on_this_machine_unless_told_otherwise(webhook: Webhook) -> None:
+    assert urlsplit(webhook.url).hostname == "127.0.0.1"
+
+
+def test_an_answer_names_no_server_and_is_taken_for_nothing_but_json(webhook: Webhook) -> None:
+    for answer in (webhook.post(event()), webhook.client.get(webhook.url), webhook.post(b"no event")):
+        assert "server" not in answer.headers
+        assert answer.headers["content-type"] == "application/json"
+        assert answer.headers["x-content-type-options"] == "nosniff"
+
+
 def test_a_query_behind_the_secret_changes_nothing(webhook: Webhook) -> None:
     assert webhook.client.post(f"{webhook.url}?source=lox24", json=event()).status_code == 200
 

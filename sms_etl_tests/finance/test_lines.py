@@ -5,6 +5,7 @@ without a price; February EUR 0.40.
 """
 
 import csv
+import re
 import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -163,6 +164,17 @@ def test_a_number_that_somebody_asks_for_is_not_in_the_files_name(
         result, _ = lines_of(marts, tmp_path, f"sender={number}")
         told = f"{result.file.name} {result.as_json()['where']}"
         assert "1234567" not in told.replace("-", "")
+
+
+@pytest.mark.parametrize("name", ["../../evil", "/etc/x", "..", "a\x00b", "x' or 1=1 --"])
+def test_a_name_leads_into_no_other_folder_and_into_no_query(
+    marts: duckdb.DuckDBPyConnection, tmp_path: Path, name: str
+) -> None:
+    marts.execute("update marts.fct_sms set sender_id = ? where country_code = 'CH'", [name])
+    result, rows = lines_of(marts, tmp_path, f"sender={name}")
+    assert result.file.parent == tmp_path
+    assert re.fullmatch(r"sms-lines-2026-01-[A-Za-z0-9_-]+\.csv", result.file.name)
+    assert len(rows) == 1
 
 
 def test_lines_that_are_chosen_otherwise_are_in_another_file(

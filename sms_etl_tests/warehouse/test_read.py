@@ -166,6 +166,18 @@ FORBIDDEN = [
     "pragma threads = 1",
     "call enable_logging(storage = 'file', storage_path = '{out}')",
     "create persistent secret s (type http)",
+    "from enable_logging(storage = 'file', storage_path = '{out}')",
+    "from enable_profiling(save_location = '{out}')",
+    "from read_csv('/proc/self/environ')",
+    "from read_duckdb('{copy}')",
+    "from parquet_metadata('{secret}')",
+    "from duckdb_extensions()",
+    "from query('copy (select 1) to ''{out}'' ')",
+    "import database '{folder}'",
+    "with more as (insert into raw.sms select * from raw.sms returning *) from more",
+    "explain analyze update raw.sms set price = 0",
+    "select getenv('SMS_ETL_LOX24_TOKEN')",
+    "update extensions",  # DuckDB's client has no name for it
 ]
 
 

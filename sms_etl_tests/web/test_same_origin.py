@@ -102,10 +102,13 @@ async def test_what_another_page_may_have_sent_is_refused(
     assert method == "HEAD" or response.text.startswith("Refused: ")
 
 
-async def test_no_other_page_may_show_it_in_a_frame() -> None:
-    headers = (await answer("GET", "/", {"Host": HERE})).headers
+@pytest.mark.parametrize("host", [HERE, "evil.example"])
+async def test_no_other_page_may_show_it_in_a_frame_or_guess_what_it_is(host: str) -> None:
+    headers = (await answer("GET", "/", {"Host": host})).headers
     assert headers["X-Frame-Options"] == "SAMEORIGIN"
     assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Referrer-Policy"] == "same-origin"
 
 
 @pytest.mark.parametrize(
