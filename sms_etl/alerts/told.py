@@ -13,7 +13,7 @@ from sms_etl.files import write_private
 from sms_etl.settings import Settings
 
 _FILE = "alerts.json"
-_ROOM = 8192
+_ROOM = 4096
 """The file is at least this long, with spaces at its end: on a full disk it can still be written over in
 place, and what is wrong is not told anew each minute."""
 
