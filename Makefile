@@ -19,7 +19,7 @@ ui: .venv/.runtime ## Open Dagster on 127.0.0.1, with the real account if SMS_ET
 	@$(BIN)/sms-etl ui --port $(PORT)
 
 # What runs whole programs, or one thing in hundreds of ways; the rest of the tests is done in ten minutes.
-LONG := e2e faults switches attacks
+LONG := e2e faults switches attacks rehearsal
 # They wait for programs, ports and time-outs: more of them than cores may run at once.
 LONG_WORKERS ?= 4
 
@@ -40,6 +40,10 @@ test-long: .venv/.dev system-packages ## Run whole programs, and the faults, the
 
 coverage: .venv/.dev system-packages readers focus-validator audit-tool ## Measure which lines the tests reach, the long ones in their short form
 	$(BIN)/pytest -n $(WORKERS) --cov --cov-report=term
+
+.PHONY: rehearsal
+rehearsal: .venv/.dev system-packages ## Run a week under Dagster's daemon in minutes: an outage, a kill, a full disk, a month closed
+	$(BIN)/pytest sms_etl_tests/rehearsal
 
 .PHONY: bench bench-small
 bench: .venv/.runtime ## Measure syncs beside rivals, and builds, into docs/performance.md (15 minutes, an idle machine)

@@ -12,6 +12,7 @@ from sms_etl.errors import AlertNotSent, SettingsError
 from sms_etl.files import mode_of
 from sms_etl.settings import Settings, load_settings
 from sms_etl_tests.alerts.servers import Hook, MailServer, hook_listening, mail_server_listening
+from sms_etl_tests.disks import mounted_disk
 
 FAILED = Incident(Source.DAGSTER, "run/a", "The job a failed", "It says why.", "sms-etl ui", is_alarm=True)
 OLD = Incident(Source.DAGSTER, "run/b", "The job b failed", "It says why.", "sms-etl ui")
@@ -139,6 +140,17 @@ def test_a_damaged_file_of_what_was_told_is_written_anew(by_hook: Settings, hook
     for _ in range(2):
         tell(by_hook, wrong(FAILED))
     assert titles(hook) == ["The job a failed"]
+
+
+def test_while_the_disk_is_full_an_incident_is_told_once_too(hook: Hook, tmp_path: Path) -> None:
+    with mounted_disk(tmp_path / "disk", megabytes=1) as disk:
+        settings = load_settings(data_dir=disk.path / "data", alert_webhook=hook.url)
+        tell(settings, NOTHING)
+        disk.fill()
+        assert [tell(settings, wrong(FAILED)).told for _ in range(3)] == [1, 0, 0]
+        assert [tell(settings, wrong()).told, tell(settings, wrong(FAILED)).told] == [0, 1]
+        disk.free()
+        assert tell(settings, wrong(FAILED)).told == 0
 
 
 def test_a_trial_goes_by_each_way_and_is_not_kept(by_both: Settings, hook: Hook, mail: MailServer) -> None:
