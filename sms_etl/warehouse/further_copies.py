@@ -44,6 +44,14 @@ class FurtherCopies:
         }
 
 
+def are_current(settings: Settings, published_at: object) -> bool:
+    """Return whether the further copies are those of a publication, as far as that is known without a look.
+
+    A database is asked each time.
+    """
+    return settings.publish_parquet and settings.publish_to is None and is_current(settings, published_at)
+
+
 def refresh_copies(settings: Settings) -> FurtherCopies:
     """Bring the further copies up to date with the published one; costs little where they are.
 

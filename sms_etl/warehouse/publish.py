@@ -21,7 +21,7 @@ from sms_etl.files import commit_file, keep_private, make_directory, published_f
 from sms_etl.pii.state import require_applied
 from sms_etl.settings import Publish, Settings
 from sms_etl.warehouse.copying import copy_for_analysts, copy_whole, forget
-from sms_etl.warehouse.further_copies import FurtherCopies, refresh_copies
+from sms_etl.warehouse.further_copies import FurtherCopies, are_current, refresh_copies
 from sms_etl.warehouse.publication import objections, record_publication, withdraw_publication
 from sms_etl.warehouse.read import published
 from sms_etl.warehouse.store import Warehouse
@@ -66,7 +66,8 @@ def published_copy(settings: Settings) -> PublishResult:
     with published(settings) as connection:
         ((published_at,),) = connection.execute("select max(published_at) from ops.publication").fetchall()
     size = settings.published_path.stat().st_size
-    return PublishResult(settings.published_path, size, published_at, copies=refresh_copies(settings))
+    copies = FurtherCopies() if are_current(settings, published_at) else refresh_copies(settings)
+    return PublishResult(settings.published_path, size, published_at, copies=copies)
 
 
 def publish(
