@@ -26,7 +26,7 @@ ACCEPTED = Path(__file__).with_name("accepted.toml")
 Locked = tuple[str, str]
 
 
-class NewestInstead(BaseAdapter):  # type: ignore[misc]  # requests has no annotations
+class NewestInstead(BaseAdapter):
     """Asks for a package as a whole where an index does not answer for a version, as some mirrors do not.
 
     That answer is of the newest version; it is taken only if that is the version that was asked for.
@@ -39,15 +39,15 @@ class NewestInstead(BaseAdapter):  # type: ignore[misc]  # requests has no annot
         super().__init__()
         self._index = index
 
-    def send(self, request: PreparedRequest, **options: Any) -> Response:
+    def send(self, request: PreparedRequest, *arguments: Any, **options: Any) -> Response:
         """Send a request, or the other one."""
-        answer = self._index.send(request, **options)
+        answer = self._index.send(request, *arguments, **options)
         asked = re.fullmatch(r"(.*)/([^/]+)/json", request.url or "")
         if answer.status_code != 404 or asked is None:
             return answer
         instead = request.copy()
         instead.url = f"{asked[1]}/json"
-        newest = self._index.send(instead, **options)
+        newest = self._index.send(instead, *arguments, **options)
         is_it = newest.status_code == 200 and newest.json()["info"]["version"] == asked[2]
         return newest if is_it else answer
 

@@ -13,21 +13,21 @@ from requests.adapters import BaseAdapter
 from sms_etl_tests.audit.__main__ import main
 
 
-class Recorded(BaseAdapter):  # type: ignore[misc]  # requests has no annotations
+class Recorded(BaseAdapter):
     """Answers as it was recorded, by path; 404 for what was not, and not at all for `null`."""
 
     def __init__(self, answers: dict[str, Any]) -> None:
         super().__init__()
         self._answers = answers
 
-    def send(self, request: PreparedRequest, **_options: Any) -> Response:
+    def send(self, request: PreparedRequest, *_arguments: Any, **_options: Any) -> Response:
         """Answer."""
         path = urlsplit(request.url or "").path
         found = self._answers.get(str(path), 404)
         if found is None:
             raise Unreachable("no network")
         answer = Response()
-        answer.request, answer.url = request, request.url
+        answer.request, answer.url = request, str(request.url)
         answer.status_code = found if isinstance(found, int) else 200
         answer._content = b"" if isinstance(found, int) else json.dumps(found).encode()
         return answer
