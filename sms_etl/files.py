@@ -45,14 +45,14 @@ _OURS = {
     *("pii.key", "pii.retired", "pii.key.new", "pii.retired.new", "sync.lock", "campaigns.lock"),
     *("copies.lock", "retention.toml", "warehouse.duckdb.ledger", "warehouse.duckdb.holds"),
     *("warehouse.duckdb.campaigns", "warehouse.duckdb.lock", "warehouse.duckdb.campaigns.lock"),
-    *("alerts.json", "alerts.lock"),
+    *("alerts.json", "alerts.lock", "copies.json"),
     *("sync.lock.holder", "campaigns.lock.holder"),
     *("warehouse.duckdb.lock.holder", "warehouse.duckdb.campaigns.lock.holder"),
     *("sandbox.sqlite", "sandbox.sqlite-wal", "sandbox.sqlite-shm"),
 }
 _PRIVATE_FOLDERS = ("landing", "landing/*", "backup", "reports", "seeds", "dagster", "events")
 _PRIVATE_FILES = (
-    *("warehouse.duckdb*", "sync.lock*", "campaigns.lock*", "copies.lock", "alerts.lock", "alerts.json"),
+    *("warehouse.duckdb*", "sync.lock*", "campaigns.lock*", "copies.*", "alerts.lock", "alerts.json"),
     "sandbox.sqlite*",
 )
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}

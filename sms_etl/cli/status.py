@@ -16,6 +16,7 @@ from sms_etl.pii.state import held_pii, told_pii
 from sms_etl.pii.state import is_unapplied as is_policy_unapplied
 from sms_etl.settings import Settings
 from sms_etl.sync.bulks import count_differing
+from sms_etl.warehouse.copied import behind
 from sms_etl.warehouse.open_campaigns import unclear_campaigns
 from sms_etl.warehouse.publication import build_error, built_in_part, failed_checks, last_publication
 from sms_etl.warehouse.quarantine import count_open, count_open_files
@@ -86,6 +87,8 @@ class Status:
     built_at: datetime | None
     published_at: datetime | None
     """Of the copy analysts read; None if there is none, or it is older than `ops.publication`."""
+    copies_behind: tuple[str, ...]
+    """Which copies beside the published one do not hold it: `Parquet`, `PostgreSQL`."""
     forced: dict[str, Any] | None
     """The row of `ops.publication` of the published copy if it failed a blocking check; else None."""
     quarantine_open: int
@@ -116,12 +119,13 @@ class Status:
 
     @property
     def needs_attention(self) -> bool:
-        """Whether rows wait, bulks were not read, a check failed, a policy or campaigns are open."""
+        """Whether rows wait, bulks were not read, a check failed, a copy, a policy or campaigns are open."""
         bulks_error = self.last_run and self.last_run.get("bulks_error")
         return bool(
             self.quarantine_open
             or self.failed_tests
             or self.forced
+            or self.copies_behind
             or bulks_error
             or self.campaigns_unclear
             or self.opt_outs_error
@@ -159,6 +163,8 @@ def read_status(settings: Settings) -> Status:
         bulks_error = last_run.get("bulks_error") if last_run else None
         unclear = unclear_campaigns(connection)
         opt_outs_error = _opt_outs_error(settings)
+        is_copied = publication is not None and has_facts  # before the first build there is nothing to copy
+        copies_behind = behind(settings, publication["published_at"]) if publication and is_copied else ()
         return Status(
             warehouse=Path(settings.warehouse_url.removeprefix("duckdb:///")),
             open_messages=opened[0] if opened else None,
@@ -176,6 +182,7 @@ def read_status(settings: Settings) -> Status:
             is_policy_unapplied=is_unapplied,
             is_rotation_unfinished=is_rotating,
             published_at=publication["published_at"] if publication else None,
+            copies_behind=copies_behind,
             forced=publication if publication and publication["is_forced"] else None,
             failed_tests=failed_checks(connection),
             build_error=build_error(connection),
@@ -184,6 +191,10 @@ def read_status(settings: Settings) -> Status:
                 *([f"bulks could not be read: {bulks_error}"] if bulks_error else []),
                 *([f"bulks that do not add up to their messages: {differing}"] if differing else []),
                 *_interrupted_erasures(connection),
+                *(
+                    f"{copy} does not hold what is published: `sms-etl publish` says why"
+                    for copy in copies_behind
+                ),
                 *(f"{said}: `sms-etl build` builds all" for said in built_in_part(connection)),
                 *(f"campaign {key}: not known whether it was sent; run its command again" for key in unclear),
                 *([opt_outs_error] if opt_outs_error else []),

@@ -1,7 +1,8 @@
 """Copies what is published further: into Parquet files beside it, and into PostgreSQL if the settings say so.
 
 None of it holds up what is published. A copy that cannot be made is told and tried again by the next sync,
-though nothing may have changed since: what there is is compared, no note of a failure is kept.
+though nothing may have changed since: what there is is compared, no note of a failure is kept. What each of
+them holds: `copied.py`.
 """
 
 import logging
@@ -16,7 +17,8 @@ from filelock import FileLock, Timeout
 from sms_etl.errors import CopyFailed, SmsEtlError
 from sms_etl.files import PRIVATE_FILE, unusable
 from sms_etl.settings import Settings
-from sms_etl.warehouse.parquet import ParquetCopy, is_current, remove_parquet, write_parquet
+from sms_etl.warehouse.copied import is_parquet_current, note_postgres
+from sms_etl.warehouse.parquet import ParquetCopy, remove_parquet, write_parquet
 from sms_etl.warehouse.parts import PublishedMarts, published_marts
 
 LOCK_FILE = "copies.lock"
@@ -73,7 +75,7 @@ def refresh_copies(settings: Settings) -> FurtherCopies:
 
 
 def _parquet(settings: Settings, copies: FurtherCopies, marts: PublishedMarts) -> FurtherCopies:
-    if not settings.publish_parquet or is_current(settings, marts.published_at):
+    if not settings.publish_parquet or is_parquet_current(settings, marts.published_at):
         return copies
     return replace(copies, parquet=write_parquet(settings, marts))
 
@@ -83,7 +85,9 @@ def _postgres(settings: Settings, copies: FurtherCopies, marts: PublishedMarts) 
         return copies
     from sms_etl.warehouse.postgres import copy_to_postgres  # noqa: PLC0415 - asyncio and CSV, for few only
 
-    return replace(copies, postgres=copy_to_postgres(settings.publish_to.get_secret_value(), marts))
+    made = copy_to_postgres(settings.publish_to.get_secret_value(), marts)
+    note_postgres(settings, marts.published_at)
+    return replace(copies, postgres=made)
 
 
 def _told(

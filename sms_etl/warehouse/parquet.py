@@ -30,13 +30,12 @@ from sms_etl.files import (
     unusable,
 )
 from sms_etl.settings import Settings
+from sms_etl.warehouse.copied import PARQUET_DONE
 from sms_etl.warehouse.parts import SCHEMA, CopiedTable, Part, PublishedMarts
 
 _DIGEST = "sms_etl.digest"
 _STAGED = ".part"
 """Readers take files that end in `.parquet`, and no hidden ones."""
-_DONE = ".published_at"
-"""Names the publication that all files are of; removed first and written last."""
 _ANY_INTEGER = {"HUGEINT", "UHUGEINT"}
 """Parquet has no such type, and DuckDB would write floats."""
 
@@ -61,14 +60,6 @@ class ParquetCopy:
         }
 
 
-def is_current(settings: Settings, published_at: object) -> bool:
-    """Return whether the files are those of a publication."""
-    try:
-        return (settings.parquet_path / _DONE).read_text() == str(published_at)
-    except OSError:
-        return False
-
-
 def write_parquet(settings: Settings, marts: PublishedMarts) -> ParquetCopy:
     """Bring the files up to date with the published copy.
 
@@ -82,7 +73,7 @@ def write_parquet(settings: Settings, marts: PublishedMarts) -> ParquetCopy:
         return ParquetCopy(folder, 0, 0, remove_parquet(settings))
     make_directory(folder)
     try:
-        (folder / _DONE).unlink(missing_ok=True)
+        (folder / PARQUET_DONE).unlink(missing_ok=True)
         changed = [path for path, part in parts.items() if _digest_of(path) != part.digest]
         for path in changed:
             _write(settings, marts, path, parts[path])
@@ -178,7 +169,7 @@ def _remove_others(folder: Path, kept: set[Path]) -> int:
 
 
 def _note(folder: Path, published_at: str) -> None:
-    aside = folder / f"{_DONE}{_STAGED}"
+    aside = folder / f"{PARQUET_DONE}{_STAGED}"
     with open_private(aside) as file:
         file.write(published_at.encode())
-    commit_file(aside, folder / _DONE)
+    commit_file(aside, folder / PARQUET_DONE)

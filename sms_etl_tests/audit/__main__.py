@@ -39,15 +39,15 @@ class NewestInstead(BaseAdapter):
         super().__init__()
         self._index = index
 
-    def send(self, request: PreparedRequest, *given: Any, **options: Any) -> Response:
+    def send(self, request: PreparedRequest, *arguments: Any, **options: Any) -> Response:
         """Send a request, or the other one."""
-        answer = self._index.send(request, *given, **options)
+        answer = self._index.send(request, *arguments, **options)
         asked = re.fullmatch(r"(.*)/([^/]+)/json", request.url or "")
         if answer.status_code != 404 or asked is None:
             return answer
         instead = request.copy()
         instead.url = f"{asked[1]}/json"
-        newest = self._index.send(instead, *given, **options)
+        newest = self._index.send(instead, *arguments, **options)
         is_it = newest.status_code == 200 and newest.json()["info"]["version"] == asked[2]
         return newest if is_it else answer
 

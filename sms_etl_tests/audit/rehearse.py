@@ -20,7 +20,7 @@ class Recorded(BaseAdapter):
         super().__init__()
         self._answers = answers
 
-    def send(self, request: PreparedRequest, *_given: Any, **_options: Any) -> Response:
+    def send(self, request: PreparedRequest, *_arguments: Any, **_options: Any) -> Response:
         """Answer."""
         path = urlsplit(request.url or "").path
         found = self._answers.get(str(path), 404)

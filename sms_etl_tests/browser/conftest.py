@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Request, sync_playwright
 
+PICTURES = Path(__file__).parents[2] / "docs" / "images"
+ARE_WRITTEN = os.environ.get("SMS_ETL_TEST_PICTURES") == "write"
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
 ARGUMENTS = (
     "--no-sandbox",  # containers run the tests as root
@@ -40,6 +42,14 @@ class Watched:
 
     def _on_request(self, request: Request) -> None:
         self.requests.append(request.url)
+
+
+def picture(page: Page, name: str) -> None:
+    """Write what a page shows into the pictures of the documentation, with SMS_ETL_TEST_PICTURES=write."""
+    if ARE_WRITTEN:
+        page.wait_for_timeout(3_000)  # symbols come after words, and some things move into their places
+        page.screenshot(path=PICTURES / f"{name}.png")
+    assert (PICTURES / f"{name}.png").is_file()
 
 
 @pytest.fixture(scope="session")

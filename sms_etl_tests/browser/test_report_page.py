@@ -11,12 +11,12 @@ from uuid import UUID
 
 import duckdb
 import pytest
-from playwright.sync_api import BrowserContext
+from playwright.sync_api import BrowserContext, expect
 
 from sms_etl.finance.locales import Locale
 from sms_etl.finance.period import quarter_of
 from sms_etl.finance.report import write_report
-from sms_etl_tests.browser.conftest import Watched
+from sms_etl_tests.browser.conftest import Watched, picture
 from sms_etl_tests.finance.account import (
     BadRow,
     Bulk,
@@ -67,6 +67,13 @@ def test_each_chart_is_drawn_with_bars_of_some_size(opened: Watched, chart: str)
     assert len(sizes) > 10
     assert all(size and size["width"] > 0 for size in sizes)
     assert max(size["height"] for size in sizes if size) > 10
+
+
+def test_what_a_month_cost_by_day_and_country_is_seen_at_a_glance(opened: Watched) -> None:
+    by_day = opened.page.locator("[data-chart=cost-by-day-EUR]")
+    by_day.evaluate("each => each.scrollIntoView({block: 'center'})")
+    expect(by_day).to_be_in_viewport(ratio=1)
+    picture(opened.page, "report-charts")
 
 
 def test_the_day_axis_is_labelled_by_an_evaluated_expression(opened: Watched) -> None:

@@ -1,6 +1,7 @@
 """Holds that a sync keeps Parquet and PostgreSQL as the published copy is, and catches up by itself."""
 
 import json
+from datetime import datetime
 from typing import Any
 
 import duckdb
@@ -9,6 +10,7 @@ from click.testing import Result
 
 from sms_etl.cli.demo import demo_settings
 from sms_etl.settings import Settings, load_settings
+from sms_etl.warehouse.copied import behind
 from sms_etl_tests.cli.running import Run
 from sms_etl_tests.postgres import PASSWORD, QUOTED, Database
 
@@ -86,7 +88,30 @@ def test_a_server_that_cannot_be_reached_ends_a_sync_with_3_and_the_next_one_cat
     assert "next sync tries again" in caplog.text
     for secret in (PASSWORD, QUOTED):
         assert secret not in result.output + caplog.text
+    behind = answered(synced("status", "--json"), code=3)
+    assert behind["copies_behind"] == ["PostgreSQL"]
+    assert "PostgreSQL does not hold what is published" in " ".join(behind["warnings"])
     assert answered(synced("sync", "--json"))["copies"]["postgres"]["rows"] > 300
+    assert answered(synced("status", "--json"))["copies_behind"] == []
+
+
+def test_status_says_that_parquet_files_are_behind_until_they_are_made(
+    synced: Run, settings: Settings
+) -> None:
+    assert answered(synced("status", "--json"))["copies_behind"] == []
+    (done,) = settings.parquet_path.glob(".*")
+    done.unlink()
+    assert answered(synced("status", "--json"), code=3)["copies_behind"] == ["Parquet"]
+    assert answered(synced("status", "--json", publish_parquet="false"))["copies_behind"] == []
+    synced("publish")
+    assert answered(synced("status", "--json"))["copies_behind"] == []
+
+
+@pytest.mark.parametrize("content", ["", "no JSON", "[]", "{}", "null"])
+def test_a_damaged_note_of_what_postgresql_got_is_no_error(settings: Settings, content: str) -> None:
+    (settings.data_dir / "copies.json").write_text(content)
+    wanted = load_settings(publish_to="postgresql://127.0.0.1:9/x")
+    assert behind(wanted, datetime(2026, 1, 1)) == ("Parquet", "PostgreSQL")  # noqa: DTZ001 - as it is stored
 
 
 def test_a_demo_is_never_published_where_the_account_is() -> None:
