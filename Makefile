@@ -18,8 +18,9 @@ demo: .venv/.runtime ## Load a sandbox account (of MESSAGES), build the analytic
 ui: .venv/.runtime ## Open Dagster on 127.0.0.1, with the real account if SMS_ETL_LOX24_TOKEN is set
 	@$(BIN)/sms-etl ui --port $(PORT)
 
-# What runs whole programs, or one thing in hundreds of ways; the rest of the tests is done in ten minutes.
-LONG := e2e faults switches attacks rehearsal
+# What runs whole programs, or one thing in hundreds of ways; the rest of the tests is done in ten minutes. First what
+# takes longest: nothing is to wait for it at the end, nor behind it (`--maxschedchunk`).
+LONG := rehearsal e2e faults switches attacks
 # They wait for programs, ports and time-outs: more of them than cores may run at once.
 LONG_WORKERS ?= 4
 
@@ -35,7 +36,7 @@ test-long: .venv/.dev system-packages ## Run whole programs, and the faults, the
 	SMS_ETL_TEST_FAULTS=full SMS_ETL_TEST_SWITCHES=full SMS_ETL_TEST_ATTACKS=full \
 	SMS_ETL_TEST_SLOW_PATH=$(if $(filter 1,$(SHARE)),full) SMS_ETL_TEST_COURSES=full SMS_ETL_TEST_READERS=full \
 	SMS_ETL_TEST_SHARE=$(SHARE) SMS_ETL_TEST_TURN=$(TURN) \
-		$(BIN)/pytest -n $(LONG_WORKERS) $(LONG:%=sms_etl_tests/%) sms_etl_tests/sql/test_slow_path.py \
+		$(BIN)/pytest -n $(LONG_WORKERS) --maxschedchunk 2 $(LONG:%=sms_etl_tests/%) sms_etl_tests/sql/test_slow_path.py \
 		sms_etl_tests/retention/test_any_course.py sms_etl_tests/readers/test_busy_readers.py
 
 coverage: .venv/.dev system-packages readers focus-validator audit-tool ## Measure which lines the tests reach, the long ones in their short form

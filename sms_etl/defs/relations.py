@@ -42,6 +42,20 @@ def key_of(name: str) -> dg.AssetKey:
     return dg.AssetKey([schema, table])
 
 
+def complete(definitions: dg.Definitions) -> dg.Definitions:
+    """Return the definitions, none of whose assets waits for one that nobody makes.
+
+    Raises:
+        ModelError: One does: a misspelt dependency, which Dagster takes for an asset from outside.
+    """
+    foreign = sorted(key.to_user_string() for key in definitions.resolve_asset_graph().external_asset_keys)
+    if foreign:
+        raise ModelError(
+            f"no Dagster asset makes {', '.join(foreign)}", hint="Is it misspelt where it is depended on?"
+        )
+    return definitions
+
+
 def keys_of(names: Iterable[str]) -> list[dg.AssetKey]:
     """Return the assets that make some relations, each once, sorted.
 

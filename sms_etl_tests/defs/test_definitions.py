@@ -11,7 +11,7 @@ from sms_etl import defs as defs_package
 from sms_etl.definitions import defs
 from sms_etl.defs.jobs import schedules
 from sms_etl.defs.months import months
-from sms_etl.defs.relations import key_of, keys_of
+from sms_etl.defs.relations import complete, key_of, keys_of
 from sms_etl.defs.resources import WRITER_POOL
 from sms_etl.errors import ModelError
 from sms_etl.models.checks import checks
@@ -125,6 +125,12 @@ def test_these_are_the_assets() -> None:
 def test_no_asset_comes_from_outside() -> None:
     """A misspelt dependency would be one, and Dagster would not complain."""
     assert {key.to_user_string() for key in GRAPH.external_asset_keys} == set()
+
+
+def test_definitions_with_a_misspelt_dependency_do_not_load() -> None:
+    misspelt = dg.AssetSpec("report", deps=["publised"])
+    with pytest.raises(ModelError, match="no Dagster asset makes publised"):
+        complete(dg.Definitions(assets=[misspelt]))
 
 
 def test_every_sql_model_and_seed_is_an_asset() -> None:
