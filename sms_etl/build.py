@@ -13,7 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import delete, insert, select, tuple_, update
+from sqlalchemy import Table, delete, insert, select, tuple_, update
 
 from sms_etl.build_state import loaded_digest
 from sms_etl.clock import Clock, as_utc, system_clock
@@ -276,11 +276,11 @@ def record_tests(
     transaction: Transaction, project: Project, tests: Sequence[TestResult], now: datetime
 ) -> None:
     """Replace what is known of these tests and their models, and forget tests the project has no more."""
-    key = tuple_(tables.model_test.c.model, tables.model_test.c.test)
-    run = [(test.model, test.test) for test in tests]
-    known = [(check.model, check.test) for check in checks(project)]
-    known += [(model, NOT_BUILT) for model in {model for model, _ in known} - {model for model, _ in run}]
-    transaction.sql.execute(delete(tables.model_test).where(key.in_(run) | key.not_in(known)))
+    run = {(test.model, test.test) for test in tests}
+    known = {(check.model, check.test) for check in checks(project)}
+    known |= {(model, NOT_BUILT) for model in {model for model, _ in known} - {model for model, _ in run}}
+    _forget(transaction, tables.model_test, run, known)
+    _forget(transaction, tables.failed_test_rows, run, known)
     if tests:
         transaction.sql.execute(
             insert(tables.model_test),
@@ -295,20 +295,25 @@ def record_tests(
                 for test in tests
             ],
         )
-    _record_failed_rows(transaction, tests, run, known, as_utc(now))
+    _record_failed_rows(transaction, tests, as_utc(now))
 
 
-def _record_failed_rows(
-    transaction: Transaction,
-    tests: Sequence[TestResult],
-    run: Sequence[tuple[str, str]],
-    known: Sequence[tuple[str, str]],
-    now: datetime,
+def _forget(
+    transaction: Transaction, table: Table, run: set[tuple[str, str]], known: set[tuple[str, str]]
 ) -> None:
-    """Replace what is kept of rows that these tests found wrong, and forget tests the project has no more."""
+    """Delete what a table has of tests that were run, and of those that are not known.
+
+    It looks first: to compare with each test that is known takes longer than all else that is recorded.
+    """
+    stored = transaction.sql.execute(select(table.c.model, table.c.test).distinct())
+    forgotten = [key for key in map(tuple, stored) if key in run or key not in known]
+    if forgotten:
+        transaction.sql.execute(delete(table).where(tuple_(table.c.model, table.c.test).in_(forgotten)))
+
+
+def _record_failed_rows(transaction: Transaction, tests: Sequence[TestResult], now: datetime) -> None:
+    """Keep the rows that these tests found wrong."""
     table = tables.failed_test_rows
-    key = tuple_(table.c.model, table.c.test)
-    transaction.sql.execute(delete(table).where(key.in_(run) | key.not_in(known)))
     rows = [
         {"tested_at": now, "model": test.model, "test": test.test, "number": number, "row": json.loads(row)}
         for test in tests

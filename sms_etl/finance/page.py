@@ -153,7 +153,9 @@ def _corrected(figures: Figures) -> list[CorrectedTotal]:
     return found
 
 
+@cache
 def _environment() -> Environment:
+    """Return where the page's template is compiled, once: that takes longer than to render it."""
     environment = Environment(
         loader=PackageLoader("sms_etl.finance"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )

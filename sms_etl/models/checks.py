@@ -197,7 +197,13 @@ def checks(project: Project, select: Collection[str] | None = None) -> tuple[Che
     for name in select or ():
         if name not in known:
             raise ModelError(f"there is no model {name}{near_miss(name, known)}")
-    declared = [check for relation in relations.values() for check in _declared(relation, project.macros)]
+    wanted = known if select is None else set(select)
+    declared = [
+        check
+        for name, relation in relations.items()
+        if name in wanted
+        for check in _declared(relation, project.macros)
+    ]
     files = [
         Check(
             test.models[0],
@@ -208,8 +214,9 @@ def checks(project: Project, select: Collection[str] | None = None) -> tuple[Che
             Scope.DAYS if test.is_by_day else Scope.ALL,
         )
         for test in project.tests
+        if test.models[0] in wanted
     ]
-    return tuple(check for check in (*declared, *files) if select is None or check.model in select)
+    return (*declared, *files)
 
 
 def _declared(relation: Relation, macros: Mapping[str, Macro]) -> Iterator[Check]:

@@ -5,6 +5,7 @@ Every text of the project is escaped, and the page forbids itself every request 
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -94,14 +95,6 @@ def write_docs(project: Project, path: Path) -> DocsResult:
 def render(project: Project, entries: Sequence[Entry] | None = None) -> str:
     """Return the whole page as text."""
     found = sorted(_entries(project) if entries is None else entries, key=lambda entry: entry.name)
-    environment = Environment(
-        loader=PackageLoader("sms_etl.models"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["prose"] = _prose
     style = files("sms_etl.models").joinpath("templates", "models.css").read_text(encoding="utf-8")
     schemas = [
         (schema, says, [entry for entry in found if entry.name.startswith(f"{schema}.")])
@@ -112,14 +105,32 @@ def render(project: Project, entries: Sequence[Entry] | None = None) -> str:
         (name, "", [entry for entry in found if entry.name.startswith(f"{name}.")]) for name in others
     ]
     drawn = {entry.name: entry.reads for entry in found if entry.reads or entry.read_by}
-    return environment.get_template("models.html.j2").render(
-        schemas=[each for each in schemas if each[2]],
-        picture=draw(drawn),
-        known={entry.name for entry in found},
-        macros=[*project.macros.values()],
-        version=__version__,
-        style=Markup(style),  # noqa: S704 - a file of ours
+    return (
+        _environment()
+        .get_template("models.html.j2")
+        .render(
+            schemas=[each for each in schemas if each[2]],
+            picture=draw(drawn),
+            known={entry.name for entry in found},
+            macros=[*project.macros.values()],
+            version=__version__,
+            style=Markup(style),  # noqa: S704 - a file of ours
+        )
     )
+
+
+@cache
+def _environment() -> Environment:
+    """Return where the page's template is compiled, once."""
+    environment = Environment(
+        loader=PackageLoader("sms_etl.models"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["prose"] = _prose
+    return environment
 
 
 def _prose(text: str) -> Markup:

@@ -226,14 +226,15 @@ def _make_room(connection: Connection, model: Model) -> None:
     """Make the schema; drop what was built as the other kind, which `create or replace` refuses to change."""
     schema, _, table = model.name.partition(".")
     connection.execute(f"create schema if not exists {schema}")
+    other = Materialised.TABLE if model.materialised is Materialised.VIEW else Materialised.VIEW
+    # To ask information_schema for either takes four times as long.
     found = connection.execute(
-        "select table_type from information_schema.tables where table_schema = $1 and table_name = $2",
+        f"select 1 from duckdb_{other.value}s() where database_name = current_database() "
+        f"and schema_name = $1 and {other.value}_name = $2",
         [schema, table],
-    ).fetchone()
-    if found:
-        present = Materialised.VIEW if found[0] == "VIEW" else Materialised.TABLE
-        if present is not model.materialised:
-            connection.execute(f"drop {present.value} {model.name}")
+    )
+    if found.fetchone():
+        connection.execute(f"drop {other.value} {model.name}")
 
 
 def _check_types(connection: Connection, model: Model) -> None:

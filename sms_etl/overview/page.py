@@ -6,13 +6,15 @@ forbids itself every request and every script.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
-from functools import partial
+from functools import cache
 from importlib.resources import files
 from itertools import groupby
+from typing import TypeVar
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
 from markupsafe import Markup
 
 from sms_etl.finance import formatting
@@ -28,6 +30,7 @@ from sms_etl.overview.drawing import Column, Line, Piece, Point
 from sms_etl.overview.figures import Basis, CurrencyCost, Day, Overview
 from sms_etl.overview.ranges import LEAST_WEEKS, Departure, Measure
 
+_Shown = TypeVar("_Shown")
 OUTCOME_NAMES = ("delivered", "open", "no final report", "cancelled", "expired", "rejected", "failed")
 _COLOURS = {**OUTCOMES, "no final report": UNREPORTED}
 _LINES = {1: (BAR, True), 24: (SECOND, False)}
@@ -49,7 +52,7 @@ def render_page(overview: Overview) -> str:
     """Return the whole page as text."""
     basis, found = overview.basis, findings(overview)
     return (
-        _environment(basis)
+        _environment()
         .get_template("overview.html.j2")
         .render(
             overview=overview,
@@ -93,7 +96,9 @@ def accepted_rate(delivery: Delivery) -> Decimal | None:
     return Decimal(delivery.delivered) / delivery.messages if delivery.messages else None
 
 
-def _environment(basis: Basis) -> Environment:
+@cache
+def _environment() -> Environment:
+    """Return where the page's template is compiled, once: that takes longer than to render it."""
     environment = Environment(
         loader=PackageLoader("sms_etl.overview"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
@@ -114,14 +119,29 @@ def _environment(basis: Basis) -> Environment:
         "measure_name": _measure_name,
         "points": _points,
         "pause": _pause,
-        "both_times": partial(wording.both_times, timezone=basis.timezone),
-        "local_minute": partial(wording.local_minute, timezone=basis.timezone),
-        "stretch": partial(wording.stretch, timezone=basis.timezone),
-        "ago": lambda moment: wording.age(basis.written_at - moment),
+        "both_times": _on_the_clock(wording.both_times),
+        "local_minute": _on_the_clock(wording.local_minute),
+        "stretch": _on_the_clock(wording.stretch),
+        "ago": _ago,
         "signed": _signed,
     }
     environment.filters.update(filters)
     return environment
+
+
+def _on_the_clock(words: Callable[[_Shown, str], str]) -> Callable[[Context, _Shown], str]:
+    """Return a filter that puts something into words in the time zone of the page's basis."""
+
+    @pass_context
+    def filtered(page: Context, shown: _Shown) -> str:
+        return words(shown, page["basis"].timezone)
+
+    return filtered
+
+
+@pass_context
+def _ago(page: Context, moment: datetime) -> str:
+    return wording.age(page["basis"].written_at - moment)
 
 
 def _style() -> str:

@@ -11,7 +11,7 @@ from sms_etl.definitions import defs
 from sms_etl.defs.alerts import alerts
 from sms_etl.defs.resources import SettingsSource
 from sms_etl_tests.alerts.servers import Hook, hook_listening
-from sms_etl_tests.defs.instance import environment, packaged_instance
+from sms_etl_tests.defs.instance import environment, instance_in_memory
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def run_job(instance: dg.DagsterInstance, name: str) -> None:
 
 
 def test_without_anybody_to_tell_it_says_what_to_set(bare_environment: Path) -> None:
-    with packaged_instance(bare_environment / "home") as instance:
+    with instance_in_memory(bare_environment / "home") as instance:
         assert "SMS_ETL_ALERT_WEBHOOK" in str(evaluated(instance).skip_message)
 
 
@@ -38,7 +38,7 @@ def test_a_run_that_fails_is_told_once_until_it_has_succeeded(bare_environment: 
     data = str(bare_environment / "data")
     with (
         environment(bare_environment, ALERT_WEBHOOK=hook.url, DATA_DIR=data),
-        packaged_instance(bare_environment / "home") as instance,
+        instance_in_memory(bare_environment / "home") as instance,
     ):
         for _ in range(2):
             run_job(instance, "sms_pipeline")
@@ -54,7 +54,7 @@ def test_an_alert_that_is_not_taken_fails_the_tick_and_is_tried_again(
     data = str(bare_environment / "data")
     with (
         environment(bare_environment, ALERT_WEBHOOK=hook.url, DATA_DIR=data),
-        packaged_instance(bare_environment / "home") as instance,
+        instance_in_memory(bare_environment / "home") as instance,
     ):
         run_job(instance, "sms_pipeline")
         hook.status = 500

@@ -12,13 +12,13 @@ from sms_etl.defs.failures import sanitised_failures
 from sms_etl.defs.sync import RETRY_POLICY
 from sms_etl.sandbox.life.account import AccountParameters
 from sms_etl.sandbox.server import running_sandbox
-from sms_etl_tests.defs.instance import environment, packaged_instance
+from sms_etl_tests.defs.instance import environment, instance_in_memory, packaged_instance
 
 NUMBER = "+4915555123456"
 
 
 def sync(home: Path) -> dg.ExecuteInProcessResult:
-    with packaged_instance(home) as instance:
+    with instance_in_memory(home) as instance:
         return defs.resolve_job_def("sms_pipeline").execute_in_process(
             instance=instance, raise_on_error=False
         )

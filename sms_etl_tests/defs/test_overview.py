@@ -7,11 +7,11 @@ import dagster as dg
 from sms_etl.definitions import defs
 from sms_etl.defs.overview import CHECK, OVERVIEW
 from sms_etl.defs.publishing import PUBLISHED
-from sms_etl_tests.defs.instance import Run, packaged_instance
+from sms_etl_tests.defs.instance import Run, instance_in_memory
 
 
 def publish_and_draw(home: Path) -> dg.ExecuteInProcessResult:
-    with packaged_instance(home) as instance:
+    with instance_in_memory(home) as instance:
         return defs.resolve_implicit_global_asset_job_def().execute_in_process(
             instance=instance, asset_selection=[PUBLISHED, OVERVIEW], raise_on_error=False
         )

@@ -17,7 +17,7 @@ from sms_etl.models.project import load_project
 from sms_etl.sandbox.server import SandboxHandle
 from sms_etl.settings import load_settings
 from sms_etl.warehouse.publish import publish
-from sms_etl_tests.defs.instance import Run, packaged_instance
+from sms_etl_tests.defs.instance import Run, instance_in_memory, packaged_instance
 
 GRAPH = defs.resolve_asset_graph()
 BY_MONTH = {REPORT, READ_AGAIN}
@@ -44,9 +44,8 @@ def metadata(run: Run, asset: str) -> dict[str, object]:
 
 
 def build_again(home: Path) -> dg.ExecuteInProcessResult:
-    """Build, test and publish what is loaded, without a sync; on an instance in memory, which is quicker."""
-    home.mkdir(exist_ok=True)
-    with dg.DagsterInstance.ephemeral(tempdir=str(home)) as instance:
+    """Build, test and publish what is loaded, without a sync."""
+    with instance_in_memory(home) as instance:
         return defs.resolve_implicit_global_asset_job_def().execute_in_process(
             instance=instance, asset_selection=NOT_SYNCED, raise_on_error=False
         )
@@ -157,7 +156,7 @@ def test_publishing_alone_is_refused_as_long_as_a_blocking_test_fails(
     loaded_again: Path, tmp_path: Path
 ) -> None:
     change(loaded_again, "update ops.model_test set failures = 2 where test = 'money_reconciles'")
-    with packaged_instance(tmp_path / "home") as instance:
+    with instance_in_memory(tmp_path / "home") as instance:
         result = defs.resolve_implicit_global_asset_job_def().execute_in_process(
             instance=instance, asset_selection=[dg.AssetKey("published")], raise_on_error=False
         )
