@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 import duckdb
@@ -46,12 +47,13 @@ class FurtherCopies:
         }
 
 
-def are_current(settings: Settings, published_at: object) -> bool:
+def are_current(settings: Settings, published_at: datetime) -> bool:
     """Return whether the further copies are those of a publication, as far as that is known without a look.
 
     A database is asked each time.
     """
-    return settings.publish_parquet and settings.publish_to is None and is_current(settings, published_at)
+    is_asked = settings.publish_to is not None
+    return settings.publish_parquet and not is_asked and is_parquet_current(settings, published_at)
 
 
 def refresh_copies(settings: Settings) -> FurtherCopies:
