@@ -14,6 +14,7 @@ from sms_etl.defs.failures import sanitised_failures
 from sms_etl.defs.publishing import PUBLISHED
 from sms_etl.defs.relations import SMS
 from sms_etl.defs.resources import WRITER_POOL, SettingsParam, settings_or_defaults
+from sms_etl.defs.summaries import messages_by_day
 from sms_etl.errors import ChecksFailed, NoDataForPeriod
 from sms_etl.finance.closing.close import CloseResult, Status
 from sms_etl.finance.period import next_month
@@ -73,12 +74,14 @@ def month_report(
         try:
             with published(loaded) as connection:
                 report = write_report(connection, month, loaded.reports_dir, generated_at=loaded.clock())
+                by_day = messages_by_day(connection, month)
             proposal = propose_close(loaded, month)
         except NoDataForPeriod as exc:
             context.log.info(exc.message)
             yield _check(passed=True, metadata={"nothing to close": exc.message})
             return
-    yield dg.MaterializeResult(asset_key=REPORT, metadata=_facts_of_report(report))
+    facts = _facts_of_report(report) | {"by day": dg.MetadataValue.md(by_day)}
+    yield dg.MaterializeResult(asset_key=REPORT, metadata=facts)
     yield _check(passed=proposal.status is not Status.REFUSED, metadata=_facts_of_proposal(proposal))
 
 

@@ -10,6 +10,7 @@ from pydantic import Field
 from sms_etl.defs.failures import sanitised_failures
 from sms_etl.defs.relations import BULKS, SMS, columns_of
 from sms_etl.defs.resources import WRITER_POOL, SettingsParam
+from sms_etl.defs.summaries import summary_of_sync
 from sms_etl.errors import SettingsError
 from sms_etl.models.connection import count_rows
 from sms_etl.overview.attention import STALE_AFTER
@@ -133,7 +134,9 @@ def lox24_sync(
         with writable_warehouse(loaded).begin() as transaction:
             messages = count_rows(transaction.native, "raw.sms")
             bulks = count_rows(transaction.native, "raw.bulk")
-    yield dg.MaterializeResult(asset_key=SMS, metadata={"dagster/row_count": messages, **_facts(result)})
+            summary = dg.MetadataValue.md(summary_of_sync(transaction.native, result))
+    facts = {"summary": summary, "dagster/row_count": messages, **_facts(result)}
+    yield dg.MaterializeResult(asset_key=SMS, metadata=facts)
     yield dg.MaterializeResult(
         asset_key=BULKS, metadata={"dagster/row_count": bulks, "run_id": result.run_id}
     )

@@ -42,7 +42,9 @@ def test_the_report_of_a_month_is_written_and_says_why_the_month_cannot_be_close
     result = run_month("month_end", tmp_path / "home")
     assert result.success
     (event,) = result.get_asset_materialization_events()
-    files: Any = event.step_materialization_data.materialization.metadata["files"].value
+    told = event.step_materialization_data.materialization.metadata
+    files: Any = told["files"].value
+    assert str(told["by day"].value).startswith("Messages by day: `")
     assert event.partition == JANUARY
     assert [Path(file).name for file in files] == [
         "sms-report-2026-01.html",
