@@ -35,15 +35,15 @@ def summary_of_sync(connection: duckdb.DuckDBPyConnection, result: SyncResult) -
         result: Of the sync.
     """
     lines = {
-        "new messages": f"{result.rows_new:,}",
-        "changed messages": f"{result.rows_changed:,}",
+        "new rows, of messages and bulks": f"{result.rows_new:,}",
+        "changed rows": f"{result.rows_changed:,}",
         "requests, of which repeated": f"{result.requests:,}, {result.retries:,}",
         "waiting in quarantine": f"{result.quarantine_open:,}",
         "seconds": f"{result.seconds:,.1f}",
     }
     table = "\n".join(f"| {name} | {value} |" for name, value in lines.items())
     found = connection.execute(_NEW_BY_SYNC, [_SYNCS_SHOWN]).fetchall()
-    drawn = _drawn("New messages by sync", [new for (new,) in reversed(found)])
+    drawn = _drawn("New rows by sync", [new for (new,) in reversed(found)])
     return f"| this sync | |\n|---|--:|\n{table}\n\n{drawn}"
 
 

@@ -94,8 +94,8 @@ def test_the_sync_says_how_it_went(run: Run, sandbox: SandboxHandle) -> None:
     assert told["rows_quarantined"] == 0
     assert told["requests"] == len(sandbox.requests())
     assert str(told["watermark_after"]).endswith("+00:00")
-    assert "| new messages | 400 |" in str(told["summary"])
-    assert "New messages by sync: `█` up to 400" in str(told["summary"])
+    assert f"| new rows, of messages and bulks | {told['rows_new']} |" in str(told["summary"])
+    assert f"New rows by sync: `█` up to {told['rows_new']}" in str(told["summary"])
     assert "watermark_before" not in told
 
 

@@ -40,9 +40,9 @@ def test_a_sync_is_summed_up_beside_those_before_it() -> None:
                 "insert into ops.sync_run values ($1, $2, $3)", [begun, begun if finished else None, new]
             )
         summary = summary_of_sync(connection, RESULT)
-    assert "| new messages | 1,234 |" in summary
+    assert "| new rows, of messages and bulks | 1,234 |" in summary
     assert "| requests, of which repeated | 14, 2 |" in summary
-    assert summary.endswith("New messages by sync: `▄·█` up to 1,234")
+    assert summary.endswith("New rows by sync: `▄·█` up to 1,234")
 
 
 def test_the_days_of_a_month_are_drawn_and_no_others() -> None:
