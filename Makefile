@@ -2,7 +2,8 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-WORKERS ?= 2
+# One more than the cores of a small machine: tests wait for disks and programs.
+WORKERS ?= 3
 PORT ?= 3000
 MESSAGES ?= 52000
 
