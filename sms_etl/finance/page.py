@@ -70,7 +70,7 @@ def render_page(figures: Figures, stamp: wording.Stamp) -> str:
     drawn: dict[str, Any] = {each.currency: _section_charts(each, figures) for each in figures.currencies}
     drawn["delivery"] = charts.delivery_over_time(figures)
     return (
-        _environment()
+        _environment(is_german=locales.is_german())
         .get_template("report.html.j2")
         .render(
             figures=figures,
@@ -154,8 +154,8 @@ def _corrected(figures: Figures) -> list[CorrectedTotal]:
 
 
 @cache
-def _environment() -> Environment:
-    """Return where the page's template is compiled, once: that takes longer than to render it."""
+def _environment(*, is_german: bool) -> Environment:
+    """Return where the page's template is compiled, once a locale: that takes longer than to render it."""
     environment = Environment(
         loader=PackageLoader("sms_etl.finance"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
@@ -190,7 +190,7 @@ def _environment() -> Environment:
         "breakable": _breakable,
     }
     environment.filters.update(filters)
-    environment.globals["is_german"] = locales.is_german()  # macros do not see what a template is given
+    environment.globals["is_german"] = is_german  # macros do not see what a template is given
     return environment
 
 
