@@ -162,7 +162,7 @@ def test_beside_another_sync_it_fails_and_says_so(bare_environment: Path) -> Non
     data.mkdir()
     results = lox24_sync(dg.build_asset_context(), SyncConfig(reconcile_days=1), SettingsSource())
     with (
-        environment(bare_environment, LOX24_TOKEN="1:key", DATA_DIR=str(data)),
+        environment(bare_environment, LOX24_TOKEN="1:key", DATA_DIR=str(data), LOCK_WAIT="0s"),
         FileLock(data / "sync.lock"),
         pytest.raises(dg.Failure, match="Another sync works on") as failure,
     ):

@@ -217,8 +217,9 @@ def test_a_message_whose_text_the_provider_deleted_is_still_the_one_that_is_stor
 
 def test_no_sync_may_be_at_work(office: Office) -> None:
     plan = office.plan(RULE)
+    at_once = office.settings.model_copy(update={"lock_wait": timedelta(0)})
     with only_one(office.settings), pytest.raises(AlreadyRunning):
-        office.apply(plan)
+        applying.apply_plan(at_once, plan.plan_id)
     assert office.apply(plan).deleted == 12
 
 
