@@ -50,7 +50,7 @@ def profiled_threads() -> Iterator[list[cProfile.Profile]]:
         with _profile(profiles):
             yield profiles
     finally:
-        threading.Thread.run = run  # type: ignore[method-assign]  # as above
+        threading.Thread.run = run  # type: ignore[method-assign]  # puts it back
 
 
 @contextmanager
@@ -124,7 +124,7 @@ def main() -> None:
         newest = server.tell("set", latency_ms=options.latency_ms)["newest"]
         os.environ.update(settings_for(server, Path(directory), newest + 60))
         from sms_etl.settings import load_settings  # noqa: PLC0415 - reads the environment set above
-        from sms_etl.sync.engine import run_sync  # noqa: PLC0415 - as above
+        from sms_etl.sync.engine import run_sync  # noqa: PLC0415 - reads it, too
         from sms_etl.sync.landing import worker as lander  # noqa: PLC0415 - its import is not what is profiled
 
         lander.ROWS_WORTH_A_PROCESS = sys.maxsize
@@ -146,7 +146,7 @@ def main() -> None:
     _show("CPU seconds by module, with what libraries spent for it", modules, options.lines)
     own = {
         f"{_module(function) or Path(function[0]).name}:{function[2]}": entry[2]
-        for function, entry in stats.stats.items()  # type: ignore[attr-defined]  # as above
+        for function, entry in stats.stats.items()  # type: ignore[attr-defined]  # typeshed leaves it out
     }
     _show("CPU seconds by function, without what it calls", own, options.lines)
 

@@ -20,7 +20,7 @@ else:
         """Import what reads when it is asked for: the command line imports this package each time."""
         if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        from sms_etl.warehouse import read as reading  # noqa: PLC0415 - see above
+        from sms_etl.warehouse import read as reading  # noqa: PLC0415 - only once it is asked for
 
         return getattr(reading, name)
 

@@ -262,10 +262,10 @@ def is_full(cause: BaseException | None) -> bool:
 def _why(path: Path, exc: OSError) -> str:
     # os.path asks without raising, where a folder above may not be looked into
     places = (path, *path.parents)
-    link = next((place for place in places if os.path.islink(place)), None)  # noqa: PTH114 - as said
-    if link is not None and (exc.errno == errno.ELOOP or not os.path.exists(link)):  # noqa: PTH110 - as said
+    link = next((place for place in places if os.path.islink(place)), None)  # noqa: PTH114 - Path.is_symlink may raise
+    if link is not None and (exc.errno == errno.ELOOP or not os.path.exists(link)):  # noqa: PTH110 - Path.exists may raise
         return f"{link} is a link that leads nowhere, or is not followed here"
-    in_the_way = next((place for place in places if os.path.exists(place)), None)  # noqa: PTH110 - as said
+    in_the_way = next((place for place in places if os.path.exists(place)), None)  # noqa: PTH110 - Path.exists may raise
     if exc.errno in {errno.EEXIST, errno.ENOTDIR} and in_the_way and not in_the_way.is_dir():
         return f"{in_the_way} is a file"
     return exc.strerror or str(exc)

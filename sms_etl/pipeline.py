@@ -60,7 +60,7 @@ class PipelineResult:
     @property
     def error_text(self) -> str | None:
         """What the error says; of one that is not ours, which may quote a row, only its kind."""
-        from sms_etl.errors import SmsEtlError  # noqa: PLC0415 - see above
+        from sms_etl.errors import SmsEtlError
 
         if self.error is None:
             return None
@@ -109,7 +109,7 @@ def sync_build_publish(
     sync = run_sync(settings, task, progress=progress)
     if not is_building:
         return PipelineResult(sync, None, None)
-    from sms_etl.warehouse.publish import published_copy  # noqa: PLC0415 - see above
+    from sms_etl.warehouse.publish import published_copy
 
     # A backfill changes what is covered, a reconciliation what is proven, though no row may have changed.
     if (task or Task()).purpose is Purpose.FORWARD and is_up_to_date(settings):
@@ -121,22 +121,22 @@ def sync_build_publish(
             result = replace(result, published=_published(settings, progress or _nobody))
     except Exception as exc:  # noqa: BLE001 - told with the result, as `run_sync` lets it through
         result = replace(result, error=exc)
-    from sms_etl.check_words import check_words  # noqa: PLC0415 - see above
-    from sms_etl.overview.refresh import refresh_if_published  # noqa: PLC0415 - see above
+    from sms_etl.check_words import check_words
+    from sms_etl.overview.refresh import refresh_if_published
 
     return replace(result, overview=refresh_if_published(settings, check_words(settings)))
 
 
 def _built(settings: Settings, tell: Progress) -> CheckedBuild:
-    from sms_etl.build import build_and_check  # noqa: PLC0415 - see above
+    from sms_etl.build import build_and_check
 
     tell(BUILDING, 0, None)
     return build_and_check(settings, on_model=lambda count: tell(BUILDING, 1, count))
 
 
 def _published(settings: Settings, tell: Progress) -> PublishResult:
-    from sms_etl.check_words import check_words  # noqa: PLC0415 - see above
-    from sms_etl.warehouse.publish import publish  # noqa: PLC0415 - see above
+    from sms_etl.check_words import check_words
+    from sms_etl.warehouse.publish import publish
 
     tell(PUBLISHING, 0, None)
     published = publish(settings, check_words=check_words(settings))
@@ -189,10 +189,10 @@ def build_close_publish(
         SmsEtlError: See `build_and_check`, `close_month` and `publish`. A month that was closed before an
             error stays closed; to close it again publishes it.
     """
-    from sms_etl.check_words import check_words  # noqa: PLC0415 - see above
-    from sms_etl.finance.closing.close import close_month  # noqa: PLC0415 - see above
-    from sms_etl.stopping import interrupting  # noqa: PLC0415 - see above
-    from sms_etl.warehouse.store import writable_warehouse  # noqa: PLC0415 - see above
+    from sms_etl.check_words import check_words
+    from sms_etl.finance.closing.close import close_month
+    from sms_etl.stopping import interrupting
+    from sms_etl.warehouse.store import writable_warehouse
 
     tell = progress or _nobody
     warehouse = writable_warehouse(settings)
@@ -233,8 +233,8 @@ def propose_close(settings: Settings, month: date) -> CloseResult:
     Raises:
         SmsEtlError: See `close_month`.
     """
-    from sms_etl.finance.closing.close import close_month  # noqa: PLC0415 - see above
-    from sms_etl.warehouse.store import writable_warehouse  # noqa: PLC0415 - see above
+    from sms_etl.finance.closing.close import close_month
+    from sms_etl.warehouse.store import writable_warehouse
 
     with suppress(_NothingIsClosed), writable_warehouse(settings).begin() as transaction:
         result = close_month(transaction.native, month, now=settings.clock())
@@ -246,8 +246,8 @@ def _differing_listed(
     settings: Settings, result: CloseResult, invoice: Invoice | None
 ) -> tuple[Path | None, DataDirError | None]:
     """List the messages of which the invoice differs, when the warehouse is free again."""
-    from sms_etl.errors import DataDirError  # noqa: PLC0415 - see above
-    from sms_etl.finance.closing.differing import write_differing  # noqa: PLC0415 - see above
+    from sms_etl.errors import DataDirError
+    from sms_etl.finance.closing.differing import write_differing
 
     if invoice is None:
         return None, None
@@ -259,10 +259,10 @@ def _differing_listed(
 
 def _is_shown(settings: Settings, result: CloseResult) -> bool:
     """Return whether the published copy has the month as it is closed, or need not have it."""
-    import duckdb  # noqa: PLC0415 - see above
+    import duckdb
 
-    from sms_etl.errors import WarehouseError  # noqa: PLC0415 - see above
-    from sms_etl.warehouse.read import published  # noqa: PLC0415 - see above
+    from sms_etl.errors import WarehouseError
+    from sms_etl.warehouse.read import published
 
     if result.digest is None:
         return True
@@ -277,9 +277,9 @@ def _is_shown(settings: Settings, result: CloseResult) -> bool:
 
 
 def _published_if_it_may(settings: Settings, tell: Progress) -> PublishResult | None:
-    from sms_etl.check_words import check_words  # noqa: PLC0415 - see above
-    from sms_etl.errors import ChecksFailed  # noqa: PLC0415 - see above
-    from sms_etl.overview.refresh import refresh_overview  # noqa: PLC0415 - see above
+    from sms_etl.check_words import check_words
+    from sms_etl.errors import ChecksFailed
+    from sms_etl.overview.refresh import refresh_overview
 
     try:
         published = _published(settings, tell)

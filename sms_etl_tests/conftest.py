@@ -22,8 +22,8 @@ from sms_etl_tests.faults.counts import (  # noqa: F401 - hooks: pytest takes th
     pytest_runtest_logreport,
     pytest_terminal_summary,
 )
-from sms_etl_tests.postgres import database, postgres_server  # noqa: F401 - fixtures, as above
-from sms_etl_tests.share import pytest_collection_modifyitems  # noqa: F401 - as above
+from sms_etl_tests.postgres import database, postgres_server  # noqa: F401 - fixtures for all tests
+from sms_etl_tests.share import pytest_collection_modifyitems  # noqa: F401 - a hook, which pytest finds by its name
 
 hypothesis.settings.register_profile("unhurried", deadline=None)  # a busy machine is no failure
 hypothesis.settings.load_profile("unhurried")

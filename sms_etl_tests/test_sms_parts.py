@@ -4,8 +4,8 @@ from functools import cache
 from itertools import accumulate
 
 import pytest
-import sms_toolkit  # type: ignore[import-untyped]  # has no annotations
-import smsutil  # type: ignore[import-untyped]  # has none either
+import sms_toolkit
+import smsutil
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 

@@ -12,8 +12,8 @@ from decimal import ROUND_FLOOR, Decimal
 from enum import StrEnum
 from io import BytesIO
 
-import xlsxwriter  # type: ignore[import-untyped]  # annotated, but without py.typed up to 3.3
-from xlsxwriter.utility import xl_rowcol_to_cell  # type: ignore[import-untyped]  # as above
+import xlsxwriter
+from xlsxwriter.utility import xl_rowcol_to_cell
 
 from sms_etl.finance import locales
 

@@ -193,6 +193,6 @@ def replace_values(
             select unnest(cast($olds as varchar[])) as old, unnest(cast($news as varchar[])) as new
         ) as changed
         where cast({table.partition(".")[2]}.{column} as varchar) = changed.old and {where}
-        """,  # noqa: S608 - as above
+        """,  # noqa: S608 - names of our own columns
         {"olds": olds, "news": news},
     )

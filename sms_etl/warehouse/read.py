@@ -127,8 +127,8 @@ def engine(settings: Settings | None = None) -> "Engine":
         NoWarehouse: Nothing was published yet; when it connects.
     """
     from duckdb_sqlalchemy import ConnectionWrapper  # noqa: PLC0415 - SQLAlchemy takes a while to import
-    from sqlalchemy import create_engine  # noqa: PLC0415 - as above
-    from sqlalchemy.pool import NullPool  # noqa: PLC0415 - as above
+    from sqlalchemy import create_engine  # noqa: PLC0415 - who reads without it need not wait
+    from sqlalchemy.pool import NullPool  # noqa: PLC0415 - a part of it
 
     found = settings or load_settings()
     # No pool: a connection that is kept would keep the copy it was opened with.

@@ -139,7 +139,7 @@ class Warehouse:
     def _attached(self) -> Iterator[Connection]:
         """Return a connection of its own, whose default database is the file, for as long as it lasts."""
         with self._instance.connect() as connection:
-            native: duckdb.DuckDBPyConnection = connection.connection.driver_connection  # type: ignore[assignment]  # see below
+            native: duckdb.DuckDBPyConnection = connection.connection.driver_connection  # type: ignore[assignment]  # the dialect's wrapper passes every attribute on
             path = str(self.path).replace("'", "''")
             self._patiently(lambda: native.execute(f"attach '{path}' as {_ATTACHED} (type duckdb)"))
             try:

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
 
-import openpyxl  # type: ignore[import-untyped]  # has no type information
+import openpyxl
 import pytest
 
 from sms_etl_tests.attacks.attack import DONE, NEEDS_ATTENTION, environment

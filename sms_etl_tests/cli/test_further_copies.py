@@ -111,7 +111,7 @@ def test_status_says_that_parquet_files_are_behind_until_they_are_made(
 def test_a_damaged_note_of_what_postgresql_got_is_no_error(settings: Settings, content: str) -> None:
     (settings.data_dir / "copies.json").write_text(content)
     wanted = load_settings(publish_to="postgresql://127.0.0.1:9/x")
-    assert behind(wanted, datetime(2026, 1, 1)) == ("Parquet", "PostgreSQL")  # noqa: DTZ001 - as it is stored
+    assert behind(wanted, datetime(2026, 1, 1)) == ("Parquet", "PostgreSQL")
 
 
 def test_a_demo_is_never_published_where_the_account_is() -> None:

@@ -86,7 +86,7 @@ class BadRow:
     reason: str = "created_at is missing"
     uuid: str | None = None
     stream: str = "sms"
-    quarantined_at: datetime = datetime(2026, 1, 20)  # noqa: DTZ001 - as the warehouse stores it
+    quarantined_at: datetime = datetime(2026, 1, 20)
     replayed_at: datetime | None = None
 
 

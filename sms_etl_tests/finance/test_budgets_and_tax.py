@@ -11,7 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import duckdb
-import openpyxl  # type: ignore[import-untyped]  # has no type information
+import openpyxl
 import pytest
 
 from sms_etl.finance.closing.close import close_month

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import openpyxl  # type: ignore[import-untyped]  # has no type information
+import openpyxl
 import pytest
 
 from sms_etl.errors import ClosedMonthChanged, NoDataForPeriod, NotAPeriod

@@ -31,7 +31,7 @@ BY_DAY = (
     "intermediate.int_unpriced_daily",
 )
 DAYS = 12
-START = datetime(2026, 1, 1)  # noqa: DTZ001 - as the tables have it, UTC without a zone
+START = datetime(2026, 1, 1)
 
 
 def message(rows: Rows, number: int, **fields: object) -> None:

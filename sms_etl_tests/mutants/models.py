@@ -130,7 +130,7 @@ def _with_change(session: pytest.Session, first: FirstRun, model: Model, change:
         model_now = replace(project.models[model.name], sql=change.sql)
         return replace(project, models={**project.models, model.name: model_now})
 
-    rows.package_project = changed  # type: ignore[attr-defined]  # as above
+    rows.package_project = changed  # type: ignore[attr-defined]  # a module as tests see it
     return run_in_order(session, first.reaching(model.name), first.seconds)
 
 

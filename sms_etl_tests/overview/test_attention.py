@@ -136,7 +136,7 @@ def test_a_month_is_due_ten_days_after_its_end(
 
 
 def test_a_month_without_messages_is_not_to_be_closed(calm: Overview) -> None:
-    as_of = datetime(2026, 5, 12)  # noqa: DTZ001 - as the tables have it, UTC without a zone
+    as_of = datetime(2026, 5, 12)
     basis = replace(calm.basis, as_of_at=as_of, asked_at=as_of, written_at=as_of)
     closed = (ClosedMonth(date(2026, 1, 1), NOW, False, 0, ()),)
     unclosed = (date(2026, 4, 1), date(2026, 5, 1))

@@ -306,7 +306,7 @@ def test_landed_files_that_outlived_their_warehouse_are_not_loaded_in_clear(
     assert holding(stricter, personal) == {}
 
 
-def test_what_else_works_on_the_data_directory_is_not_met(stricter: Settings, hold: Hold) -> None:  # noqa: F811 - as above
+def test_what_else_works_on_the_data_directory_is_not_met(stricter: Settings, hold: Hold) -> None:  # noqa: F811 - the fixture of that name
     with only_one(stricter), pytest.raises(AlreadyRunning):
         apply_policy(stricter)
     with hold(Warehouse.of(stricter).path), pytest.raises(WarehouseLocked):

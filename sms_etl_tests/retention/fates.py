@@ -71,7 +71,7 @@ class Fate:
     def month(self, now: datetime) -> datetime:
         """Return the business month, without a time zone."""
         local = self.created_at(now).astimezone(BERLIN)
-        return datetime(local.year, local.month, 1)  # noqa: DTZ001 - as finance.closed_period has it
+        return datetime(local.year, local.month, 1)
 
     def at_provider(self, now: datetime) -> dict[str, Any]:
         """Return it as a sandbox takes it."""

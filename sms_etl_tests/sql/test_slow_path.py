@@ -18,7 +18,7 @@ import pytest
 from sms_etl_tests.sql.warehouse_rows import Rows, empty_warehouse
 
 MESSAGES = 200_000 if os.environ.get("SMS_ETL_TEST_SLOW_PATH") == "full" else 20_000
-AS_OF = datetime(2026, 4, 20, 9, 0)  # noqa: DTZ001 - as the tables have it, UTC without a zone
+AS_OF = datetime(2026, 4, 20, 9, 0)
 BERLIN = ZoneInfo("Europe/Berlin")
 MILLIONTH = Decimal("0.000001")
 

@@ -153,7 +153,7 @@ async def test_whoever_stops_taking_leaves_nothing_at_work() -> None:
 
     chained = chain_ahead(numbers(9, []), make)
     assert await anext(chained) == 0
-    await chained.aclose()  # type: ignore[attr-defined]  # as above
+    await chained.aclose()  # type: ignore[attr-defined]  # it is a generator, which may be closed
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 

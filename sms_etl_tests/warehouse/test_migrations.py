@@ -191,7 +191,7 @@ def test_rows_in_quarantine_of_version_1_get_their_time_where_it_is_readable(war
         rows = transaction.native.execute(
             "select reason, created_at, window_id is not null from ops.quarantine order by rowid"
         ).fetchall()
-    created_at = datetime(2026, 1, 31, 12)  # noqa: DTZ001 - as stored: UTC without a zone
+    created_at = datetime(2026, 1, 31, 12)
     assert rows == [("number", created_at, True), *((name, None, False) for name in list(raws)[1:])]
 
 

@@ -71,7 +71,7 @@ def value_of(row: Row, column: Column) -> Any:  # noqa: ANN401 - whatever a row 
     return None if column.is_empty else row[column.source]
 
 
-def _in_utc(value: Any) -> Any:  # noqa: ANN401 - as above
+def _in_utc(value: Any) -> Any:  # noqa: ANN401 - a cell of any type
     return value.replace(tzinfo=UTC) if isinstance(value, datetime) else value
 
 

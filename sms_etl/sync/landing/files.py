@@ -193,7 +193,7 @@ def read_landed(path: Path, stream: "Stream") -> Landed:
         UnreadableFileError: It is damaged, foreign, or no file.
     """
     import pyarrow as pa  # noqa: PLC0415 - 50 MB, wanted only after a run that was killed
-    import pyarrow.parquet as pq  # noqa: PLC0415 - as said above
+    import pyarrow.parquet as pq  # noqa: PLC0415 - a part of pyarrow
 
     if path.is_symlink() or not path.is_file():
         raise UnreadableFileError("A landed file is a link, a folder or another thing that is no file")
@@ -212,7 +212,7 @@ def read_landed(path: Path, stream: "Stream") -> Landed:
 
 
 def _manifest_of(schema: "pa.Schema", stream: "Stream") -> WindowManifest:
-    from sms_etl.sync.landing.writer import OPTIONAL_COLUMNS, SEEN_AT, landing_schema  # noqa: PLC0415 - see read_landed
+    from sms_etl.sync.landing.writer import OPTIONAL_COLUMNS, SEEN_AT, landing_schema  # noqa: PLC0415 - imports pyarrow
 
     for column in (*landing_schema(stream.layout), SEEN_AT):
         place = schema.get_field_index(column.name)

@@ -107,7 +107,7 @@ def _begin() -> None:
 def _keep_small() -> None:
     """Halve the memory of the process, and the time it takes to start."""
     leave_out("numpy", "pandas")
-    import pyarrow as pa  # noqa: PLC0415 - see _write
+    import pyarrow as pa  # noqa: PLC0415 - without numpy, which it would import
 
     import_module("sms_etl.sync.landing.writer")  # while the first rows are fetched
     pa.set_memory_pool(pa.system_memory_pool())  # the others keep what they once had
@@ -124,6 +124,6 @@ def _write(
     folder: Path, layout: Layout, manifest: WindowManifest, rows: bytes, gone: Sequence[str], pii: Pii
 ) -> StagedFile:
     """Import Arrow where files are written: 50 MB that a sync with a process for them is spared."""
-    from sms_etl.sync.landing.writer import write_staged  # noqa: PLC0415 - as said above
+    from sms_etl.sync.landing.writer import write_staged  # noqa: PLC0415 - imports Arrow
 
     return write_staged(folder, layout, manifest, rows, gone, pii)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from openpyxl import load_workbook  # type: ignore[import-untyped]  # no stubs that keep up with it
+from openpyxl import load_workbook
 
 from sms_etl.finance.closing.close import close_month
 from sms_etl.finance.closing.corrections import book_corrections

@@ -11,7 +11,7 @@ import pytest
 from sms_etl.finance.focus.encoding import csv_of, parquet_of
 from sms_etl.finance.focus.specification import Column, Kind, Version
 
-MOMENT = datetime(2026, 1, 31, 23)  # noqa: DTZ001 - as the warehouse has it
+MOMENT = datetime(2026, 1, 31, 23)
 COLUMNS = tuple(Column(kind.name.title(), kind, is_nullable=True) for kind in Kind)
 VALUES: dict[str, Any] = {
     "text": 'a "b", ü\nc',

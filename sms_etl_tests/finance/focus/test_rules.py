@@ -22,7 +22,7 @@ from sms_etl.finance.focus.specification import BILLING_PERIOD, COST_AND_USAGE, 
 from sms_etl_tests.finance.conftest import WRITTEN_AT
 
 JANUARY = date(2026, 1, 1)
-MIDNIGHT = datetime(2025, 12, 31, 23)  # noqa: DTZ001 - as the warehouse has it
+MIDNIGHT = datetime(2025, 12, 31, 23)
 DAY = timedelta(days=1)
 Fields = dict[str, Any]
 COLUMNS = {column.name: column for column in COST_AND_USAGE[Version.V1_4]}

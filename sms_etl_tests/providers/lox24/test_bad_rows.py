@@ -167,7 +167,7 @@ def test_the_price_of_a_bad_row_is_kept_if_it_is_like_an_amount(literal: str, pr
     assert describe_bad_row(raw(ROW, price=literal), "why", HIDDEN).price == price
 
 
-CREATED_AT = datetime(2025, 8, 22, 13, 13, 36)  # noqa: DTZ001 - as stored: UTC without a zone
+CREATED_AT = datetime(2025, 8, 22, 13, 13, 36)
 
 
 @pytest.mark.parametrize(

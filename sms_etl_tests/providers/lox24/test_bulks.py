@@ -96,7 +96,7 @@ def test_a_bulk_is_sent_with_what_was_given_and_nothing_else() -> None:
         ({"phones": (*PHONES, PHONES[0])}, "Row 3 is the number of row 1"),
         ({"service_code": "carrier pigeon"}, "service"),
         ({"service_code": ""}, "service"),
-        ({"delivery_at": datetime(2026, 3, 1)}, "time zone"),  # noqa: DTZ001 - that is the point
+        ({"delivery_at": datetime(2026, 3, 1)}, "time zone"),
         ({"voice_lang": "de"}, "language"),
         ({"voice_lang": ""}, "language"),
     ],
@@ -141,7 +141,7 @@ def test_a_bulk_is_read_as_documented() -> None:
     assert bulk.uuid == UUID("5ed140c2-fe9c-11f0-82ac-5e4d00000000")
     assert (bulk.sender_id, bulk.text, bulk.phones, bulk.msg_groups) == ("My Shop 24", "Hello", PHONES, None)
     status = bulk.status
-    assert (status.created_at, status.delivery_at) == (datetime(2025, 8, 22, 13, 13, 36), None)  # noqa: DTZ001 - as the warehouse
+    assert (status.created_at, status.delivery_at) == (datetime(2025, 8, 22, 13, 13, 36), None)
     assert (status.status_code, status.msg_total_count, status.is_open) == (10, 2, False)
     assert shown(status_code=5).status.is_open
     assert shown(status_code=77, msg_groups=[7], phones=None).msg_groups == (7,)

@@ -128,7 +128,7 @@ def test_a_destination_that_is_not_in_e164_is_refused_and_not_quoted(destination
     assert "151" not in str(caught.value)
 
 
-NAIVE = datetime(2026, 1, 1)  # noqa: DTZ001 - what is to be refused
+NAIVE = datetime(2026, 1, 1)
 EXTREME = datetime.min.replace(tzinfo=timezone(timedelta(hours=2)))
 
 
